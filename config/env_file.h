@@ -1,0 +1,37 @@
+/*
+ * env_file - files of NAME=value lines, as Docker's --env-file and systemd's EnvironmentFile read
+ * them.
+ *
+ * One assignment a line; blank lines and lines that begin with # are passed over; "export " before
+ * a name is accepted; a value may stand in single or double quotes (in double quotes \" \\ \$ \`
+ * and \n are unescaped; nothing is expanded); white space around an unquoted value is dropped. CRLF
+ * is accepted. Knows nothing of which names exist.
+ */
+#ifndef CONFIG_ENV_FILE_H
+#define CONFIG_ENV_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Most bytes of a file that are read; a larger one is refused. */
+#define ENV_FILE_MAX_BYTES (256u * 1024)
+
+struct env_file {
+    char **lines; /* "NAME=value" strings, NULL-terminated, later lines of a name win; owned */
+};
+
+/*
+ * Reads `path`. False when it can't be read (reason in `ret_problem`, one line that names the file
+ * and, where it applies, the line's number, never its value). A directory, a FIFO or a device is
+ * refused and never waited for.
+ */
+bool env_file_read(const char *path, struct env_file *ret_file, char *ret_problem,
+                   size_t problem_size) __attribute__((warn_unused_result));
+
+/* Value of `name`, borrowed; NULL when it isn't there. */
+const char *env_file_get(const struct env_file *file, const char *name);
+
+/* Frees it; values are wiped first, since some are secrets. */
+void env_file_done(struct env_file *file);
+
+#endif

@@ -1,0 +1,287 @@
+#include "config/settings.h"
+
+#include "config/settings_checks.h"
+#include "config/settings_names.h"
+#include "config/settings_source.h"
+#include "config/settings_table.h"
+#include "config/settings_values.h"
+#include "config/units.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MIB             (UINT64_C(1) << 20)
+#define MAX_PART_BYTES  (UINT64_C(5) << 30)
+#define MAX_SHOWN_NAME  80
+#define MAX_PATH_REPORT 5000
+
+/* What one settings_load() works on. */
+struct loader {
+    struct settings_source source;
+    bool is_source_complete; /* the file could be read, or there is none */
+    struct settings settings;
+    struct settings_problems problems;
+    bool is_out_of_memory;
+    bool is_wrong[SETTINGS_MAX_ROWS]; /* by row: the field doesn't hold what was asked for */
+};
+
+/* Appends `line`, which it takes, to the NULL-terminated list. A line that is there is not added
+ * again. */
+static bool take_line(char ***list, char *line)
+{
+    size_t count = 0;
+    for (; *list && (*list)[count]; count++) {
+        if (strcmp((*list)[count], line) == 0) {
+            free(line);
+            return true;
+        }
+    }
+    char **longer = reallocarray(*list, count + 2, sizeof(*longer));
+    if (!longer) {
+        free(line);
+        return false;
+    }
+    longer[count] = line;
+    longer[count + 1] = NULL;
+    *list = longer;
+    return true;
+}
+
+static void add_line(struct loader *loader, char ***list, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void add_line(struct loader *loader, char ***list, const char *format, ...)
+{
+    char *line;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&line, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        loader->is_out_of_memory = true;
+        return;
+    }
+    for (char *c = line; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
+    if (!take_line(list, line))
+        loader->is_out_of_memory = true;
+}
+
+static bool is_wrong(const struct loader *loader, const char *name)
+{
+    const struct settings_row *row = settings_table_find(name);
+    assert(row);
+    return loader->is_wrong[row - settings_table];
+}
+
+static void report_wrong(struct loader *loader, const struct settings_row *row,
+                         const struct settings_found *found)
+{
+    char expected[SETTINGS_EXPECTED_BYTES];
+    char quoted[SETTINGS_QUOTED_BYTES];
+    settings_value_expected(row, expected, sizeof(expected));
+    bool may_be_secret =
+        row->secret || (row->secret_signs && strpbrk(found->text, row->secret_signs));
+    if (may_be_secret)
+        add_line(loader, &loader->problems.errors,
+                 "%s (from %s) cannot be used; its value is not shown: expected %s", found->name,
+                 found->where, expected);
+    else
+        add_line(loader, &loader->problems.errors, "%s is %s (from %s): expected %s", found->name,
+                 settings_value_quote(found->text, quoted, sizeof(quoted)), found->where, expected);
+}
+
+static void load_row(struct loader *loader, const struct settings_row *row)
+{
+    struct settings_found found = {.name = row->name, .text = row->default_text};
+    bool is_set = settings_source_find(&loader->source, row, &found);
+    bool *wrong = &loader->is_wrong[row - settings_table];
+    if (!is_set && row->required) {
+        char expected[SETTINGS_EXPECTED_BYTES];
+        *wrong = true;
+        /* It may well stand in the file that could not be read. */
+        if (loader->is_source_complete)
+            add_line(loader, &loader->problems.errors, "%s is not set: expected %s", row->name,
+                     settings_value_expected(row, expected, sizeof(expected)));
+        return;
+    }
+    if (!found.text)
+        return;
+    switch (settings_value_parse(row, found.text, &loader->settings)) {
+    case SETTINGS_PARSED:
+        break;
+    case SETTINGS_WRONG:
+        *wrong = true;
+        report_wrong(loader, row, &found);
+        break;
+    case SETTINGS_NO_MEMORY:
+        loader->is_out_of_memory = true;
+        break;
+    }
+}
+
+static void check_instance(struct loader *loader)
+{
+    const struct settings *settings = &loader->settings;
+    if (!settings->s3_key_prefix || !strstr(settings->s3_key_prefix, "{instance}"))
+        return;
+    if (!settings->instance_id && !is_wrong(loader, "JIBRI_INSTANCE_ID"))
+        add_line(
+            loader, &loader->problems.errors,
+            "JIBRI_INSTANCE_ID is not set: CONFOMEET_S3_KEY_PREFIX has {instance} in it, which "
+            "is to be filled with it");
+}
+
+static void check_backend(struct loader *loader)
+{
+    const struct settings *settings = &loader->settings;
+    bool is_known = !is_wrong(loader, "CONFOMEET_NOTICE") &&
+                    !is_wrong(loader, "CONFOMEET_BASE_URL") && !is_wrong(loader, "XMPP_DOMAIN");
+    if (is_known && settings->notice && !settings->base_url && !settings->xmpp_domain)
+        add_line(loader, &loader->problems.errors,
+                 "CONFOMEET_BASE_URL is not set, nor is XMPP_DOMAIN: expected one of them, so that "
+                 "the backend can be told of recordings, or CONFOMEET_NOTICE=off");
+}
+
+static void check_addressing(struct loader *loader)
+{
+    const struct settings *settings = &loader->settings;
+    if (!settings->s3_bucket || settings->s3_addressing != SETTINGS_ADDRESSING_VIRTUAL ||
+        settings_check_bucket_in_host(settings->s3_bucket))
+        return;
+    char quoted[SETTINGS_QUOTED_BYTES];
+    add_line(loader, &loader->problems.errors,
+             "CONFOMEET_S3_ADDRESSING is \"virtual\": the bucket %s cannot be a part of a host's "
+             "name; expected path",
+             settings_value_quote(settings->s3_bucket, quoted, sizeof(quoted)));
+}
+
+/* How much 10,000 parts hold, by the part plan (finalize/part.h): blocks of 500 parts, where those
+ * of block g = 0..19 are 1 + g * g times as large as the first. */
+static uint64_t capacity_bytes(uint64_t part_size_bytes)
+{
+    uint64_t capacity = 0;
+    for (uint64_t g = 0; g < 20; g++) {
+        uint64_t size = part_size_bytes * (1 + g * g);
+        capacity += 500 * (size < MAX_PART_BYTES ? size : MAX_PART_BYTES);
+    }
+    return capacity;
+}
+
+static void check_part_plan(struct loader *loader)
+{
+    uint64_t part_size = loader->settings.s3_part_size_bytes;
+    uint64_t largest = loader->settings.s3_max_object_bytes;
+    if (is_wrong(loader, "CONFOMEET_S3_PART_SIZE") ||
+        is_wrong(loader, "CONFOMEET_S3_MAX_OBJECT_SIZE") || capacity_bytes(part_size) >= largest)
+        return;
+    uint64_t enough = part_size - part_size % MIB;
+    while (enough < MAX_PART_BYTES && capacity_bytes(enough) < largest)
+        enough += MIB;
+    char spelt[2][32];
+    char capacity[32];
+    add_line(loader, &loader->problems.errors,
+             "CONFOMEET_S3_PART_SIZE is \"%s\": 10,000 parts hold %s then, which is less than "
+             "CONFOMEET_S3_MAX_OBJECT_SIZE, %s: expected %" PRIu64 "MiB at least",
+             units_spell_size(part_size, spelt[0], sizeof(spelt[0])),
+             units_format_size(capacity_bytes(part_size), capacity, sizeof(capacity)),
+             units_spell_size(largest, spelt[1], sizeof(spelt[1])), enough / MIB);
+}
+
+static void warn_of_unknown_names(struct loader *loader, const char *const *lines)
+{
+    for (; lines && *lines; lines++) {
+        size_t length = strcspn(*lines, "=");
+        bool is_set = (*lines)[length] == '=' && (*lines)[length + 1] != '\0';
+        if (!is_set || strncmp(*lines, SETTINGS_NAMES_PREFIX, strlen(SETTINGS_NAMES_PREFIX)) != 0 ||
+            settings_name_is_known(*lines, length))
+            continue;
+        char shown[MAX_SHOWN_NAME + 1];
+        size_t shown_length = length < MAX_SHOWN_NAME ? length : MAX_SHOWN_NAME;
+        for (size_t i = 0; i < shown_length; i++) {
+            char c = (*lines)[i];
+            shown[i] = c;
+            if (c <= 0x20 || c >= 0x7f)
+                shown[i] = '?';
+        }
+        shown[shown_length] = '\0';
+        add_line(loader, &loader->problems.warnings, "%s%s is not a setting; did you mean %s?",
+                 shown, length > shown_length ? "..." : "", settings_name_nearest(*lines, length));
+    }
+}
+
+static void read_file(struct loader *loader, const char *path)
+{
+    char problem[MAX_PATH_REPORT];
+    loader->is_source_complete = true;
+    if (!path)
+        return;
+    if (!env_file_read(path, &loader->source.file, problem, sizeof(problem))) {
+        loader->is_source_complete = false;
+        add_line(loader, &loader->problems.errors, "%s", problem);
+    }
+}
+
+bool settings_load(const char *const *environment, const char *path, struct settings *ret_settings,
+                   struct settings_problems *ret_problems)
+{
+    struct loader loader = {.source = {.environment = environment, .path = path}};
+    read_file(&loader, path);
+    for (size_t i = 0; i < settings_table_length; i++)
+        load_row(&loader, &settings_table[i]);
+    /* Without the file, what would be missed or seen together is not what is there. */
+    if (loader.is_source_complete) {
+        check_addressing(&loader);
+        check_part_plan(&loader);
+        check_instance(&loader);
+        check_backend(&loader);
+    }
+    warn_of_unknown_names(&loader, environment);
+    warn_of_unknown_names(&loader, (const char *const *)loader.source.file.lines);
+    env_file_done(&loader.source.file);
+    if (loader.is_out_of_memory)
+        add_line(&loader, &loader.problems.errors,
+                 "there is not enough memory to read the settings");
+    *ret_settings = loader.settings;
+    *ret_problems = loader.problems;
+    return !loader.problems.errors && !loader.is_out_of_memory;
+}
+
+void settings_done(struct settings *settings)
+{
+    for (size_t i = 0; i < settings_table_length; i++)
+        settings_value_done(&settings_table[i], settings);
+}
+
+static void free_lines(char ***list)
+{
+    for (char **line = *list; line && *line; line++)
+        free(*line);
+    free(*list);
+    *list = NULL;
+}
+
+void settings_problems_done(struct settings_problems *problems)
+{
+    free_lines(&problems->errors);
+    free_lines(&problems->warnings);
+}
+
+const char *settings_default_file(void)
+{
+    static const char *const paths[] = {"/run/jibri-finalize/finalize.env",
+                                        "/etc/jibri-finalize/finalize.env"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct stat status;
+        if (lstat(paths[i], &status) == 0 || (errno != ENOENT && errno != ENOTDIR))
+            return paths[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,282 @@
+#include "config/settings_checks.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define LOWER   "abcdefghijklmnopqrstuvwxyz"
+#define UPPER   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+#define LETTERS LOWER UPPER
+
+#define MAX_HOST_BYTES       253
+#define MAX_PATH_BYTES       4095
+#define MAX_METADATA_BYTES   1024
+#define MAX_KEY_PREFIX_BYTES 200
+
+static bool is_visible(char c)
+{
+    return c > 0x20 && c < 0x7f;
+}
+
+/* From `least` to `most` bytes, all of them in `allowed`. */
+static bool consists_of(const char *text, const char *allowed, size_t least, size_t most)
+{
+    size_t length = strlen(text);
+    return length >= least && length <= most && strspn(text, allowed) == length;
+}
+
+static bool is_letter_or_digit(char c)
+{
+    return c != '\0' && strchr(LETTERS DIGITS, c);
+}
+
+/* What follows `prefix` in `text`; NULL when it does not begin with it. */
+static const char *behind(const char *text, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    return strncmp(text, prefix, length) == 0 ? text + length : NULL;
+}
+
+static bool is_port(const char *text, size_t length)
+{
+    uint32_t port = 0;
+    if (length == 0 || length > 5)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        port = port * 10 + (uint32_t)(text[i] - '0');
+    }
+    return port >= 1 && port <= 65535;
+}
+
+/* Length of the host at the beginning of text[0..length); 0 when there is none. */
+static size_t host_length(const char *text, size_t length)
+{
+    if (length > 0 && text[0] == '[') {
+        size_t inside = strspn(text + 1, DIGITS "abcdefABCDEF:.");
+        return inside >= 2 && inside + 2 <= length && text[inside + 1] == ']' ? inside + 2 : 0;
+    }
+    size_t host = strspn(text, LETTERS DIGITS "._-");
+    if (host > length)
+        host = length;
+    if (host == 0 || host > MAX_HOST_BYTES || !is_letter_or_digit(text[0]))
+        return 0;
+    return memmem(text, host, "..", 2) ? 0 : host;
+}
+
+/* host[:port] */
+static bool is_authority(const char *text, size_t length)
+{
+    size_t host = host_length(text, length);
+    if (host == 0)
+        return false;
+    return host == length || (text[host] == ':' && is_port(text + host + 1, length - host - 1));
+}
+
+bool settings_check_host(const char *text)
+{
+    return is_authority(text, strlen(text));
+}
+
+bool settings_check_url(const char *text)
+{
+    const char *rest = behind(text, "http://");
+    if (!rest)
+        rest = behind(text, "https://");
+    if (!rest)
+        return false;
+    size_t length = strcspn(rest, "/");
+    if (!is_authority(rest, length))
+        return false;
+    for (const char *c = rest + length; *c; c++) {
+        if (!is_visible(*c) || strchr("?#\\\"<>", *c))
+            return false;
+    }
+    return true;
+}
+
+bool settings_check_proxy(const char *text)
+{
+    static const char *const schemes[] = {"http://", "https://", "socks5://", "socks5h://"};
+    const char *rest = NULL;
+    for (size_t i = 0; !rest && i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        rest = behind(text, schemes[i]);
+    if (!rest)
+        return false;
+    for (const char *c = rest; *c; c++) {
+        if (!is_visible(*c))
+            return false;
+    }
+    size_t length = strcspn(rest, "/?#");
+    if (rest[length] != '\0' && strcmp(rest + length, "/") != 0)
+        return false;
+    const char *at = memrchr(rest, '@', length);
+    const char *host = at ? at + 1 : rest;
+    return at != rest && is_authority(host, length - (size_t)(host - rest));
+}
+
+bool settings_check_bucket(const char *text)
+{
+    return consists_of(text, LETTERS DIGITS "._-", 3, 255) && is_letter_or_digit(text[0]);
+}
+
+bool settings_check_bucket_in_host(const char *text)
+{
+    return consists_of(text, LOWER DIGITS ".-", 3, 63) && is_letter_or_digit(text[0]) &&
+           is_letter_or_digit(text[strlen(text) - 1]) && !strstr(text, "..");
+}
+
+bool settings_check_name(const char *text)
+{
+    return consists_of(text, LETTERS DIGITS "._-", 1, 128);
+}
+
+bool settings_check_client_id(const char *text)
+{
+    return settings_check_token(text) && !strchr(text, '/');
+}
+
+bool settings_check_client_secret(const char *text)
+{
+    size_t length = strlen(text);
+    if (length == 0 || text[0] == ' ' || text[length - 1] == ' ')
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+bool settings_check_storage_class(const char *text)
+{
+    return consists_of(text, UPPER DIGITS "_-", 1, 64);
+}
+
+bool settings_check_token(const char *text)
+{
+    if (*text == '\0')
+        return false;
+    for (; *text; text++) {
+        if (!is_visible(*text))
+            return false;
+    }
+    return true;
+}
+
+/* Whether one of the pairs before `pair`, in the list that begins at `list`, has the same name. */
+static bool is_name_repeated(const char *list, const char *pair, size_t name_length)
+{
+    for (const char *other = list; other < pair; other = strchr(other, ',') + 1) {
+        if (strncmp(other, pair, name_length + 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* name=value, in text[0..length). */
+static bool is_metadata_pair(const char *text, size_t length)
+{
+    size_t name = strspn(text, LOWER DIGITS "-");
+    if (name == 0 || text[name] != '=' || name + 1 >= length || behind(text, "jibri-"))
+        return false;
+    const char *value = text + name + 1;
+    if (*value == ' ' || text[length - 1] == ' ')
+        return false;
+    for (; value < text + length; value++) {
+        if (*value != ' ' && !is_visible(*value))
+            return false;
+    }
+    return true;
+}
+
+bool settings_check_metadata(const char *text)
+{
+    if (strlen(text) > MAX_METADATA_BYTES)
+        return false;
+    for (const char *pair = text;;) {
+        size_t length = strcspn(pair, ",");
+        if (!is_metadata_pair(pair, length) ||
+            is_name_repeated(text, pair, (size_t)(strchr(pair, '=') - pair)))
+            return false;
+        if (pair[length] == '\0')
+            return true;
+        pair += length + 1;
+    }
+}
+
+/* Length of the placeholder at `text`, which is a '{'; 0 when it is none that we know. */
+static size_t placeholder_length(const char *text)
+{
+    static const char *const placeholders[] = {"{session}", "{instance}", "{meeting}",
+                                               "{yyyy}",    "{mm}",       "{dd}"};
+    for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++) {
+        if (behind(text, placeholders[i]))
+            return strlen(placeholders[i]);
+    }
+    return 0;
+}
+
+/* Whether each part between slashes may stand there: not empty, not "." and not "..". */
+static bool are_segments_plain(const char *text)
+{
+    while (*text) {
+        size_t length = strcspn(text, "/");
+        if (length == 0 || (length == 1 && text[0] == '.') ||
+            (length == 2 && text[0] == '.' && text[1] == '.'))
+            return false;
+        text += length;
+        text += *text == '/';
+    }
+    return true;
+}
+
+bool settings_check_key_prefix(const char *text)
+{
+    if (strlen(text) > MAX_KEY_PREFIX_BYTES || !are_segments_plain(text))
+        return false;
+    while (*text) {
+        if (strchr("}:*?\"<>|!\\", *text))
+            return false;
+        size_t length = *text == '{' ? placeholder_length(text) : settings_check_character(text);
+        if (length == 0)
+            return false;
+        text += length;
+    }
+    return true;
+}
+
+bool settings_check_path(const char *text)
+{
+    size_t length = strlen(text);
+    if (text[0] != '/' || length > MAX_PATH_BYTES)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+size_t settings_check_character(const char *text)
+{
+    unsigned char first = (unsigned char)text[0];
+    if (first < 0x80)
+        return first >= 0x20 && first != 0x7f ? 1 : 0;
+    size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    static const uint32_t least[] = {0, 0, 0xa0, 0x800, 0x10000}; /* no control character U+0080 */
+    if (first < 0xc2 || first > 0xf4)
+        return 0;
+    uint32_t character = first & (0xffu >> (length + 1));
+    for (size_t i = 1; i < length; i++) {
+        unsigned char next = (unsigned char)text[i];
+        if ((next & 0xc0) != 0x80)
+            return 0;
+        character = character << 6 | (next & 0x3f);
+    }
+    if (character < least[length] || character > 0x10ffff ||
+        (character >= 0xd800 && character <= 0xdfff) || character == 0xfffe || character == 0xffff)
+        return 0;
+    return length;
+}

@@ -1,0 +1,266 @@
+#include "config/settings.h"
+#include "config/settings_source.h"
+#include "config/settings_table.h"
+#include "config/settings_values.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define HELP_COLUMN   34
+#define HELP_WIDTH    98
+#define EXAMPLE_WIDTH 80
+#define MAN_WIDTH     72 /* escapes come on top */
+#define VALUE_BYTES   32
+#define FORM_BYTES    SETTINGS_EXPECTED_BYTES
+
+/*
+ * Writes the words of text[0..length), broken into lines of at most `width` columns. Each line
+ * begins with `margin`, but for the first: there, `column` columns are taken already.
+ */
+static void write_wrapped(FILE *out, const char *text, size_t length, const char *margin,
+                          size_t column, size_t width)
+{
+    const char *end = text + length;
+    bool is_line_empty = true;
+    while (text < end) {
+        size_t word = strcspn(text, " ");
+        if (word > (size_t)(end - text))
+            word = (size_t)(end - text);
+        if (!is_line_empty && column + 1 + word > width) {
+            fprintf(out, "\n%s", margin);
+            column = strlen(margin);
+            is_line_empty = true;
+        }
+        fprintf(out, "%s%.*s", is_line_empty ? "" : " ", (int)word, text);
+        column += word + (is_line_empty ? 0 : 1);
+        is_line_empty = false;
+        text += word;
+        text += text < end && *text == ' ';
+    }
+    fputc('\n', out);
+}
+
+/* Length of the first sentence of `text`, with its full stop. */
+static size_t sentence_length(const char *text)
+{
+    const char *stop = strstr(text, ". ");
+    return stop ? (size_t)(stop - text) + 1 : strlen(text);
+}
+
+static bool begins_group(size_t i)
+{
+    return i == 0 || settings_table[i].group != settings_table[i - 1].group;
+}
+
+/* "required", "default 8MiB", "default: the system's" or nothing. Returns `out`. */
+static const char *describe_default(const struct settings_row *row, char *out, size_t out_size)
+{
+    if (row->required)
+        snprintf(out, out_size, "required");
+    else if (row->default_text)
+        snprintf(out, out_size, "default %s", *row->default_text ? row->default_text : "empty");
+    else
+        snprintf(out, out_size, "default: %s", row->unset_text);
+    return out;
+}
+
+/* "size, 5MiB to 5GiB; default 8MiB". Returns `out`. */
+static const char *describe(const struct settings_row *row, char *out, size_t out_size)
+{
+    char form[FORM_BYTES];
+    char standard[FORM_BYTES];
+    snprintf(out, out_size, "%s; %s", settings_value_form(row, form, sizeof(form)),
+             describe_default(row, standard, sizeof(standard)));
+    return out;
+}
+
+void settings_write_help(FILE *out)
+{
+    char margin[HELP_COLUMN + 1];
+    memset(margin, ' ', HELP_COLUMN);
+    margin[HELP_COLUMN] = '\0';
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        char description[2 * FORM_BYTES];
+        if (begins_group(i))
+            fprintf(out, "%s%s:\n", i == 0 ? "" : "\n", settings_table_group_title(row->group));
+        fprintf(out, "  %-*s", HELP_COLUMN - 2, row->name);
+        describe(row, description, sizeof(description));
+        write_wrapped(out, description, strlen(description), margin, HELP_COLUMN, HELP_WIDTH);
+        fputs(margin, out);
+        write_wrapped(out, row->help, sentence_length(row->help), margin, HELP_COLUMN, HELP_WIDTH);
+        if (row->alias)
+            fprintf(out, "%sWhere it is not set, %s is read.\n", margin, row->alias);
+    }
+}
+
+static void write_comment(FILE *out, const char *text)
+{
+    fputs("# ", out);
+    write_wrapped(out, text, strlen(text), "# ", 2, EXAMPLE_WIDTH);
+}
+
+static void write_example_row(FILE *out, const struct settings_row *row)
+{
+    char description[2 * FORM_BYTES];
+    fputc('\n', out);
+    write_comment(out, row->help);
+    write_comment(out, describe(row, description, sizeof(description)));
+    if (row->alias)
+        fprintf(out, "# Where it is not set, %s is read.\n", row->alias);
+    bool shows_default = row->default_text && !row->in_example;
+    if (row->example && !row->in_example) {
+        snprintf(description, sizeof(description), "For example: %s", row->example);
+        write_comment(out, description);
+    }
+    fprintf(out, "%s%s=%s\n", row->in_example ? "" : "#", row->name,
+            row->in_example ? row->example
+            : shows_default ? row->default_text
+                            : "");
+}
+
+void settings_write_example(FILE *out)
+{
+    fputs(
+        "# The settings of jibri-finalize: NAME=value lines, as Docker's --env-file and systemd's\n"
+        "# EnvironmentFile read them. What the environment sets wins over this file.\n"
+        "#\n"
+        "# Made from the table in config/settings_table.c; write your own copy to\n"
+        "# /etc/jibri-finalize/finalize.env and keep it readable to Jibri's user alone.\n"
+        "# Lines without # have to be filled in; the others show the default.\n",
+        out);
+    for (size_t i = 0; i < settings_table_length; i++) {
+        if (begins_group(i))
+            fprintf(out, "\n# ---- %s ----\n", settings_table_group_title(settings_table[i].group));
+        write_example_row(out, &settings_table[i]);
+    }
+}
+
+/* Text in a cell of a table, where a bar would end the cell. */
+static void write_cell(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("|\\<>*_", *text))
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+}
+
+static void write_markdown_default(FILE *out, const struct settings_row *row)
+{
+    if (row->required)
+        fputs("required", out);
+    else if (!row->default_text)
+        write_cell(out, row->unset_text);
+    else if (*row->default_text)
+        fprintf(out, "`%s`", row->default_text);
+    else
+        fputs("empty", out);
+}
+
+void settings_write_markdown(FILE *out)
+{
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        char form[FORM_BYTES];
+        if (begins_group(i))
+            fprintf(out,
+                    "%s**%s**\n\n| name | value | default | meaning |\n| --- | --- | --- | --- |\n",
+                    i == 0 ? "" : "\n", settings_table_group_title(row->group));
+        fprintf(out, "| `%s` | ", row->name);
+        write_cell(out, settings_value_form(row, form, sizeof(form)));
+        fputs(" | ", out);
+        write_markdown_default(out, row);
+        fputs(" | ", out);
+        write_cell(out, row->help);
+        if (row->alias)
+            fprintf(out, " Where it is not set, `%s` is read.", row->alias);
+        fputs(" |\n", out);
+    }
+}
+
+/* A word of a man page, where a backslash and a minus sign have to be said. */
+static void write_man_word(FILE *out, const char *word, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (word[i] == '\\')
+            fputs("\\e", out);
+        else if (word[i] == '-')
+            fputs("\\-", out);
+        else
+            fputc(word[i], out);
+    }
+}
+
+/* Text of a man page: no line of it may be taken for a macro, and each sentence has its own, as
+ * mdoc wants it. */
+static void write_man_text(FILE *out, const char *text)
+{
+    size_t column = 0;
+    while (*text) {
+        size_t length = strcspn(text, " ");
+        if (column > 0 && column + 1 + length > MAN_WIDTH) {
+            fputc('\n', out);
+            column = 0;
+        }
+        if (column > 0)
+            fputc(' ', out);
+        else if (*text == '.' || *text == '\'')
+            fputs("\\&", out);
+        write_man_word(out, text, length);
+        column += length + 1;
+        if (text[length - 1] == '.')
+            column = MAN_WIDTH;
+        text += length;
+        text += *text == ' ';
+    }
+    fputc('\n', out);
+}
+
+void settings_write_man(FILE *out)
+{
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        char description[2 * FORM_BYTES];
+        fprintf(out, ".It Ev %s\n", row->name);
+        write_man_text(out, row->help);
+        if (row->alias)
+            fprintf(out, "Where it is not set,\n.Ev %s\nis read.\n", row->alias);
+        char in_brackets[sizeof(description) + 2];
+        snprintf(in_brackets, sizeof(in_brackets), "(%s)",
+                 describe(row, description, sizeof(description)));
+        write_man_text(out, in_brackets);
+    }
+}
+
+static void write_effective_row(const struct settings_row *row, const struct settings *settings,
+                                const struct settings_source *source, FILE *out)
+{
+    char buffer[VALUE_BYTES];
+    struct settings_found found;
+    const char *value = settings_value_spell(row, settings, buffer, sizeof(buffer));
+    if (row->secret)
+        value = value ? "set" : "not set";
+    fprintf(out, "%s=%s (", row->name, value ? value : "");
+    if (!settings_source_find(source, row, &found))
+        fprintf(out, "default%s%s", row->unset_text ? ": " : "",
+                row->unset_text ? row->unset_text : "");
+    else if (found.name != row->name)
+        fprintf(out, "from %s in %s", found.name, found.where);
+    else
+        fprintf(out, "from %s", found.where);
+    fputs(")\n", out);
+}
+
+void settings_write_effective(const struct settings *settings, const char *const *environment,
+                              const char *path, FILE *out)
+{
+    struct settings_source source = {.environment = environment, .path = path};
+    char problem[64];
+    /* A file that cannot be read has been reported by settings_load() already. */
+    if (path && !env_file_read(path, &source.file, problem, sizeof(problem)))
+        source.file = (struct env_file){.lines = NULL};
+    for (size_t i = 0; i < settings_table_length; i++)
+        write_effective_row(&settings_table[i], settings, &source, out);
+    env_file_done(&source.file);
+}

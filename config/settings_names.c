@@ -1,0 +1,66 @@
+#include "config/settings_names.h"
+
+#include "config/settings_table.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define MAX_COMPARED_BYTES 128
+
+/* Read by the backend, from the same file; it means nothing to us. */
+static const char backends_own[] = "CONFOMEET_S3_URL_OVERRIDE_FOR_AWS_SDK";
+
+static bool is_same(const char *name, size_t length, const char *other)
+{
+    return strlen(other) == length && memcmp(name, other, length) == 0;
+}
+
+bool settings_name_is_known(const char *name, size_t length)
+{
+    for (size_t i = 0; i < settings_table_length; i++) {
+        if (is_same(name, length, settings_table[i].name))
+            return true;
+    }
+    return is_same(name, length, backends_own);
+}
+
+static size_t min_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many letters have to be added, removed or replaced to make one out of the other
+ * (Levenshtein), a row of the matrix at a time. */
+static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    size_t row[MAX_COMPARED_BYTES + 1];
+    for (size_t j = 0; j <= b_length; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_length; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = min_of(replaced, min_of(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b_length];
+}
+
+const char *settings_name_nearest(const char *name, size_t length)
+{
+    const char *nearest = NULL;
+    size_t least = SIZE_MAX;
+    length = min_of(length, MAX_COMPARED_BYTES);
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const char *known = settings_table[i].name;
+        size_t distance =
+            edit_distance(name, length, known, min_of(strlen(known), MAX_COMPARED_BYTES));
+        if (distance < least) {
+            least = distance;
+            nearest = known;
+        }
+    }
+    return nearest;
+}

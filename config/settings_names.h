@@ -1,0 +1,20 @@
+/*
+ * settings_names - which names belong to settings, and which one a misspelt name was meant to be.
+ */
+#ifndef CONFIG_SETTINGS_NAMES_H
+#define CONFIG_SETTINGS_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Names that begin with this and are no settings are pointed out. */
+#define SETTINGS_NAMES_PREFIX "CONFOMEET_S3_"
+
+/* Whether name[0..length) is a setting, or is known to be another program's. */
+bool settings_name_is_known(const char *name, size_t length);
+
+/* The setting whose name is the fewest single-letter edits away from name[0..length); no more than
+ * the first 128 bytes are looked at. */
+const char *settings_name_nearest(const char *name, size_t length);
+
+#endif

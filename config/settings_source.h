@@ -1,0 +1,28 @@
+/*
+ * settings_source - where a setting's text comes from: the environment, then a file.
+ */
+#ifndef CONFIG_SETTINGS_SOURCE_H
+#define CONFIG_SETTINGS_SOURCE_H
+
+#include "config/env_file.h"
+#include "config/settings_table.h"
+
+#include <stdbool.h>
+
+struct settings_source {
+    const char *const *environment; /* "NAME=value" strings, NULL-terminated; borrowed */
+    struct env_file file;           /* owned; empty when there is none */
+    const char *path;               /* of the file; borrowed */
+};
+
+struct settings_found {
+    const char *name;  /* the row's, or its alias: what a person wrote */
+    const char *text;  /* borrowed from the source; not empty */
+    const char *where; /* "the environment" or the file's path; borrowed */
+};
+
+/* False when the row is set nowhere. An empty text is none. */
+bool settings_source_find(const struct settings_source *source, const struct settings_row *row,
+                          struct settings_found *ret_found) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,407 @@
+#include "finalize/delivery.h"
+
+#include "finalize/file_name.h"
+#include "finalize/key.h"
+#include "finalize/metadata.h"
+#include "finalize/notice.h"
+#include "finalize/retry.h"
+#include "finalize/upload.h"
+#include "finalize/upload_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOTICE_SLOT (UPLOAD_PARTS_MAX_SLOTS + 1)
+
+struct delivery {
+    struct delivery_options options;
+    struct journal_file file;
+    int fd;        /* the file */
+    int upload_fd; /* the bytes to upload: the same, or a redacted copy in memory */
+    struct metadata metadata;
+    char base_key[S3_MAX_KEY_BYTES + 1];
+    struct upload *upload;                            /* NULL once it is over */
+    struct s3_call calls[UPLOAD_PARTS_MAX_SLOTS + 1]; /* under way, by slot */
+    bool ended;
+    struct error error;
+
+    bool notice_under_way;
+    unsigned notice_tries;
+    uint64_t notice_not_before_ms;
+    struct retry_streak notice_streak;
+};
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static void on_report(void *context, const char *sentence)
+{
+    struct delivery *delivery = context;
+
+    delivery->options.event(delivery->options.context, DELIVERY_REMARK, &delivery->file, sentence,
+                            NULL);
+}
+
+static bool on_unchanged(void *context)
+{
+    struct delivery *delivery = context;
+    struct recording_identity identity;
+    struct error err = ERROR_INIT;
+
+    return recording_identify(delivery->fd, &identity, &err) &&
+           recording_same(&identity, &delivery->file.identity);
+}
+
+/* The day in the key: of the recording's name, or else of the file's last change. */
+static void choose_day(const struct delivery *delivery, const char *media_name,
+                       struct key_facts *facts)
+{
+    time_t changed = (time_t)(delivery->file.identity.mtime_ns / 1000000000);
+    struct tm day;
+
+    if (file_name_day(media_name, &facts->year, &facts->month, &facts->day))
+        return;
+    gmtime_r(&changed, &day);
+    facts->year = day.tm_year + 1900;
+    facts->month = day.tm_mon + 1;
+    facts->day = day.tm_mday;
+}
+
+static bool choose_base_key(struct delivery *delivery, struct error *err)
+{
+    const struct delivery_options *options = &delivery->options;
+    const char *media_name =
+        delivery->file.media ? file_name_of(delivery->file.path) : options->main_media_name;
+    const char *underscore = strchr(media_name, '_');
+    char meeting[RECORDING_NAME_SIZE];
+    struct key_facts facts = {.session = recording_session_id(options->recording),
+                              .instance = options->settings->instance_id};
+
+    if (underscore && underscore > media_name) {
+        snprintf(meeting, sizeof meeting, "%.*s", (int)(underscore - media_name), media_name);
+        facts.meeting = meeting;
+    }
+    choose_day(delivery, media_name, &facts);
+    return key_choose(options->settings->s3_key_prefix ? options->settings->s3_key_prefix : "",
+                      &facts, delivery->file.path, delivery->file.media, delivery->base_key, err);
+}
+
+/* metadata.json may have to go without a member: that one is uploaded from memory. */
+static bool choose_bytes(struct delivery *delivery, struct error *err)
+{
+    delivery->upload_fd = delivery->fd;
+    delivery->file.object_bytes = delivery->file.identity.size_bytes;
+    if (strcmp(delivery->file.path, METADATA_FILE_NAME))
+        return true;
+    if (!metadata_read(delivery->fd, delivery->file.identity.size_bytes, &delivery->metadata, err))
+        return false;
+    if (delivery->metadata.treatment == METADATA_WITHHELD)
+        return error_set(err, ERROR_PERMANENT, "%s may hold credentials", delivery->file.path);
+    if (delivery->metadata.treatment == METADATA_REDACTED) {
+        delivery->upload_fd = delivery->metadata.redacted_fd;
+        delivery->file.object_bytes = delivery->metadata.redacted_bytes;
+    }
+    return true;
+}
+
+static bool open_upload(struct delivery *delivery, struct error *err)
+{
+    struct upload_options options = {
+        .settings = delivery->options.settings,
+        .journal = delivery->options.journal,
+        .file = &delivery->file,
+        .rng = delivery->options.rng,
+        .fd = delivery->upload_fd,
+        .base_key = delivery->base_key,
+        .content_type = file_name_content_type(file_name_of(delivery->file.path)),
+        .session_id = recording_session_id(delivery->options.recording),
+        .unchanged = on_unchanged,
+        .report = on_report,
+        .context = delivery,
+    };
+
+    return upload_open(&options, &delivery->upload, err);
+}
+
+bool delivery_open(const struct delivery_options *options, const struct journal_file *row,
+                   struct delivery **ret_delivery, struct error *err)
+{
+    struct delivery *delivery = calloc(1, sizeof *delivery);
+    struct recording_identity identity;
+
+    if (!delivery)
+        return error_set(err, ERROR_TRANSIENT, "no memory to upload %s", row->path);
+    delivery->options = *options;
+    delivery->file = *row;
+    delivery->fd = -1;
+    delivery->metadata.redacted_fd = -1;
+    if (!recording_open_file(options->recording, row->path, &delivery->fd, &identity, err))
+        goto fail;
+    if (!recording_same(&identity, &row->identity)) {
+        error_set(err, ERROR_CHANGED, "%s changed", row->path);
+        goto fail;
+    }
+    if (row->state == JOURNAL_FILE_PENDING &&
+        (!choose_bytes(delivery, err) || !choose_base_key(delivery, err) ||
+         !open_upload(delivery, err)))
+        goto fail;
+    *ret_delivery = delivery;
+    return true;
+fail:
+    delivery_close(delivery);
+    return false;
+}
+
+void delivery_close(struct delivery *delivery)
+{
+    if (!delivery)
+        return;
+    upload_close(delivery->upload);
+    metadata_done(&delivery->metadata);
+    if (delivery->fd >= 0)
+        close(delivery->fd);
+    free(delivery);
+}
+
+/* ---- the notice ----------------------------------------------------------------------------- */
+
+static void end_with(struct delivery *delivery, const struct error *error)
+{
+    delivery->error = *error;
+    delivery->ended = true;
+}
+
+static bool become_safe(struct delivery *delivery, int64_t now, struct error *err)
+{
+    delivery->file.state = JOURNAL_FILE_SAFE;
+    delivery->file.safe_at = now;
+    delivery->file.last_error[0] = 0;
+    if (!journal_save_file(delivery->options.journal, &delivery->file, err))
+        return false;
+    delivery->ended = true;
+    return true;
+}
+
+static bool refuse_notice(struct delivery *delivery, const struct error *error, struct error *err)
+{
+    delivery->file.notice = JOURNAL_NOTICE_REFUSED;
+    snprintf(delivery->file.last_error, sizeof delivery->file.last_error, "%s", error->text);
+    end_with(delivery, error);
+    return journal_save_file(delivery->options.journal, &delivery->file, err);
+}
+
+static bool build_notice(struct delivery *delivery, int32_t meeting_id,
+                         struct delivery_step *ret_step, struct error *err)
+{
+    struct notice notice = {
+        .meeting_id = meeting_id,
+        .file_name = file_name_of(delivery->file.path),
+        .file_size = delivery->file.object_bytes,
+        .bucket = delivery->options.settings->s3_bucket,
+        .key = delivery->file.key,
+        .mark = delivery->file.mark,
+    };
+
+    return notice_build(delivery->options.settings, &notice, &ret_step->request, err);
+}
+
+static bool next_notice_step(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
+                             struct delivery_step *ret_step, struct error *err)
+{
+    struct error error = ERROR_INIT;
+    int32_t meeting_id;
+
+    if (!delivery->file.media || !delivery->options.settings->notice ||
+        delivery->file.notice == JOURNAL_NOTICE_ACCEPTED) {
+        ret_step->kind = DELIVERY_STEP_END;
+        return become_safe(delivery, now, err);
+    }
+    if (!file_name_meeting_id(file_name_of(delivery->file.path), &meeting_id)) {
+        error_set(
+            &error, ERROR_PERMANENT,
+            "%s is in the bucket, but its name does not begin with a meeting id and \"_\": the "
+            "backend cannot be told",
+            delivery->file.path);
+        ret_step->kind = DELIVERY_STEP_END;
+        return refuse_notice(delivery, &error, err);
+    }
+    if (delivery->notice_under_way)
+        return true;
+    if (delivery->notice_not_before_ms > now_ms) {
+        ret_step->kind = DELIVERY_STEP_PAUSE;
+        ret_step->until_ms = delivery->notice_not_before_ms;
+        return true;
+    }
+    if (!may_send)
+        return true;
+    if (!build_notice(delivery, meeting_id, ret_step, err))
+        return false;
+    delivery->file.notice = JOURNAL_NOTICE_SENT; /* whatever becomes of it, from here on */
+    if (!journal_save_file(delivery->options.journal, &delivery->file, err)) {
+        http_request_done(&ret_step->request);
+        return false;
+    }
+    delivery->notice_under_way = true;
+    ret_step->kind = DELIVERY_STEP_REQUEST;
+    ret_step->slot = NOTICE_SLOT;
+    return true;
+}
+
+static bool take_notice_reply(struct delivery *delivery, const struct http_reply *reply,
+                              uint64_t now_ms, int64_t now, struct error *err)
+{
+    const struct settings *settings = delivery->options.settings;
+    struct notice_result result;
+
+    delivery->notice_under_way = false;
+    notice_read(settings, file_name_of(delivery->file.path), reply, &result);
+    switch (result.outcome) {
+    case NOTICE_ACCEPTED:
+        delivery->file.notice = JOURNAL_NOTICE_ACCEPTED;
+        delivery->file.backend_row = result.backend_row;
+        if (!become_safe(delivery, now, err))
+            return false;
+        delivery->options.event(delivery->options.context, DELIVERY_NOTIFIED, &delivery->file, "",
+                                NULL);
+        return true;
+    case NOTICE_RETRY:
+        delivery->notice_tries++;
+        if (!retry_goes_on(&delivery->notice_streak, delivery->notice_tries, now_ms,
+                           settings->s3_retry_for_ms)) {
+            end_with(delivery, &result.error);
+            return true;
+        }
+        delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
+                                &result.error);
+        delivery->notice_not_before_ms =
+            now_ms +
+            retry_delay_ms(delivery->notice_tries, result.retry_after_ms, delivery->options.rng);
+        return true;
+    case NOTICE_REFUSED:
+        return refuse_notice(delivery, &result.error, err);
+    case NOTICE_STOPPED:
+        end_with(delivery, &result.error);
+        return true;
+    }
+    return true;
+}
+
+/* ---- steps and replies ---------------------------------------------------------------------- */
+
+static bool translate(struct delivery *delivery, const struct upload_step *asked, int64_t now,
+                      struct delivery_step *ret_step, struct error *err)
+{
+    ret_step->slot = asked->slot;
+    switch (asked->kind) {
+    case UPLOAD_STEP_REQUEST:
+        delivery->calls[asked->slot] = asked->call;
+        ret_step->kind = DELIVERY_STEP_REQUEST;
+        return s3_build(delivery->options.s3, &asked->call, (time_t)now, &ret_step->request, err);
+    case UPLOAD_STEP_READ:
+        ret_step->kind = DELIVERY_STEP_READ;
+        ret_step->read = (struct hasher_job){.fd = delivery->upload_fd,
+                                             .offset = asked->read.offset,
+                                             .length = asked->read.length,
+                                             .wants = asked->read.wants,
+                                             .owner = delivery,
+                                             .slot = asked->slot};
+        return true;
+    case UPLOAD_STEP_PAUSE:
+        ret_step->kind = DELIVERY_STEP_PAUSE;
+        ret_step->until_ms = asked->until_ms;
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* The upload has ended: on to the notice, or to the end. */
+static void leave_upload(struct delivery *delivery)
+{
+    const struct error *error = upload_error(delivery->upload);
+
+    if (error) {
+        end_with(delivery, error);
+        return;
+    }
+    delivery->options.event(delivery->options.context, DELIVERY_UPLOADED, &delivery->file, "",
+                            NULL);
+    upload_close(delivery->upload);
+    delivery->upload = NULL;
+}
+
+bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
+                   struct delivery_step *ret_step, struct error *err)
+{
+    *ret_step = (struct delivery_step){.kind = DELIVERY_STEP_NONE};
+    if (delivery->upload && !delivery->ended) {
+        struct upload_step asked;
+
+        if (!upload_next(delivery->upload, may_send, now_ms, now, &asked, err))
+            return false;
+        if (asked.kind != UPLOAD_STEP_END)
+            return translate(delivery, &asked, now, ret_step, err);
+        leave_upload(delivery);
+    }
+    if (!delivery->ended)
+        return next_notice_step(delivery, may_send, now_ms, now, ret_step, err);
+    ret_step->kind = DELIVERY_STEP_END;
+    return true;
+}
+
+bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
+                         const struct hasher_result *result, struct error *err)
+{
+    return !delivery->upload || upload_take_bytes(delivery->upload, slot, result, err);
+}
+
+static enum delivery_mood mood_of(enum s3_outcome outcome)
+{
+    if (outcome == S3_SLOW_DOWN)
+        return DELIVERY_MOOD_SLOW_DOWN;
+    return outcome == S3_DONE ? DELIVERY_MOOD_GOOD : DELIVERY_MOOD_NEUTRAL;
+}
+
+bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct http_reply *reply,
+                         uint64_t now_ms, int64_t now, enum delivery_mood *ret_mood,
+                         struct error *err)
+{
+    struct s3_result result;
+    bool ok;
+
+    *ret_mood = DELIVERY_MOOD_NEUTRAL;
+    if (slot == NOTICE_SLOT)
+        return take_notice_reply(delivery, reply, now_ms, now, err);
+    if (!delivery->upload)
+        return true;
+    s3_read(delivery->options.s3, &delivery->calls[slot], reply, (time_t)now, &result);
+    *ret_mood = mood_of(result.outcome);
+    if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)
+        delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
+                                &result.error);
+    ok = upload_take_reply(delivery->upload, slot, &result, now_ms, now, err);
+    s3_result_done(&result);
+    return ok;
+}
+
+const struct error *delivery_error(const struct delivery *delivery)
+{
+    return delivery->error.kind == ERROR_NONE ? NULL : &delivery->error;
+}
+
+const struct journal_file *delivery_file(const struct delivery *delivery)
+{
+    return &delivery->file;
+}
+
+void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept)
+{
+    if (delivery->upload) {
+        upload_progress(delivery->upload, ret_held, ret_kept);
+        return;
+    }
+    *ret_held = delivery->file.object_bytes;
+    *ret_kept = 0;
+}

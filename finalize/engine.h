@@ -1,0 +1,50 @@
+/*
+ * engine - drives deliveries to their end: a few at a time, each asked for its next step, requests
+ * given to the loop, reads to the hasher, and what comes of them given back.
+ *
+ * Knows nothing of what a delivery is about. Keeps the number of requests under way within the pace
+ * that the server bears.
+ */
+#ifndef FINALIZE_ENGINE_H
+#define FINALIZE_ENGINE_H
+
+#include "finalize/delivery.h"
+#include "finalize/error.h"
+#include "finalize/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine_source {
+    void *context;
+    /* Opens the next delivery, which the engine owns then; *ret_delivery is NULL when there are no
+     * more. */
+    bool (*next)(void *context, struct delivery **ret_delivery, struct error *err);
+    /* One has ended, for better or worse; borrowed, closed by the engine afterwards. */
+    bool (*ended)(void *context, const struct delivery *delivery, struct error *err);
+    /*
+     * Called after something happened, and at least every quarter of a second: bytes that the
+     * bucket holds of the deliveries under way, and bytes of requests that have not ended.
+     */
+    void (*progress)(void *context, uint64_t held_bytes, uint64_t under_way_bytes);
+};
+
+struct engine_limits {
+    unsigned parallel;                     /* most requests at once */
+    uint64_t deadline_ms;                  /* on loop_now_ms()'s clock */
+    bool (*stop_requested)(void *context); /* asked at every turn */
+    void *stop_context;
+};
+
+enum engine_end { ENGINE_ALL_ENDED, ENGINE_OUT_OF_TIME, ENGINE_STOPPED };
+
+/*
+ * Runs until all deliveries have ended, the time is over or a stop was requested; in the latter
+ * cases those under way are dropped where they are: the journal knows where that is. Fails when the
+ * journal or memory does.
+ */
+bool engine_run(struct loop *loop, const struct engine_source *source,
+                const struct engine_limits *limits, enum engine_end *ret_end, struct error *err)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,122 @@
+#include "finalize/explain.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+enum explain_exit explain_exit_code(const struct error *err)
+{
+    switch (err->kind) {
+    case ERROR_NONE:
+        return EXPLAIN_EXIT_OK;
+    case ERROR_TRANSIENT:
+    case ERROR_CHANGED:
+    case ERROR_STOPPED:
+        return EXPLAIN_EXIT_LATER;
+    case ERROR_SETTINGS:
+        return EXPLAIN_EXIT_SETTINGS;
+    case ERROR_USAGE:
+        return EXPLAIN_EXIT_USAGE;
+    case ERROR_NO_INPUT:
+        return EXPLAIN_EXIT_NO_INPUT;
+    case ERROR_PERMANENT:
+        break;
+    }
+    return EXPLAIN_EXIT_PERSON;
+}
+
+static const char *advice_for_s3_code(const char *code)
+{
+    static const struct {
+        const char *code;
+        const char *advice;
+    } known[] = {
+        {"AccessDenied",
+         "give the key of CONFOMEET_S3_CLIENT_ID the right to read and write objects "
+         "in CONFOMEET_S3_BUCKET, then try again"},
+        {"AllAccessDisabled", "ask the provider why the bucket of CONFOMEET_S3_BUCKET is closed"},
+        {"InvalidAccessKeyId", "correct CONFOMEET_S3_CLIENT_ID: the server does not know this key"},
+        {"SignatureDoesNotMatch", "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to "
+                                  "CONFOMEET_S3_CLIENT_ID"},
+        {"InvalidSignature", "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to "
+                             "CONFOMEET_S3_CLIENT_ID"},
+        {"NoSuchBucket", "correct CONFOMEET_S3_BUCKET, or make the bucket: it does not exist at "
+                         "CONFOMEET_S3_URL"},
+        {"InvalidBucketName", "correct CONFOMEET_S3_BUCKET: the server takes no such name"},
+        {"AuthorizationHeaderMalformed",
+         "correct CONFOMEET_S3_REGION: the server signs for another"},
+        {"PermanentRedirect", "correct CONFOMEET_S3_URL and CONFOMEET_S3_REGION: the bucket lives "
+                              "elsewhere"},
+        {"RequestTimeTooSkewed", "set this machine's clock: it differs from the server's by more "
+                                 "than 15 minutes"},
+        {"QuotaExceeded", "make room in the bucket or raise its quota, then try again"},
+        {"CloudTotalAliveSizeQuotaExceed",
+         "raise the quota of the cloud's storage, then try again"},
+        {"BucketMaxSizeExceeded", "raise the maximum size of the bucket, then try again"},
+        {"XMinioStorageFull", "make room on the S3 server, then try again"},
+        {"EntityTooLarge", "raise the server's limit, or CONFOMEET_S3_PART_SIZE, then try again"},
+        {"InvalidStorageClass", "correct CONFOMEET_S3_STORAGE_CLASS: the server does not have it"},
+        {"NotImplemented", "switch off what the server does not have: "
+                           "CONFOMEET_S3_CONDITIONAL_WRITES, CONFOMEET_S3_STORAGE_CLASS"},
+    };
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (!strcmp(known[i].code, code))
+            return known[i].advice;
+    return NULL;
+}
+
+static const char *advice_for_errno(int errno_value)
+{
+    switch (errno_value) {
+    case ENOSPC:
+    case EDQUOT:
+        return "make room on the disk of the recordings (or move CONFOMEET_JOURNAL to another), "
+               "then "
+               "try again";
+    case EACCES:
+    case EPERM:
+        return "let the user of this program read and write the recordings directory, then try "
+               "again";
+    case EROFS:
+        return "mount the recordings directory writable, then try again";
+    case EIO:
+        return "look at the disk: it does not give the data back";
+    default:
+        return NULL;
+    }
+}
+
+static const char *advice_for_kind(enum error_kind kind)
+{
+    switch (kind) {
+    case ERROR_NONE:
+        return "nothing is to be done";
+    case ERROR_TRANSIENT:
+    case ERROR_CHANGED:
+    case ERROR_STOPPED:
+        return "call it again with the same directory: it goes on where it stopped";
+    case ERROR_SETTINGS:
+        return "correct the settings (jibri-finalize check tells more), then call it again with "
+               "the "
+               "same directory";
+    case ERROR_USAGE:
+        return "see jibri-finalize --help";
+    case ERROR_NO_INPUT:
+        return "give it the session directory that Jibri made";
+    case ERROR_PERMANENT:
+        break;
+    }
+    return "the files stay on disk: repair the cause (jibri-finalize check tells more), then call "
+           "it "
+           "again with the same directory";
+}
+
+const char *explain_advice(const struct error *err)
+{
+    const char *advice = err->s3_code[0] ? advice_for_s3_code(err->s3_code) : NULL;
+
+    if (!advice && err->sys_errno)
+        advice = advice_for_errno(err->sys_errno);
+    return advice ? advice : advice_for_kind(err->kind);
+}

@@ -1,0 +1,510 @@
+#include "finalize/finalizer.h"
+
+#include "finalize/engine.h"
+#include "finalize/intake.h"
+#include "finalize/journal.h"
+#include "finalize/loop.h"
+#include "finalize/recording.h"
+#include "finalize/removal.h"
+#include "finalize/rng.h"
+#include "finalize/s3.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_RETRY_MS 200u
+#define MAX_ROUNDS    3u /* a file that keeps changing is still being written: left for later */
+
+struct run {
+    const struct finalizer_options *options;
+    struct recording *recording;
+    struct journal *journal;
+    struct journal_recording row;
+    struct loop *loop;
+    struct s3 *s3;
+    struct rng rng;
+    uint64_t deadline_ms;
+
+    struct intake_result intake;
+    bool media; /* which files are being delivered: media first */
+    int64_t after_id;
+    bool changed;         /* a file changed under our hands: one more round */
+    uint64_t ended_bytes; /* of deliveries that have ended well, in this round */
+    struct error worst;   /* of all files: a permanent one before a transient one */
+    struct finalizer_summary *summary;
+};
+
+/* ---- telling --------------------------------------------------------------------------------- */
+
+static void tell(struct run *run, const struct finalizer_event *event)
+{
+    run->options->event(run->options->context, recording_session_id(run->recording), event);
+}
+
+static void note(struct run *run, int64_t file_id, const char *text)
+{
+    struct error ignored = ERROR_INIT; /* history is a comfort, not a promise */
+
+    if (!journal_add_event(run->journal, run->row.id, file_id, time(NULL), text, &ignored))
+        return;
+}
+
+static void on_remark(void *context, const char *path, const char *sentence)
+{
+    struct run *run = context;
+
+    tell(run, &(struct finalizer_event){.kind = FINALIZER_REMARK, .path = path, .text = sentence});
+}
+
+static void on_delivery_event(void *context, enum delivery_event event,
+                              const struct journal_file *file, const char *sentence,
+                              const struct error *error)
+{
+    static const enum finalizer_event_kind kinds[] = {
+        [DELIVERY_REMARK] = FINALIZER_REMARK,
+        [DELIVERY_RETRY] = FINALIZER_RETRY,
+        [DELIVERY_UPLOADED] = FINALIZER_UPLOADED,
+        [DELIVERY_NOTIFIED] = FINALIZER_NOTIFIED,
+    };
+    struct run *run = context;
+
+    tell(run, &(struct finalizer_event){.kind = kinds[event],
+                                        .path = file->path,
+                                        .text = sentence,
+                                        .file = file,
+                                        .error = error});
+    if (event == DELIVERY_REMARK)
+        note(run, file->id, sentence);
+    else if (event == DELIVERY_UPLOADED)
+        note(run, file->id, "uploaded: confirmed in the bucket");
+    else if (event == DELIVERY_NOTIFIED)
+        note(run, file->id, "notified: accepted by the backend");
+}
+
+static void note_failure(struct run *run, int64_t file_id, const char *path,
+                         const struct error *error)
+{
+    tell(run, &(struct finalizer_event){.kind = FINALIZER_FAILED, .path = path, .error = error});
+    note(run, file_id, error->text);
+    if (run->worst.kind == ERROR_NONE ||
+        (error->kind == ERROR_PERMANENT && run->worst.kind != ERROR_PERMANENT))
+        run->worst = *error;
+}
+
+/* ---- deliveries ------------------------------------------------------------------------------ */
+
+static bool wants_delivery(const struct journal_file *file)
+{
+    return file->state == JOURNAL_FILE_PENDING || file->state == JOURNAL_FILE_UPLOADED;
+}
+
+static bool keep_failure(struct run *run, const struct journal_file *file,
+                         const struct error *error, struct error *err)
+{
+    struct journal_file failed = *file;
+
+    if (error->kind == ERROR_CHANGED) {
+        run->changed = true;
+        return true;
+    }
+    note_failure(run, file->id, file->path, error);
+    snprintf(failed.last_error, sizeof failed.last_error, "%s", error->text);
+    return journal_save_file(run->journal, &failed, err);
+}
+
+static bool open_delivery(struct run *run, const struct journal_file *file,
+                          struct delivery **ret_delivery, struct error *err)
+{
+    struct delivery_options options = {
+        .settings = run->options->settings,
+        .journal = run->journal,
+        .recording = run->recording,
+        .s3 = run->s3,
+        .rng = &run->rng,
+        .main_media_name = run->intake.main_media_name,
+        .event = on_delivery_event,
+        .context = run,
+    };
+    struct error failure = ERROR_INIT;
+
+    if (delivery_open(&options, file, ret_delivery, &failure))
+        return true;
+    *ret_delivery = NULL;
+    return keep_failure(run, file, &failure, err);
+}
+
+static bool on_next(void *context, struct delivery **ret_delivery, struct error *err)
+{
+    struct run *run = context;
+    struct journal_file file;
+    bool found;
+
+    *ret_delivery = NULL;
+    while (!*ret_delivery) {
+        if (!journal_next_file(run->journal, run->row.id, run->media, run->after_id, &file, &found,
+                               err))
+            return false;
+        if (!found && !run->media)
+            return true;
+        if (!found) {
+            run->media = false;
+            run->after_id = 0;
+            continue;
+        }
+        run->after_id = file.id;
+        if (wants_delivery(&file) && !open_delivery(run, &file, ret_delivery, err))
+            return false;
+    }
+    return true;
+}
+
+static bool on_ended(void *context, const struct delivery *delivery, struct error *err)
+{
+    struct run *run = context;
+    const struct error *error = delivery_error(delivery);
+
+    if (error)
+        return keep_failure(run, delivery_file(delivery), error, err);
+    run->ended_bytes += delivery_file(delivery)->object_bytes;
+    return true;
+}
+
+static void on_progress(void *context, uint64_t held_bytes, uint64_t under_way_bytes)
+{
+    struct run *run = context;
+    struct finalizer_progress progress = {.total_bytes = run->intake.pending_bytes};
+
+    progress.done_bytes = run->ended_bytes + held_bytes + under_way_bytes;
+    if (progress.done_bytes > progress.total_bytes)
+        progress.done_bytes = progress.total_bytes;
+    run->options->progress(run->options->context, recording_session_id(run->recording), &progress);
+}
+
+static bool on_stop_requested(void *context)
+{
+    struct run *run = context;
+
+    return run->options->stop_requested(run->options->context);
+}
+
+static bool deliver(struct run *run, struct error *err)
+{
+    struct engine_source source = {
+        .context = run, .next = on_next, .ended = on_ended, .progress = on_progress};
+    struct engine_limits limits = {.parallel = (unsigned)run->options->settings->s3_parallel,
+                                   .deadline_ms = run->deadline_ms,
+                                   .stop_requested = on_stop_requested,
+                                   .stop_context = run};
+    struct error failure = ERROR_INIT;
+    enum engine_end end;
+
+    run->media = true;
+    run->after_id = 0;
+    run->changed = false;
+    run->ended_bytes = 0;
+    if (!engine_run(run->loop, &source, &limits, &end, err))
+        return false;
+    if (end == ENGINE_STOPPED)
+        error_set(&failure, ERROR_STOPPED, "stopped before all was uploaded");
+    else if (end == ENGINE_OUT_OF_TIME)
+        error_set(&failure, ERROR_STOPPED, "not all was uploaded within CONFOMEET_FINALIZE_WAIT");
+    if (failure.kind != ERROR_NONE && run->worst.kind == ERROR_NONE)
+        run->worst = failure;
+    if (failure.kind != ERROR_NONE)
+        run->changed = false; /* no further round */
+    return true;
+}
+
+/* Intake and deliveries, once more when a file changed meanwhile. */
+static bool deliver_in_rounds(struct run *run, struct error *err)
+{
+    struct intake intake = {.settings = run->options->settings,
+                            .journal = run->journal,
+                            .recording = run->recording,
+                            .row = &run->row,
+                            .rng = &run->rng,
+                            .remark = on_remark,
+                            .context = run};
+    struct error failure = ERROR_INIT;
+
+    for (unsigned round = 1;; round++) {
+        run->worst = (struct error)ERROR_INIT;
+        if (!intake_run(&intake, &run->intake, err))
+            return false;
+        if (round == 1)
+            tell(run, &(struct finalizer_event){.kind = FINALIZER_BEGINS,
+                                                .files = run->intake.files,
+                                                .bytes = run->intake.pending_bytes,
+                                                .tries = run->row.tries});
+        if (run->intake.gone) {
+            error_set(&failure, ERROR_PERMANENT,
+                      "%u file(s) vanished before they were safe in the bucket", run->intake.gone);
+            run->worst = failure;
+        }
+        if (!deliver(run, err))
+            return false;
+        if (!run->changed)
+            return true;
+        if (round == MAX_ROUNDS) {
+            error_set(&failure, ERROR_TRANSIENT, "a file of %s is still being written to",
+                      recording_path(run->recording));
+            note_failure(run, 0, "", &failure);
+            return true;
+        }
+    }
+}
+
+/* ---- the end of a run ------------------------------------------------------------------------ */
+
+static void on_removed(void *context, const char *path)
+{
+    tell(context, &(struct finalizer_event){.kind = FINALIZER_REMOVED, .path = path});
+}
+
+static bool remove_local(struct run *run, struct error *err)
+{
+    struct removal removal = {.settings = run->options->settings,
+                              .journal = run->journal,
+                              .recording = run->recording,
+                              .recording_id = run->row.id,
+                              .removed = on_removed,
+                              .context = run};
+    struct error failure = ERROR_INIT;
+
+    if (!removal_run(&removal, time(NULL), &run->summary->directory_removed, &failure)) {
+        if (failure.kind == ERROR_CHANGED) /* written to since: uploaded anew by the next run */
+            failure.kind = ERROR_TRANSIENT;
+        note_failure(run, 0, "", &failure);
+    }
+    (void)err;
+    return true;
+}
+
+static void count_file(struct finalizer_summary *summary, const struct journal_file *file)
+{
+    switch (file->state) {
+    case JOURNAL_FILE_SAFE:
+        summary->files_safe++;
+        summary->bytes_safe += file->object_bytes;
+        summary->files_left += !file->removed_at;
+        break;
+    case JOURNAL_FILE_WITHHELD:
+        summary->files_left++;
+        break;
+    case JOURNAL_FILE_PENDING:
+    case JOURNAL_FILE_UPLOADED:
+        if (file->notice == JOURNAL_NOTICE_REFUSED)
+            summary->files_failed++;
+        else
+            summary->files_waiting++;
+        break;
+    case JOURNAL_FILE_GONE:
+        break;
+    }
+}
+
+static bool summarise(struct run *run, struct error *err)
+{
+    struct journal_file file;
+
+    for (int media = 0; media <= 1; media++) {
+        bool found = true;
+
+        for (int64_t after = 0; found; after = file.id) {
+            if (!journal_next_file(run->journal, run->row.id, media, after, &file, &found, err))
+                return false;
+            if (found)
+                count_file(run->summary, &file);
+        }
+    }
+    return true;
+}
+
+static bool save_outcome(struct run *run, struct error *err)
+{
+    const struct error *worst = &run->worst;
+
+    run->row.state = JOURNAL_RECORDING_DONE;
+    if (worst->kind == ERROR_PERMANENT)
+        run->row.state = JOURNAL_RECORDING_FAILED;
+    else if (worst->kind != ERROR_NONE)
+        run->row.state = JOURNAL_RECORDING_WAITING;
+    snprintf(run->row.last_error, sizeof run->row.last_error, "%s",
+             worst->kind == ERROR_NONE ? "" : worst->text);
+    return journal_save_recording(run->journal, &run->row, time(NULL), err);
+}
+
+/* ---- the beginning of a run ------------------------------------------------------------------ */
+
+static bool journal_path(const struct settings *settings, const char *parent, struct buffer *out)
+{
+    buffer_init(out, RECORDING_PATH_SIZE + 64);
+    if (settings->journal)
+        buffer_append_text(out, settings->journal);
+    else
+        buffer_append_format(out, "%s/.jibri-finalize/journal.db",
+                             settings->recordings_dir ? settings->recordings_dir
+                             : strcmp(parent, "/")    ? parent
+                                                      : "");
+    return !out->failed;
+}
+
+static bool open_journal(const struct settings *settings, const char *parent,
+                         struct journal **ret_journal, struct error *err)
+{
+    struct buffer path;
+    bool ok;
+
+    if (journal_path(settings, parent, &path))
+        ok = journal_open(buffer_text(&path), ret_journal, err);
+    else
+        ok = error_set(err, ERROR_PERMANENT, "the journal's path is too long");
+    buffer_done(&path);
+    return ok;
+}
+
+/* Waits for another process that works on this recording, for as long as Jibri may be held. */
+static bool take_lock(struct run *run, struct error *err)
+{
+    bool told = false;
+    bool locked;
+
+    for (;;) {
+        uint64_t now_ms;
+
+        if (!recording_try_lock(run->recording, &locked, err))
+            return false;
+        if (locked)
+            return true;
+        if (!told)
+            tell(run, &(struct finalizer_event){.kind = FINALIZER_WAITS, .path = ""});
+        told = true;
+        now_ms = loop_now_ms();
+        if (now_ms >= run->deadline_ms || on_stop_requested(run))
+            return error_set(err, ERROR_STOPPED, "another process works on %s",
+                             recording_path(run->recording));
+        if (!loop_wait(run->loop, LOCK_RETRY_MS, err))
+            return false;
+    }
+}
+
+/* True when the journal knows the directory as done: there is nothing left to do, and that is well.
+ */
+static bool is_done_already(struct run *run, const char *directory, bool *ret_done,
+                            struct error *err)
+{
+    struct journal_recording row;
+    bool found;
+
+    if (!journal_find_recording(run->journal, directory, &row, &found, err))
+        return false;
+    *ret_done = found && row.state == JOURNAL_RECORDING_DONE;
+    return true;
+}
+
+static bool open_network(struct run *run, struct error *err)
+{
+    const struct settings *settings = run->options->settings;
+    struct loop_options loop_options = {.ca_file = settings->ca_file,
+                                        .proxy = settings->proxy,
+                                        .connect_timeout_ms = settings->s3_connect_timeout_ms,
+                                        .rate_limit = settings->s3_rate_limit,
+                                        .wake_fd = run->options->stop_fd};
+
+    return loop_open(&loop_options, &run->loop, err) && s3_open(settings, &run->s3, err);
+}
+
+/* With the recording open, its journal open and its lock held. */
+static bool work(struct run *run, struct error *err)
+{
+    const char *directory = recording_path(run->recording);
+    unsigned files = 0;
+    bool done;
+
+    if (!is_done_already(run, directory, &done, err))
+        return false;
+    if (!recording_still_there(run->recording)) /* who had the lock before us finished it */
+        return done || error_set(err, ERROR_NO_INPUT, "%s is gone", directory);
+    if (!intake_count(run->recording, &files, err))
+        return false;
+    if (!files && !done) {
+        struct journal_recording row;
+        bool known;
+
+        if (!journal_find_recording(run->journal, directory, &row, &known, err))
+            return false;
+        if (!known)
+            return error_set(err, ERROR_NO_INPUT, "%s holds no file to upload", directory);
+    }
+    if (!journal_begin_recording(run->journal, directory, recording_session_id(run->recording),
+                                 time(NULL), &run->row, err))
+        return false;
+    note(run, 0, "a run begins");
+    if (!deliver_in_rounds(run, err) || !remove_local(run, err) || !summarise(run, err) ||
+        !save_outcome(run, err))
+        return false;
+    if (run->worst.kind == ERROR_NONE)
+        return true;
+    *err = run->worst;
+    return false;
+}
+
+/* The directory isn't there. When the journal knows it as done, an earlier run was killed after its
+ * last step. */
+static bool forgive_absence(struct run *run, const char *path, struct error *err)
+{
+    char *for_parent = strdup(path);
+    char *for_name = strdup(path);
+    char *parent = for_parent ? realpath(dirname(for_parent), NULL) : NULL;
+    struct error ignored = ERROR_INIT;
+    struct buffer directory, journal;
+    bool done = false;
+
+    buffer_init(&directory, RECORDING_PATH_SIZE);
+    buffer_init(&journal, RECORDING_PATH_SIZE + 64);
+    if (parent && for_name && journal_path(run->options->settings, parent, &journal) &&
+        !access(buffer_text(&journal), F_OK) &&
+        journal_open(buffer_text(&journal), &run->journal, &ignored)) {
+        buffer_append_format(&directory, "%s/%s", strcmp(parent, "/") ? parent : "",
+                             basename(for_name));
+        if (!is_done_already(run, buffer_text(&directory), &done, &ignored))
+            done = false;
+    }
+    buffer_done(&directory);
+    buffer_done(&journal);
+    free(for_parent);
+    free(for_name);
+    free(parent);
+    if (done)
+        error_clear(err);
+    return done;
+}
+
+bool finalizer_run(const struct finalizer_options *options, const char *path,
+                   struct finalizer_summary *ret_summary, struct error *err)
+{
+    struct run run = {.options = options, .summary = ret_summary};
+    bool ok = false;
+
+    *ret_summary = (struct finalizer_summary){0};
+    rng_seed_from_system(&run.rng);
+    run.deadline_ms = loop_now_ms() + options->settings->finalize_wait_ms;
+    if (!recording_open(path, &run.recording, err)) {
+        ok = err->kind == ERROR_NO_INPUT && forgive_absence(&run, path, err);
+        goto out;
+    }
+    if (!open_network(&run, err) || !take_lock(&run, err) ||
+        !open_journal(options->settings, recording_parent(run.recording), &run.journal, err))
+        goto out;
+    ok = work(&run, err);
+out:
+    s3_close(run.s3);
+    loop_close(run.loop);
+    journal_close(run.journal);
+    recording_close(run.recording);
+    return ok;
+}

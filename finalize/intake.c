@@ -1,0 +1,272 @@
+#include "finalize/intake.h"
+
+#include "finalize/file_name.h"
+#include "finalize/metadata.h"
+#include "finalize/mp4.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct work {
+    const struct intake *intake;
+    struct intake_result result;
+};
+
+static void remark(const struct intake *intake, const char *path, const char *sentence)
+{
+    intake->remark(intake->context, path, sentence);
+}
+
+/* ---- what a file's content says ---------------------------------------------------------------
+ */
+
+static bool may_have_a_moov(const char *path)
+{
+    const char *type = file_name_content_type(file_name_of(path));
+
+    return !strcmp(type, "video/mp4") || !strcmp(type, "audio/mp4");
+}
+
+static bool look_into_media(const struct intake *intake, int fd, struct journal_file *file,
+                            struct error *err)
+{
+    bool complete = true;
+
+    if (may_have_a_moov(file->path) &&
+        !mp4_is_complete(fd, file->identity.size_bytes, &complete, err))
+        return false;
+    file->incomplete = !complete;
+    if (!complete)
+        remark(intake, file->path,
+               "has no moov box: the recording was cut off; it is uploaded and marked incomplete");
+    return true;
+}
+
+static bool look_into_metadata(const struct intake *intake, int fd, struct journal_file *file,
+                               struct error *err)
+{
+    struct metadata metadata;
+
+    if (!metadata_read(fd, file->identity.size_bytes, &metadata, err))
+        return false;
+    if (!metadata.understood)
+        remark(intake, file->path, "is not the JSON object that Jibri writes");
+    snprintf(intake->row->meeting_url, sizeof intake->row->meeting_url, "%s", metadata.meeting_url);
+    intake->row->share = metadata.share;
+    file->state = JOURNAL_FILE_PENDING;
+    if (metadata.treatment == METADATA_WITHHELD) {
+        file->state = JOURNAL_FILE_WITHHELD;
+        remark(intake, file->path,
+               "may hold credentials and is too broken to cut them out: it stays on this machine");
+    } else if (metadata.treatment == METADATA_REDACTED) {
+        remark(intake, file->path, "is uploaded without upload_credentials");
+    }
+    metadata_done(&metadata);
+    return true;
+}
+
+/* Fills in what depends on the content of a new or changed file. */
+static bool look_into(const struct intake *intake, struct journal_file *file, struct error *err)
+{
+    struct error unreadable = ERROR_INIT;
+    struct recording_identity identity;
+    bool ok = true;
+    int fd;
+
+    if (!file->media && strcmp(file->path, METADATA_FILE_NAME))
+        return true;
+    if (!recording_open_file(intake->recording, file->path, &fd, &identity, &unreadable)) {
+        if (unreadable.kind != ERROR_CHANGED)
+            return true; /* the others go on; its delivery fails and says why */
+        *err = unreadable;
+        return false;
+    }
+    file->identity = identity;
+    if (file->media)
+        ok = look_into_media(intake, fd, file, err);
+    else
+        ok = look_into_metadata(intake, fd, file, err);
+    close(fd);
+    return ok;
+}
+
+/* ---- rows
+ * ---------------------------------------------------------------------------------------- */
+
+static void renew_mark(const struct intake *intake, struct journal_file *file)
+{
+    snprintf(file->mark, sizeof file->mark, "%016llx%016llx",
+             (unsigned long long)rng_next(intake->rng), (unsigned long long)rng_next(intake->rng));
+}
+
+static void begin_again(const struct intake *intake, struct journal_file *file)
+{
+    renew_mark(intake, file);
+    file->state = JOURNAL_FILE_PENDING;
+    file->notice = file->media ? JOURNAL_NOTICE_DUE : JOURNAL_NOTICE_NONE;
+    file->phase = file->upload_id[0] ? JOURNAL_PHASE_ABORTING : JOURNAL_PHASE_NONE;
+    file->etag[0] = 0;
+    file->uploaded_at = 0;
+    file->safe_at = 0;
+    file->removed_at = 0;
+    file->backend_row = 0;
+}
+
+/*
+ * The file is not what it was. Parts are compared one by one before they count, so an upload that
+ * is open goes on. But an object that exists, or may exist, holds the earlier content: it must not
+ * be taken for this one, hence a new mark.
+ */
+static void adapt_to_change(const struct intake *intake, struct journal_file *file)
+{
+    bool object_may_exist = file->state != JOURNAL_FILE_PENDING ||
+                            file->phase == JOURNAL_PHASE_PUTTING ||
+                            file->phase == JOURNAL_PHASE_COMPLETING;
+
+    if (object_may_exist)
+        begin_again(intake, file);
+}
+
+static bool add_row(const struct intake *intake, const struct recording_found *found,
+                    struct journal_file *ret_file, struct error *err)
+{
+    *ret_file = (struct journal_file){.recording_id = intake->row->id,
+                                      .media = found->media,
+                                      .identity = found->identity,
+                                      .object_bytes = found->identity.size_bytes};
+    snprintf(ret_file->path, sizeof ret_file->path, "%s", found->path);
+    begin_again(intake, ret_file);
+    return look_into(intake, ret_file, err) && journal_add_file(intake->journal, ret_file, err);
+}
+
+static bool update_row(const struct intake *intake, const struct recording_found *found,
+                       struct journal_file *file, struct error *err)
+{
+    if (recording_same(&file->identity, &found->identity))
+        return true;
+    file->identity = found->identity;
+    file->object_bytes = found->identity.size_bytes;
+    adapt_to_change(intake, file);
+    return look_into(intake, file, err) && journal_save_file(intake->journal, file, err);
+}
+
+static bool on_file(void *context, const struct recording_found *found, struct error *err)
+{
+    struct work *work = context;
+    const struct intake *intake = work->intake;
+    struct journal_file file;
+    bool known;
+
+    if (!journal_find_file(intake->journal, intake->row->id, found->path, &file, &known, err))
+        return false;
+    if (known ? !update_row(intake, found, &file, err) : !add_row(intake, found, &file, err))
+        return false;
+    work->result.files++;
+    if (file.state == JOURNAL_FILE_PENDING)
+        work->result.pending_bytes += file.object_bytes;
+    if (file.media && !work->result.main_media_name[0])
+        snprintf(work->result.main_media_name, sizeof work->result.main_media_name, "%s",
+                 file_name_of(file.path));
+    return true;
+}
+
+static void on_skipped(void *context, const char *path, const char *reason)
+{
+    struct work *work = context;
+    char sentence[160];
+
+    snprintf(sentence, sizeof sentence, "is passed over: it is %.120s", reason);
+    remark(work->intake, path, sentence);
+}
+
+/* ---- rows without a file
+ * ---------------------------------------------------------------------------- */
+
+static bool note_if_gone(struct work *work, struct journal_file *file, struct error *err)
+{
+    const struct intake *intake = work->intake;
+    struct recording_identity identity;
+    struct error missing = ERROR_INIT;
+    int fd;
+
+    if (file->state != JOURNAL_FILE_PENDING && file->state != JOURNAL_FILE_UPLOADED)
+        return true;
+    if (recording_open_file(intake->recording, file->path, &fd, &identity, &missing)) {
+        close(fd);
+        return true;
+    }
+    if (missing.kind != ERROR_CHANGED)
+        return true; /* it is there, but cannot be opened: its delivery says why */
+    remark(intake, file->path, "vanished before it was safe");
+    file->state = JOURNAL_FILE_GONE;
+    work->result.gone++;
+    return journal_save_file(intake->journal, file, err);
+}
+
+static bool note_gone_files(struct work *work, struct error *err)
+{
+    const struct intake *intake = work->intake;
+    struct journal_file file;
+
+    for (int media = 0; media <= 1; media++) {
+        bool found = true;
+
+        for (int64_t after = 0; found; after = file.id) {
+            if (!journal_next_file(intake->journal, intake->row->id, media, after, &file, &found,
+                                   err))
+                return false;
+            if (found && !note_if_gone(work, &file, err))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* ---- all of it
+ * ---------------------------------------------------------------------------------------- */
+
+bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
+{
+    struct work work = {.intake = intake};
+    struct recording_visitor visitor = {.context = &work, .file = on_file, .skipped = on_skipped};
+
+    if (!journal_begin(intake->journal, err))
+        return false;
+    if (!recording_scan(intake->recording, &visitor, err) || !note_gone_files(&work, err) ||
+        !journal_save_recording(intake->journal, intake->row, time(NULL), err) ||
+        !journal_commit(intake->journal, err)) {
+        journal_rollback(intake->journal);
+        return false;
+    }
+    *ret_result = work.result;
+    return true;
+}
+
+static bool count_file(void *context, const struct recording_found *found, struct error *err)
+{
+    (void)found;
+    (void)err;
+    ++*(unsigned *)context;
+    return true;
+}
+
+static void pass_over(void *context, const char *path, const char *reason)
+{
+    (void)context;
+    (void)path;
+    (void)reason;
+}
+
+bool intake_count(struct recording *recording, unsigned *ret_files, struct error *err)
+{
+    unsigned files = 0;
+    struct recording_visitor visitor = {
+        .context = &files, .file = count_file, .skipped = pass_over};
+
+    if (!recording_scan(recording, &visitor, err))
+        return false;
+    *ret_files = files;
+    return true;
+}

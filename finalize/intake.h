@@ -1,0 +1,46 @@
+/*
+ * intake - brings the journal's rows of a recording up to date with what is in its directory.
+ *
+ * A new file gets a row and a mark. A file that is not what its row says gets whatever is needed
+ * so that the object of its earlier content is not taken for the new one. A file that
+ * vanished before it was safe is noted as gone.
+ */
+#ifndef FINALIZE_INTAKE_H
+#define FINALIZE_INTAKE_H
+
+#include "config/settings.h"
+#include "finalize/error.h"
+#include "finalize/journal.h"
+#include "finalize/recording.h"
+#include "finalize/rng.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct intake {
+    const struct settings *settings; /* all borrowed */
+    struct journal *journal;
+    struct recording *recording;
+    struct journal_recording *row; /* meeting URL and share flag are filled in */
+    struct rng *rng;
+    /* Something that is passed over, kept back or gone, as one sentence. */
+    void (*remark)(void *context, const char *path, const char *sentence);
+    void *context;
+};
+
+struct intake_result {
+    unsigned files;         /* regular files in the directory */
+    unsigned gone;          /* rows whose file vanished since the last time, before it was safe */
+    uint64_t pending_bytes; /* of files that are not confirmed in the bucket */
+    char main_media_name[RECORDING_NAME_SIZE]; /* of the first media file; "" when there is none */
+};
+
+/* Counts the regular files of the directory, touching nothing. */
+bool intake_count(struct recording *recording, unsigned *ret_files, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* One write to the journal: all of it or, on failure, none. */
+bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
+    __attribute__((warn_unused_result));
+
+#endif

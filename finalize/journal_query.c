@@ -1,0 +1,242 @@
+#include "finalize/journal_query.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <string.h>
+
+/* A failed call's own words where it still has them: they name the table or the column. */
+static const char *reason(sqlite3 *database, int status)
+{
+    if (database && sqlite3_extended_errcode(database) == status)
+        return sqlite3_errmsg(database);
+    return sqlite3_errstr(status);
+}
+
+/* errno of a failed system call, 0 when it was none. */
+static int failed_call(sqlite3 *database, int status)
+{
+    int primary = status & 0xff;
+
+    if (primary == SQLITE_FULL)
+        return ENOSPC;
+    if (!database || (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN))
+        return 0;
+    return sqlite3_system_errno(database);
+}
+
+bool journal_query_fail(struct sqlite3 *database, int status, const char *path, struct error *err)
+{
+    const char *why = reason(database, status);
+    int errno_value = failed_call(database, status);
+    int primary = status == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : status & 0xff;
+
+    if (errno_value == ENOSPC || errno_value == EDQUOT)
+        return error_set_errno(err, ERROR_TRANSIENT, errno_value, "no space for the journal %s",
+                               path);
+    switch (primary) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+        return error_set(err, ERROR_TRANSIENT,
+                         "the journal is busy, other processes have kept it for long: %s", path);
+    case SQLITE_NOMEM:
+        return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "no memory for the journal %s", path);
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+        return error_set(err, ERROR_PERMANENT, "the journal is damaged, or no journal (%s): %s",
+                         why, path);
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        error_set(err, ERROR_PERMANENT, "the journal cannot be written (%s; CONFOMEET_JOURNAL): %s",
+                  why, path);
+        break;
+    default:
+        error_set(err, ERROR_PERMANENT, "the journal cannot be used (%s): %s", why, path);
+        break;
+    }
+    if (!err->sys_errno)
+        err->sys_errno = errno_value;
+    return false;
+}
+
+bool journal_query_begin(struct journal_query *query, struct sqlite3 *database, const char *path,
+                         struct sqlite3_stmt **statement, const char *sql, struct error *err)
+{
+    int status = SQLITE_OK;
+
+    if (!*statement)
+        status = sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    if (status != SQLITE_OK)
+        return journal_query_fail(database, status, path, err);
+    *query = (struct journal_query){
+        .database = database,
+        .statement = *statement,
+        .path = path,
+        .next = 1,
+    };
+    return true;
+}
+
+static void note(struct journal_query *query, int status)
+{
+    if (query->status == SQLITE_OK)
+        query->status = status;
+}
+
+void journal_query_put_integer(struct journal_query *query, int64_t value)
+{
+    note(query, sqlite3_bind_int64(query->statement, query->next++, value));
+}
+
+void journal_query_put_unsigned(struct journal_query *query, uint64_t value)
+{
+    journal_query_put_integer(query, (int64_t)value);
+}
+
+void journal_query_put_text(struct journal_query *query, const char *text)
+{
+    note(query, sqlite3_bind_text(query->statement, query->next++, text, -1, SQLITE_STATIC));
+}
+
+void journal_query_put_text_or_null(struct journal_query *query, const char *text)
+{
+    if (*text)
+        journal_query_put_text(query, text);
+    else
+        journal_query_put_null(query);
+}
+
+void journal_query_put_bytes(struct journal_query *query, const void *bytes, size_t length)
+{
+    note(query, sqlite3_bind_blob64(query->statement, query->next++, bytes, length, SQLITE_STATIC));
+}
+
+void journal_query_put_null(struct journal_query *query)
+{
+    note(query, sqlite3_bind_null(query->statement, query->next++));
+}
+
+/* Ends the statement's transaction and lets go of what was bound. */
+static void finish(struct journal_query *query)
+{
+    sqlite3_reset(query->statement);
+    sqlite3_clear_bindings(query->statement);
+}
+
+/* The status of the whole run: SQLITE_DONE, SQLITE_ROW or what went wrong. */
+static int step(struct journal_query *query)
+{
+    return query->status == SQLITE_OK ? sqlite3_step(query->statement) : query->status;
+}
+
+bool journal_query_run(struct journal_query *query, struct error *err)
+{
+    int status = step(query);
+
+    if (status != SQLITE_DONE)
+        journal_query_fail(query->database, status, query->path, err);
+    finish(query);
+    return status == SQLITE_DONE;
+}
+
+bool journal_query_change_row(struct journal_query *query, bool *ret_conflict, struct error *err)
+{
+    int status = step(query);
+    bool conflict = status == SQLITE_CONSTRAINT_UNIQUE && ret_conflict;
+    bool done = status == SQLITE_DONE && sqlite3_changes(query->database) == 1;
+
+    if (status == SQLITE_DONE && !done)
+        error_set(err, ERROR_PERMANENT,
+                  "the journal has lost a row that was in it: was it replaced? %s", query->path);
+    else if (!done && !conflict)
+        journal_query_fail(query->database, status, query->path, err);
+    finish(query);
+    if (!done && !conflict)
+        return false;
+    if (ret_conflict)
+        *ret_conflict = conflict;
+    return true;
+}
+
+bool journal_query_fetch(struct journal_query *query, bool *ret_found, struct error *err)
+{
+    int status = step(query);
+
+    if (status == SQLITE_ROW) {
+        query->next = 0;
+        *ret_found = true;
+        return true;
+    }
+    if (status != SQLITE_DONE)
+        journal_query_fail(query->database, status, query->path, err);
+    finish(query);
+    if (status != SQLITE_DONE)
+        return false;
+    *ret_found = false;
+    return true;
+}
+
+int64_t journal_query_get_integer(struct journal_query *query, int64_t least, int64_t most)
+{
+    int column = query->next++;
+    int64_t value = sqlite3_column_int64(query->statement, column);
+
+    if (sqlite3_column_type(query->statement, column) == SQLITE_INTEGER && value >= least &&
+        value <= most)
+        return value;
+    query->damaged = true;
+    return least;
+}
+
+uint64_t journal_query_get_unsigned(struct journal_query *query)
+{
+    return (uint64_t)journal_query_get_integer(query, INT64_MIN, INT64_MAX);
+}
+
+void journal_query_get_text(struct journal_query *query, char *ret_text, size_t size)
+{
+    int column = query->next++;
+    const void *bytes = sqlite3_column_blob(query->statement, column);
+    size_t length = (size_t)sqlite3_column_bytes(query->statement, column);
+
+    ret_text[0] = 0;
+    if (!bytes && sqlite3_errcode(query->database) == SQLITE_NOMEM)
+        query->status = SQLITE_NOMEM;
+    if (!bytes)
+        return;
+    if (length >= size || memchr(bytes, 0, length)) {
+        query->damaged = true;
+        return;
+    }
+    memcpy(ret_text, bytes, length);
+    ret_text[length] = 0;
+}
+
+bool journal_query_get_bytes(struct journal_query *query, uint8_t *ret_bytes, size_t length)
+{
+    int column = query->next++;
+    const void *bytes = sqlite3_column_blob(query->statement, column);
+
+    if (sqlite3_column_type(query->statement, column) == SQLITE_NULL)
+        return false;
+    if (!bytes || (size_t)sqlite3_column_bytes(query->statement, column) != length) {
+        query->damaged = true;
+        return false;
+    }
+    memcpy(ret_bytes, bytes, length);
+    return true;
+}
+
+bool journal_query_end(struct journal_query *query, struct error *err)
+{
+    finish(query);
+    if (query->status != SQLITE_OK)
+        return journal_query_fail(query->database, query->status, query->path, err);
+    if (query->damaged)
+        return error_set(err, ERROR_PERMANENT,
+                         "the journal is damaged (a row holds what was never written): %s",
+                         query->path);
+    return true;
+}

@@ -1,0 +1,25 @@
+/*
+ * rate - a limit in bytes per second: a bucket of allowances that fills with time.
+ */
+#ifndef FINALIZE_RATE_H
+#define FINALIZE_RATE_H
+
+#include <stdint.h>
+
+struct rate {
+    uint64_t bytes_per_second; /* 0: no limit */
+    uint64_t allowance;        /* bytes that may be sent at once */
+    uint64_t filled_at_us;
+};
+
+/* The bucket begins empty and holds at most a fifth of a second's bytes (and never less than 16
+ * KiB). */
+void rate_init(struct rate *rate, uint64_t bytes_per_second, uint64_t now_us);
+
+/* Takes up to `wanted` bytes from the bucket; returns how many may be sent now, 0: none yet. */
+uint64_t rate_take(struct rate *rate, uint64_t wanted, uint64_t now_us);
+
+/* Microseconds until something worth sending can be taken. 0: now. */
+uint64_t rate_wait_us(struct rate *rate, uint64_t now_us);
+
+#endif

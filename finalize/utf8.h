@@ -1,0 +1,20 @@
+/*
+ * utf8 - characters in bytes that claim to be UTF-8. File names needn't be; JSON and keys must.
+ */
+#ifndef FINALIZE_UTF8_H
+#define FINALIZE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Reads the first character of a NUL-terminated text: returns its length, 1 to 4 bytes, or 0 when
+ * the text begins with something else (or is empty). Strict as RFC 3629: overlong forms, surrogates
+ * and what lies above U+10FFFF aren't UTF-8.
+ */
+size_t utf8_read(const char *text, uint32_t *ret_character);
+
+/* The most bytes, at most `limit`, at which the text can be cut without cutting a character. */
+size_t utf8_cut(const char *text, size_t limit);
+
+#endif

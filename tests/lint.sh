@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+#
+# lint.sh - shell scripts through shellcheck, C files through clang-format and cppcheck.
+#
+# A tool that is not installed is passed over with a line that says so; in CI (CI is set) it is an
+# error.
+
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+failures=0
+skipped=''
+
+failed() {
+	echo "lint: $*"
+	failures=$((failures + 1))
+}
+
+skip() {
+	echo "lint: SKIPPED $*"
+	skipped=', as far as the tools that are here can tell'
+}
+
+# have TOOL
+have() {
+	command -v "$1" >/dev/null && return
+	if [ -n "${CI:-}" ]; then
+		failed "$1 is not installed; run scripts/install-deps"
+	else
+		skip "$1: not installed; run scripts/install-deps"
+	fi
+	return 1
+}
+
+shell_files=()
+for file in scripts/* tests/*.sh .ci/run; do
+	if [ -f "$file" ] && read -r first_line <"$file" && [[ $first_line =~ ^'#!'.*sh$ ]]; then
+		shell_files+=("$file")
+	fi
+done
+mapfile -t c_files < <(find config finalize watcher tests -name '*.[ch]' 2>/dev/null | sort)
+
+if have shellcheck; then
+	shellcheck "${shell_files[@]}" || failed "shellcheck has something to say about the scripts"
+fi
+
+# Each major version of clang-format breaks lines in its own way; the code follows this one.
+clang_format_version=14
+if have clang-format; then
+	if clang-format --version | grep -q "version $clang_format_version\."; then
+		clang-format --dry-run -Werror "${c_files[@]}" ||
+			failed "run clang-format -i on the files above"
+	else
+		skip "clang-format: version $clang_format_version is needed, not $(clang-format --version)"
+	fi
+fi
+
+if have cppcheck; then
+	# The macros are those of Check and jansson, whose headers cppcheck doesn't read. Check's
+	# assertions end in a NULL, as sentinels do: fine where NULL is a pointer, as in glibc.
+	cppcheck --quiet --std=c11 --language=c --enable=warning,portability --inline-suppr \
+		--error-exitcode=1 --template='{file}:{line}: {severity}: {message} [{id}]' \
+		--suppress=varFuncNullUB --suppress=missingInclude --suppress=missingIncludeSystem \
+		-D_GNU_SOURCE '-DSTART_TEST(name)=static void name(int _i)' -DEND_TEST= \
+		'-Djson_array_foreach(array, index, value)=while (index = json_next(array), value = json_item(array))' \
+		'-Djson_object_foreach(object, key, value)=while (key = json_next(object), value = json_item(object))' \
+		-I . "${c_files[@]}" ||
+		failed "cppcheck has something to say about the C files"
+fi
+
+[ "$failures" = 0 ] || exit 1
+echo "lint: ${#shell_files[@]} shell scripts and ${#c_files[@]} C files are clean$skipped"
