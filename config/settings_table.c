@@ -178,10 +178,13 @@ const struct settings_row settings_table[] = {
         .group = SETTINGS_GROUP_BUCKET,
         .type = SETTINGS_COUNT,
         .offset = FIELD(s3_parallel),
-        .default_text = "8",
+        .default_text = "16",
         .min = 1,
         .max = 64,
-        .help = "How many parts are sent at once.",
+        .help =
+            "How many requests may be under way at once. The server is asked for less when it says "
+            "SlowDown. Fewer lose less when a slow line breaks; more help where a server caps each "
+            "connection.",
     },
     {
         .name = "CONFOMEET_S3_CONNECT_TIMEOUT",

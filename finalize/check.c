@@ -2,7 +2,7 @@
 
 #include "config/units.h"
 #include "finalize/explain.h"
-#include "finalize/journal.h"
+#include "finalize/journal_place.h"
 #include "finalize/key.h"
 #include "finalize/loop.h"
 #include "finalize/notice.h"
@@ -115,17 +115,17 @@ static void check_recordings_dir(struct check *check)
 
 static void check_journal(struct check *check)
 {
-    char path[RECORDING_PATH_SIZE + 64];
-    char text[RECORDING_PATH_SIZE + 96];
+    char path[JOURNAL_PLACE_SIZE];
+    char text[JOURNAL_PLACE_SIZE + 32];
     struct error error = ERROR_INIT;
     struct journal *journal;
 
-    if (check->settings->journal)
-        snprintf(path, sizeof path, "%s", check->settings->journal);
-    else if (check->recordings_dir[0])
-        snprintf(path, sizeof path, "%s/.jibri-finalize/journal.db", check->recordings_dir);
-    else
+    if (!check->recordings_dir[0] && !check->settings->journal)
         return; /* said already */
+    if (!journal_place(check->settings, check->recordings_dir, path)) {
+        wrong(check, "journal", "its path is too long", "set CONFOMEET_JOURNAL to a shorter one");
+        return;
+    }
     if (!journal_open(path, &journal, &error) || !journal_begin(journal, &error)) {
         wrong_because(check, "journal", &error);
         return;

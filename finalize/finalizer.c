@@ -1,13 +1,15 @@
 #include "finalize/finalizer.h"
 
+#include "finalize/abandon.h"
 #include "finalize/engine.h"
 #include "finalize/intake.h"
-#include "finalize/journal.h"
+#include "finalize/journal_place.h"
 #include "finalize/loop.h"
 #include "finalize/recording.h"
 #include "finalize/removal.h"
 #include "finalize/rng.h"
 #include "finalize/s3.h"
+#include "finalize/sweep.h"
 
 #include <libgen.h>
 #include <stdio.h>
@@ -219,6 +221,19 @@ static bool deliver(struct run *run, struct error *err)
     return true;
 }
 
+/* What vanished from the disk will never be completed: its parts need not be paid for. */
+static bool abandon_if_gone(void *context, struct journal_file *file, struct error *err)
+{
+    struct run *run = context;
+    struct error failure = ERROR_INIT;
+
+    (void)err;
+    if (file->state == JOURNAL_FILE_GONE &&
+        !abandon_upload(run->loop, run->s3, run->journal, file, &failure))
+        on_remark(run, file->path, failure.text);
+    return true;
+}
+
 /* Intake and deliveries, once more when a file changed meanwhile. */
 static bool deliver_in_rounds(struct run *run, struct error *err)
 {
@@ -245,7 +260,8 @@ static bool deliver_in_rounds(struct run *run, struct error *err)
                       "%u file(s) vanished before they were safe in the bucket", run->intake.gone);
             run->worst = failure;
         }
-        if (!deliver(run, err))
+        if (!journal_each_file(run->journal, run->row.id, abandon_if_gone, run, err) ||
+            !deliver(run, err))
             return false;
         if (!run->changed)
             return true;
@@ -265,7 +281,7 @@ static void on_removed(void *context, const char *path)
     tell(context, &(struct finalizer_event){.kind = FINALIZER_REMOVED, .path = path});
 }
 
-static bool remove_local(struct run *run, struct error *err)
+static void remove_local(struct run *run)
 {
     struct removal removal = {.settings = run->options->settings,
                               .journal = run->journal,
@@ -280,12 +296,42 @@ static bool remove_local(struct run *run, struct error *err)
             failure.kind = ERROR_TRANSIENT;
         note_failure(run, 0, "", &failure);
     }
-    (void)err;
-    return true;
 }
 
-static void count_file(struct finalizer_summary *summary, const struct journal_file *file)
+static void on_swept(void *context, const char *session_id, const char *path)
 {
+    struct run *run = context;
+
+    run->options->event(run->options->context, session_id,
+                        &(struct finalizer_event){.kind = FINALIZER_REMOVED, .path = path});
+}
+
+static void on_sweep_failed(void *context, const char *session_id, const struct error *error)
+{
+    struct run *run = context;
+
+    run->options->event(
+        run->options->context, session_id,
+        &(struct finalizer_event){.kind = FINALIZER_REMARK, .path = "", .text = error->text});
+}
+
+/* Other recordings, whose time to be kept is over. What fails there is no failure of this run. */
+static bool sweep_others(struct run *run, struct error *err)
+{
+    struct sweep sweep = {.settings = run->options->settings,
+                          .journal = run->journal,
+                          .removed = on_swept,
+                          .failed = on_sweep_failed,
+                          .context = run};
+
+    return sweep_run(&sweep, time(NULL), err);
+}
+
+static bool count_file(void *context, struct journal_file *file, struct error *err)
+{
+    struct finalizer_summary *summary = context;
+
+    (void)err;
     switch (file->state) {
     case JOURNAL_FILE_SAFE:
         summary->files_safe++;
@@ -305,22 +351,6 @@ static void count_file(struct finalizer_summary *summary, const struct journal_f
     case JOURNAL_FILE_GONE:
         break;
     }
-}
-
-static bool summarise(struct run *run, struct error *err)
-{
-    struct journal_file file;
-
-    for (int media = 0; media <= 1; media++) {
-        bool found = true;
-
-        for (int64_t after = 0; found; after = file.id) {
-            if (!journal_next_file(run->journal, run->row.id, media, after, &file, &found, err))
-                return false;
-            if (found)
-                count_file(run->summary, &file);
-        }
-    }
     return true;
 }
 
@@ -339,33 +369,6 @@ static bool save_outcome(struct run *run, struct error *err)
 }
 
 /* ---- the beginning of a run ------------------------------------------------------------------ */
-
-static bool journal_path(const struct settings *settings, const char *parent, struct buffer *out)
-{
-    buffer_init(out, RECORDING_PATH_SIZE + 64);
-    if (settings->journal)
-        buffer_append_text(out, settings->journal);
-    else
-        buffer_append_format(out, "%s/.jibri-finalize/journal.db",
-                             settings->recordings_dir ? settings->recordings_dir
-                             : strcmp(parent, "/")    ? parent
-                                                      : "");
-    return !out->failed;
-}
-
-static bool open_journal(const struct settings *settings, const char *parent,
-                         struct journal **ret_journal, struct error *err)
-{
-    struct buffer path;
-    bool ok;
-
-    if (journal_path(settings, parent, &path))
-        ok = journal_open(buffer_text(&path), ret_journal, err);
-    else
-        ok = error_set(err, ERROR_PERMANENT, "the journal's path is too long");
-    buffer_done(&path);
-    return ok;
-}
 
 /* Waits for another process that works on this recording, for as long as Jibri may be held. */
 static bool take_lock(struct run *run, struct error *err)
@@ -444,8 +447,11 @@ static bool work(struct run *run, struct error *err)
                                  time(NULL), &run->row, err))
         return false;
     note(run, 0, "a run begins");
-    if (!deliver_in_rounds(run, err) || !remove_local(run, err) || !summarise(run, err) ||
-        !save_outcome(run, err))
+    if (!deliver_in_rounds(run, err))
+        return false;
+    remove_local(run);
+    if (!journal_each_file(run->journal, run->row.id, count_file, run->summary, err) ||
+        !save_outcome(run, err) || !sweep_others(run, err))
         return false;
     if (run->worst.kind == ERROR_NONE)
         return true;
@@ -461,21 +467,16 @@ static bool forgive_absence(struct run *run, const char *path, struct error *err
     char *for_name = strdup(path);
     char *parent = for_parent ? realpath(dirname(for_parent), NULL) : NULL;
     struct error ignored = ERROR_INIT;
-    struct buffer directory, journal;
+    char directory[RECORDING_PATH_SIZE], journal[JOURNAL_PLACE_SIZE];
     bool done = false;
 
-    buffer_init(&directory, RECORDING_PATH_SIZE);
-    buffer_init(&journal, RECORDING_PATH_SIZE + 64);
-    if (parent && for_name && journal_path(run->options->settings, parent, &journal) &&
-        !access(buffer_text(&journal), F_OK) &&
-        journal_open(buffer_text(&journal), &run->journal, &ignored)) {
-        buffer_append_format(&directory, "%s/%s", strcmp(parent, "/") ? parent : "",
-                             basename(for_name));
-        if (!is_done_already(run, buffer_text(&directory), &done, &ignored))
+    if (parent && for_name && journal_place(run->options->settings, parent, journal) &&
+        !access(journal, F_OK) && journal_open(journal, &run->journal, &ignored)) {
+        snprintf(directory, sizeof directory, "%s/%s", strcmp(parent, "/") ? parent : "",
+                 basename(for_name));
+        if (!is_done_already(run, directory, &done, &ignored))
             done = false;
     }
-    buffer_done(&directory);
-    buffer_done(&journal);
     free(for_parent);
     free(for_name);
     free(parent);
@@ -498,7 +499,7 @@ bool finalizer_run(const struct finalizer_options *options, const char *path,
         goto out;
     }
     if (!open_network(&run, err) || !take_lock(&run, err) ||
-        !open_journal(options->settings, recording_parent(run.recording), &run.journal, err))
+        !journal_place_open(options->settings, recording_parent(run.recording), &run.journal, err))
         goto out;
     ok = work(&run, err);
 out:

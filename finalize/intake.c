@@ -184,8 +184,9 @@ static void on_skipped(void *context, const char *path, const char *reason)
 /* ---- rows without a file
  * ---------------------------------------------------------------------------- */
 
-static bool note_if_gone(struct work *work, struct journal_file *file, struct error *err)
+static bool note_if_gone(void *context, struct journal_file *file, struct error *err)
 {
+    struct work *work = context;
     const struct intake *intake = work->intake;
     struct recording_identity identity;
     struct error missing = ERROR_INIT;
@@ -205,25 +206,6 @@ static bool note_if_gone(struct work *work, struct journal_file *file, struct er
     return journal_save_file(intake->journal, file, err);
 }
 
-static bool note_gone_files(struct work *work, struct error *err)
-{
-    const struct intake *intake = work->intake;
-    struct journal_file file;
-
-    for (int media = 0; media <= 1; media++) {
-        bool found = true;
-
-        for (int64_t after = 0; found; after = file.id) {
-            if (!journal_next_file(intake->journal, intake->row->id, media, after, &file, &found,
-                                   err))
-                return false;
-            if (found && !note_if_gone(work, &file, err))
-                return false;
-        }
-    }
-    return true;
-}
-
 /* ---- all of it
  * ---------------------------------------------------------------------------------------- */
 
@@ -234,7 +216,8 @@ bool intake_run(const struct intake *intake, struct intake_result *ret_result, s
 
     if (!journal_begin(intake->journal, err))
         return false;
-    if (!recording_scan(intake->recording, &visitor, err) || !note_gone_files(&work, err) ||
+    if (!recording_scan(intake->recording, &visitor, err) ||
+        !journal_each_file(intake->journal, intake->row->id, note_if_gone, &work, err) ||
         !journal_save_recording(intake->journal, intake->row, time(NULL), err) ||
         !journal_commit(intake->journal, err)) {
         journal_rollback(intake->journal);

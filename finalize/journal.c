@@ -13,6 +13,7 @@ enum statement {
     COMMIT,
     ROLLBACK,
     FIND_RECORDING,
+    NEXT_KEPT_RECORDING,
     BEGIN_RECORDING,
     SAVE_RECORDING,
     FIND_FILE,
@@ -34,6 +35,9 @@ enum statement {
     "id, recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns, "          \
     "object_bytes, state, mark, key, key_suffix, phase, phase_at, upload_id, part_size_bytes, " \
     "etag, uploaded_at, notice, backend_row, safe_at, removed_at, last_error"
+#define RECORDING_COLUMNS                                                                        \
+    "id, directory, session_id, state, tries, created_at, updated_at, next_try_at, last_error, " \
+    "meeting_url, share"
 #define PART_COLUMNS "number, length, fingerprint, etag"
 
 static const char *const statement_sql[STATEMENTS] = {
@@ -41,9 +45,10 @@ static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [FIND_RECORDING] = "SELECT id, directory, session_id, state, tries, created_at, updated_at, "
-                       "next_try_at, last_error, meeting_url, share "
-                       "FROM recording WHERE directory = ?",
+    [FIND_RECORDING] = "SELECT " RECORDING_COLUMNS " FROM recording WHERE directory = ?",
+    [NEXT_KEPT_RECORDING] = /* 3: JOURNAL_FILE_SAFE, as the index says it */
+    "SELECT " RECORDING_COLUMNS " FROM recording WHERE id = (SELECT min(recording_id) FROM file "
+    "WHERE state = 3 AND removed_at = 0 AND recording_id > ? AND safe_at <= ?)",
     [BEGIN_RECORDING] =
         "INSERT INTO recording (directory, session_id, state, tries, created_at, updated_at, "
         "next_try_at, last_error, meeting_url, share) VALUES (?, ?, ?, 1, ?, ?, 0, '', '', -1) "
@@ -151,38 +156,63 @@ static void put_path(struct journal_query *query, const char *path)
     journal_query_put_bytes(query, path, strlen(path));
 }
 
-bool journal_find_recording(struct journal *journal, const char *directory,
-                            struct journal_recording *ret_recording, bool *ret_found,
-                            struct error *err)
+static void get_recording(struct journal_query *query, struct journal_recording *recording)
+{
+    recording->id = journal_query_get_integer(query, 1, INT64_MAX);
+    journal_query_get_text(query, recording->directory, sizeof recording->directory);
+    journal_query_get_text(query, recording->session_id, sizeof recording->session_id);
+    recording->state = (enum journal_recording_state)journal_query_get_integer(
+        query, JOURNAL_RECORDING_WORKING, JOURNAL_RECORDING_DONE);
+    recording->tries = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
+    recording->created_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
+    recording->updated_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
+    recording->next_try_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
+    journal_query_get_text(query, recording->last_error, sizeof recording->last_error);
+    journal_query_get_text(query, recording->meeting_url, sizeof recording->meeting_url);
+    recording->share = (int)journal_query_get_integer(query, -1, 1);
+}
+
+static bool load_recording(struct journal_query *query, struct journal_recording *ret_recording,
+                           bool *ret_found, struct error *err)
 {
     struct journal_recording recording;
-    struct journal_query query;
     bool found;
 
-    if (!begin_query(journal, FIND_RECORDING, &query, err))
-        return false;
-    put_path(&query, directory);
-    if (!journal_query_fetch(&query, &found, err))
+    if (!journal_query_fetch(query, &found, err))
         return false;
     if (found) {
-        recording.id = journal_query_get_integer(&query, 1, INT64_MAX);
-        journal_query_get_text(&query, recording.directory, sizeof recording.directory);
-        journal_query_get_text(&query, recording.session_id, sizeof recording.session_id);
-        recording.state = (enum journal_recording_state)journal_query_get_integer(
-            &query, JOURNAL_RECORDING_WORKING, JOURNAL_RECORDING_DONE);
-        recording.tries = (unsigned)journal_query_get_integer(&query, 0, UINT32_MAX);
-        recording.created_at = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
-        recording.updated_at = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
-        recording.next_try_at = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
-        journal_query_get_text(&query, recording.last_error, sizeof recording.last_error);
-        journal_query_get_text(&query, recording.meeting_url, sizeof recording.meeting_url);
-        recording.share = (int)journal_query_get_integer(&query, -1, 1);
-        if (!journal_query_end(&query, err))
+        get_recording(query, &recording);
+        if (!journal_query_end(query, err))
             return false;
         *ret_recording = recording;
     }
     *ret_found = found;
     return true;
+}
+
+bool journal_find_recording(struct journal *journal, const char *directory,
+                            struct journal_recording *ret_recording, bool *ret_found,
+                            struct error *err)
+{
+    struct journal_query query;
+
+    if (!begin_query(journal, FIND_RECORDING, &query, err))
+        return false;
+    put_path(&query, directory);
+    return load_recording(&query, ret_recording, ret_found, err);
+}
+
+bool journal_next_kept_recording(struct journal *journal, int64_t after_id, int64_t safe_before,
+                                 struct journal_recording *ret_recording, bool *ret_found,
+                                 struct error *err)
+{
+    struct journal_query query;
+
+    if (!begin_query(journal, NEXT_KEPT_RECORDING, &query, err))
+        return false;
+    journal_query_put_integer(&query, after_id);
+    journal_query_put_integer(&query, safe_before);
+    return load_recording(&query, ret_recording, ret_found, err);
 }
 
 bool journal_begin_recording(struct journal *journal, const char *directory, const char *session_id,
@@ -399,6 +429,25 @@ static bool load_part_by(struct journal *journal, enum statement statement, int6
     journal_query_put_integer(&query, file_id);
     journal_query_put_integer(&query, number);
     return load_part(&query, ret_part, ret_found, err);
+}
+
+bool journal_each_file(struct journal *journal, int64_t recording_id,
+                       bool (*visit)(void *context, struct journal_file *file, struct error *err),
+                       void *context, struct error *err)
+{
+    struct journal_file file;
+
+    for (int kind = 0; kind < 2; kind++) {
+        bool found = true;
+
+        for (int64_t after = 0; found; after = file.id) {
+            if (!journal_next_file(journal, recording_id, kind == 0, after, &file, &found, err))
+                return false;
+            if (found && !visit(context, &file, err))
+                return false;
+        }
+    }
+    return true;
 }
 
 bool journal_find_part(struct journal *journal, int64_t file_id, unsigned number,

@@ -141,6 +141,14 @@ bool journal_begin_recording(struct journal *journal, const char *directory, con
 bool journal_save_recording(struct journal *journal, const struct journal_recording *recording,
                             int64_t now, struct error *err) __attribute__((warn_unused_result));
 
+/*
+ * Loads the first recording with an id above `after_id` of which a local copy is still there though
+ * its file has been safe since `safe_before` or longer. *ret_found is false at the end.
+ */
+bool journal_next_kept_recording(struct journal *journal, int64_t after_id, int64_t safe_before,
+                                 struct journal_recording *ret_recording, bool *ret_found,
+                                 struct error *err) __attribute__((warn_unused_result));
+
 /* Finds the row of `path`. */
 bool journal_find_file(struct journal *journal, int64_t recording_id, const char *path,
                        struct journal_file *ret_file, bool *ret_found, struct error *err)
@@ -164,6 +172,14 @@ bool journal_save_key(struct journal *journal, const struct journal_file *file, 
 bool journal_next_file(struct journal *journal, int64_t recording_id, bool media, int64_t after_id,
                        struct journal_file *ret_file, bool *ret_found, struct error *err)
     __attribute__((warn_unused_result));
+
+/*
+ * Visits every file of the recording, media first. The visitor may save the file. It ends the walk,
+ * and fails it, by returning false.
+ */
+bool journal_each_file(struct journal *journal, int64_t recording_id,
+                       bool (*visit)(void *context, struct journal_file *file, struct error *err),
+                       void *context, struct error *err) __attribute__((warn_unused_result));
 
 bool journal_find_part(struct journal *journal, int64_t file_id, unsigned number,
                        struct journal_part *ret_part, bool *ret_found, struct error *err)

@@ -81,6 +81,8 @@ static const char *const tables[] = {
 
     "CREATE UNIQUE INDEX file_by_key ON file (key) WHERE key IS NOT NULL",
 
+    "CREATE INDEX file_kept ON file (recording_id, safe_at) WHERE state = 3 AND removed_at = 0",
+
     "CREATE INDEX file_by_media ON file (recording_id, media)",
 
     "CREATE TABLE part (\n"

@@ -4,6 +4,7 @@
 #include "finalize/check.h"
 #include "finalize/explain.h"
 #include "finalize/finalizer.h"
+#include "finalize/footprint.h"
 #include "finalize/log.h"
 #include "finalize/loop.h"
 #include "finalize/progress.h"
@@ -77,7 +78,8 @@ static void on_event(void *context, const char *session_id, const struct finaliz
         log_line(SETTINGS_LOG_INFO, fields, "waiting: another process works on this recording");
         break;
     case FINALIZER_REMARK:
-        log_line(SETTINGS_LOG_WARNING, fields, "%s: %s", event->path, event->text);
+        log_line(SETTINGS_LOG_WARNING, fields, "%s%s%s", event->path, event->path[0] ? ": " : "",
+                 event->text);
         break;
     case FINALIZER_RETRY:
         log_line(SETTINGS_LOG_WARNING, fields, "trying again: %s", event->error->text);
@@ -296,6 +298,7 @@ int main(int argc, char **argv)
     int option;
 
     forbid_dumps();
+    footprint_release_startup_pages();
     umask(077);
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {

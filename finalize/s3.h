@@ -76,8 +76,10 @@ void s3_close(struct s3 *s3);
 /*
  * Builds and signs the request for `call` at `now` (our own clock; the server's offset, once known,
  * is added). `ret_request` is initialised by it and to be given to http_request_done() by the
- * caller. Fails for want of memory only. PUT_OBJECT carries "If-None-Match: *", and so does
- * COMPLETE_UPLOAD, when the setting asks for conditional writes.
+ * caller. ERROR_TRANSIENT: no memory. ERROR_PERMANENT: the setting wants Content-MD5 and OpenSSL
+ * has no MD5; or a call on an upload lacks the upload id or part number (servers would take it for
+ * one on the object). PUT_OBJECT carries "If-None-Match: *", and so does COMPLETE_UPLOAD, when the
+ * setting asks for conditional writes.
  */
 bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
               struct http_request *ret_request, struct error *err)
