@@ -19,6 +19,7 @@ enum explain_exit explain_exit_code(const struct error *err)
         return EXPLAIN_EXIT_USAGE;
     case ERROR_NO_INPUT:
         return EXPLAIN_EXIT_NO_INPUT;
+    case ERROR_DAMAGED:
     case ERROR_PERMANENT:
         break;
     }
@@ -104,6 +105,8 @@ static const char *advice_for_kind(enum error_kind kind)
         return "see jibri-finalize --help";
     case ERROR_NO_INPUT:
         return "give it the session directory that Jibri made";
+    case ERROR_DAMAGED:
+        return "move the journal away and call it again with the same directory";
     case ERROR_PERMANENT:
         break;
     }

@@ -485,15 +485,14 @@ static bool forgive_absence(struct run *run, const char *path, struct error *err
     return done;
 }
 
-bool finalizer_run(const struct finalizer_options *options, const char *path,
-                   struct finalizer_summary *ret_summary, struct error *err)
+static bool run_once(const struct finalizer_options *options, const char *path,
+                     uint64_t deadline_ms, struct finalizer_summary *ret_summary, struct error *err)
 {
-    struct run run = {.options = options, .summary = ret_summary};
+    struct run run = {.options = options, .deadline_ms = deadline_ms, .summary = ret_summary};
     bool ok = false;
 
     *ret_summary = (struct finalizer_summary){0};
     rng_seed_from_system(&run.rng);
-    run.deadline_ms = loop_now_ms() + options->settings->finalize_wait_ms;
     if (!recording_open(path, &run.recording, err)) {
         ok = err->kind == ERROR_NO_INPUT && forgive_absence(&run, path, err);
         goto out;
@@ -508,4 +507,43 @@ out:
     journal_close(run.journal);
     recording_close(run.recording);
     return ok;
+}
+
+/* The journal can't be used: the work is rebuilt from the directory and the bucket, not refused. */
+static bool set_journal_aside(const struct finalizer_options *options, const char *path,
+                              struct error *err)
+{
+    char aside[JOURNAL_PLACE_ASIDE_SIZE], sentence[JOURNAL_PLACE_ASIDE_SIZE + 192];
+    struct recording *recording = NULL;
+    struct error failure = ERROR_INIT;
+    bool ok;
+
+    if (!recording_open(path, &recording, &failure))
+        return false; /* `err` keeps the first cause */
+    ok = journal_place_set_aside(options->settings, recording_parent(recording), aside, &failure);
+    if (ok && aside[0]) {
+        snprintf(sentence, sizeof sentence,
+                 "the journal could not be used and was set aside as %s; the work is rebuilt from "
+                 "the directory and the bucket",
+                 aside);
+        options->event(
+            options->context, recording_session_id(recording),
+            &(struct finalizer_event){.kind = FINALIZER_REMARK, .path = "", .text = sentence});
+    }
+    recording_close(recording);
+    if (ok)
+        error_clear(err);
+    return ok;
+}
+
+bool finalizer_run(const struct finalizer_options *options, const char *path,
+                   struct finalizer_summary *ret_summary, struct error *err)
+{
+    uint64_t deadline_ms = loop_now_ms() + options->settings->finalize_wait_ms;
+
+    if (run_once(options, path, deadline_ms, ret_summary, err))
+        return true;
+    if (err->kind != ERROR_DAMAGED || !set_journal_aside(options, path, err))
+        return false;
+    return run_once(options, path, deadline_ms, ret_summary, err);
 }

@@ -26,6 +26,7 @@ enum statement {
     FORGET_PART,
     FORGET_PARTS,
     ADD_EVENT,
+    CHECK,
     STATEMENTS
 };
 
@@ -45,6 +46,7 @@ static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
+    [CHECK] = "PRAGMA quick_check(1)",
     [FIND_RECORDING] = "SELECT " RECORDING_COLUMNS " FROM recording WHERE directory = ?",
     [NEXT_KEPT_RECORDING] = /* 3: JOURNAL_FILE_SAFE, as the index says it */
     "SELECT " RECORDING_COLUMNS " FROM recording WHERE id = (SELECT min(recording_id) FROM file "
@@ -117,6 +119,23 @@ void journal_close(struct journal *journal)
         sqlite3_finalize(journal->statements[i]);
     sqlite3_close(journal->database);
     free(journal);
+}
+
+bool journal_check(struct journal *journal, struct error *err)
+{
+    struct journal_query query;
+    char verdict[32];
+    bool found;
+
+    if (!begin_query(journal, CHECK, &query, err) || !journal_query_fetch(&query, &found, err))
+        return false;
+    if (found) {
+        journal_query_get_text(&query, verdict, sizeof verdict);
+        if (!journal_query_end(&query, err))
+            return false;
+        found = !strcmp(verdict, "ok");
+    }
+    return found || error_set(err, ERROR_DAMAGED, "the journal is damaged: %s", journal->path);
 }
 
 static bool run_plain(struct journal *journal, enum statement statement, struct error *err)

@@ -124,6 +124,9 @@ bool journal_open(const char *path, struct journal **ret_journal, struct error *
     __attribute__((warn_unused_result));
 void journal_close(struct journal *journal);
 
+/* Reads all of it: ERROR_DAMAGED when it is not sound. */
+bool journal_check(struct journal *journal, struct error *err) __attribute__((warn_unused_result));
+
 /* Groups the calls in between into one write. Not nestable. Rolling back never fails. */
 bool journal_begin(struct journal *journal, struct error *err) __attribute__((warn_unused_result));
 bool journal_commit(struct journal *journal, struct error *err) __attribute__((warn_unused_result));

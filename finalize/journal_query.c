@@ -43,8 +43,8 @@ bool journal_query_fail(struct sqlite3 *database, int status, const char *path, 
         return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "no memory for the journal %s", path);
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-        return error_set(err, ERROR_PERMANENT, "the journal is damaged, or no journal (%s): %s",
-                         why, path);
+        return error_set(err, ERROR_DAMAGED, "the journal is damaged, or no journal (%s): %s", why,
+                         path);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
@@ -235,7 +235,7 @@ bool journal_query_end(struct journal_query *query, struct error *err)
     if (query->status != SQLITE_OK)
         return journal_query_fail(query->database, query->status, query->path, err);
     if (query->damaged)
-        return error_set(err, ERROR_PERMANENT,
+        return error_set(err, ERROR_DAMAGED,
                          "the journal is damaged (a row holds what was never written): %s",
                          query->path);
     return true;

@@ -190,11 +190,13 @@ static void on_finding(void *context, bool fine, const char *subject, const char
     fflush(stdout);
 }
 
-static int check(const struct settings *settings)
+static int check(const struct settings *settings, const char *config)
 {
     struct check_report report = {.finding = on_finding};
 
     signal(SIGPIPE, SIG_IGN);
+    settings_write_effective(settings, (const char *const *)environ, config, stdout);
+    printf("\n");
     return check_run(settings, &report) ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_PERSON;
 }
 
@@ -279,7 +281,7 @@ static int run(const char *config, const char *argument)
         log_open(settings.log_level, settings.log_format);
         for (char **line = problems.warnings; line && *line; line++)
             log_line(SETTINGS_LOG_WARNING, NULL, "%s", *line);
-        code = checking ? check(&settings) : finalize(&settings, argument);
+        code = checking ? check(&settings, path) : finalize(&settings, argument);
     } else {
         code = say_problems(&problems, checking);
     }

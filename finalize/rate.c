@@ -17,30 +17,25 @@ void rate_init(struct rate *rate, uint64_t bytes_per_second, uint64_t now_us)
 
 static void fill(struct rate *rate, uint64_t now_us)
 {
-    uint64_t most = bucket_bytes(rate);
-    uint64_t elapsed_us = now_us - rate->filled_at_us;
-    uint64_t earned;
+    double earned = (double)rate->bytes_per_second * (double)(now_us - rate->filled_at_us) / 1e6;
+    double most = (double)bucket_bytes(rate);
 
-    if (elapsed_us > 1000000) /* more than fills the bucket; keeps the product small */
-        elapsed_us = 1000000;
-    earned = (uint64_t)((double)rate->bytes_per_second * (double)elapsed_us / 1e6);
-    if (!earned && elapsed_us < 1000000)
-        return; /* too early to count: what has passed since is kept */
     rate->allowance = rate->allowance + earned > most ? most : rate->allowance + earned;
     rate->filled_at_us = now_us;
 }
 
 uint64_t rate_take(struct rate *rate, uint64_t wanted, uint64_t now_us)
 {
-    uint64_t taken;
+    uint64_t whole, taken;
 
     if (!rate->bytes_per_second)
         return wanted;
     fill(rate, now_us);
-    if (rate->allowance < WORTH_SENDING && rate->allowance < wanted)
+    whole = (uint64_t)rate->allowance;
+    if (whole < WORTH_SENDING && whole < wanted)
         return 0;
-    taken = wanted < rate->allowance ? wanted : rate->allowance;
-    rate->allowance -= taken;
+    taken = wanted < whole ? wanted : whole;
+    rate->allowance -= (double)taken;
     return taken;
 }
 
@@ -51,7 +46,5 @@ uint64_t rate_wait_us(struct rate *rate, uint64_t now_us)
     fill(rate, now_us);
     if (rate->allowance >= WORTH_SENDING)
         return 0;
-    return (uint64_t)((double)(WORTH_SENDING - rate->allowance) * 1e6 /
-                      (double)rate->bytes_per_second) +
-           1;
+    return (uint64_t)((WORTH_SENDING - rate->allowance) * 1e6 / (double)rate->bytes_per_second) + 1;
 }

@@ -8,7 +8,7 @@
 
 struct rate {
     uint64_t bytes_per_second; /* 0: no limit */
-    uint64_t allowance;        /* bytes that may be sent at once */
+    double allowance;          /* bytes that may be sent at once; fractions count in the long run */
     uint64_t filled_at_us;
 };
 

@@ -42,10 +42,11 @@ const char *s3_operation_name(enum s3_operation operation);
 /* What is stored with an object, in x-amz-meta-… headers. Strings are borrowed; NULL: left out. Any
  * bytes: values that aren't printable ASCII are percent-encoded. */
 struct s3_object_metadata {
-    const char *mark;        /* jibri-mark */
-    const char *session_id;  /* jibri-session */
-    const char *instance_id; /* jibri-instance */
-    bool incomplete;         /* jibri-incomplete: moov-missing */
+    const char *mark;         /* jibri-mark */
+    const char *session_id;   /* jibri-session */
+    const char *instance_id;  /* jibri-instance */
+    uint64_t part_size_bytes; /* jibri-part-size: the part plan's base; 0: no multipart upload */
+    bool incomplete;          /* jibri-incomplete: moov-missing */
 };
 
 /* One thing to ask of the server. Strings are borrowed until s3_build() returns. */
@@ -108,6 +109,8 @@ struct s3_result {
     char etag[S3_ETAG_SIZE]; /* without quotes */
     char upload_id[S3_UPLOAD_ID_SIZE];
     uint64_t size_bytes;           /* HEAD: Content-Length */
+    bool same_session;             /* HEAD: it carries the session id of the call's metadata */
+    uint64_t part_size_bytes;      /* HEAD: its jibri-part-size, or 0 */
     char mark[S3_MARK_SIZE];       /* HEAD: our own mark, "" when it isn't there or isn't one */
     struct s3_xml_listing listing; /* S3_LIST_PARTS, S3_LIST_UPLOADS */
     struct error error; /* for S3_RETRY, S3_SLOW_DOWN, S3_REFUSED …: what failed, on what, why */

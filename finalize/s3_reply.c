@@ -252,7 +252,17 @@ static bool is_mark(const char *text)
     return strlen(text) == S3_MARK_SIZE - 1 && strspn(text, "0123456789abcdef") == S3_MARK_SIZE - 1;
 }
 
-static const char *read_head(const struct http_reply *reply, struct s3_result *result)
+static bool is_of_session(const struct s3_call *call, const struct http_reply *reply)
+{
+    char value[S3_SESSION_VALUE_SIZE + 1], ours[S3_SESSION_VALUE_SIZE];
+
+    return call->metadata && call->metadata->session_id &&
+           http_reply_header(reply, "x-amz-meta-jibri-session", value, sizeof value) &&
+           s3_header_value(call->metadata->session_id, ours, sizeof ours) && !strcmp(value, ours);
+}
+
+static const char *read_head(const struct s3_call *call, const struct http_reply *reply,
+                             struct s3_result *result)
 {
     char value[64];
 
@@ -263,6 +273,10 @@ static const char *read_head(const struct http_reply *reply, struct s3_result *r
     http_reply_header(reply, "x-amz-meta-jibri-mark", value, sizeof value);
     if (is_mark(value))
         memcpy(result->mark, value, S3_MARK_SIZE);
+    result->same_session = is_of_session(call, reply);
+    http_reply_header(reply, "x-amz-meta-jibri-part-size", value, sizeof value);
+    if (!read_number(value, &result->part_size_bytes))
+        result->part_size_bytes = 0;
     return NULL;
 }
 
@@ -294,7 +308,7 @@ static const char *read_success(const struct s3_call *call, const struct http_re
 
     switch (call->operation) {
     case S3_HEAD_OBJECT:
-        return read_head(reply, result);
+        return read_head(call, reply, result);
     case S3_UPLOAD_PART:
         return read_etag(reply, result) ? NULL : "success, but without an ETag";
     case S3_PUT_OBJECT:

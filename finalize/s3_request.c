@@ -10,7 +10,6 @@
 #define REPLY_CEILING            (64u * 1024)
 
 /* User metadata may have 2 KB in all, names counted; the settings take 1 KB of it. */
-#define SESSION_BYTES  512u
 #define INSTANCE_BYTES 256u
 
 #define MAX_QUERY       3u
@@ -50,7 +49,8 @@ struct draft {
     char payload_sha256[DIGEST_SHA256_HEX];
     char content_md5[DIGEST_MD5_BASE64];
     char part_number[16], marker[16];
-    char session[SESSION_BYTES + 1], instance[INSTANCE_BYTES + 1];
+    char session[S3_SESSION_VALUE_SIZE], instance[INSTANCE_BYTES + 1];
+    char part_size[24];
 };
 
 static void sign_header(struct draft *draft, const char *name, const char *value)
@@ -154,7 +154,7 @@ static bool is_plain(const char *text)
 }
 
 /* `text` as a header's value of at most size - 1 bytes, never half a character. */
-static bool header_value(const char *text, char *out, size_t size)
+bool s3_header_value(const char *text, char *out, size_t size)
 {
     struct buffer encoded;
     bool ok;
@@ -186,14 +186,19 @@ static bool add_own_metadata(struct draft *draft, const struct s3_object_metadat
 {
     sign_header(draft, "x-amz-meta-jibri-mark", metadata->mark);
     if (metadata->session_id) {
-        if (!header_value(metadata->session_id, draft->session, sizeof draft->session))
+        if (!s3_header_value(metadata->session_id, draft->session, sizeof draft->session))
             return false;
         sign_header(draft, "x-amz-meta-jibri-session", draft->session);
     }
     if (metadata->instance_id) {
-        if (!header_value(metadata->instance_id, draft->instance, sizeof draft->instance))
+        if (!s3_header_value(metadata->instance_id, draft->instance, sizeof draft->instance))
             return false;
         sign_header(draft, "x-amz-meta-jibri-instance", draft->instance);
+    }
+    if (metadata->part_size_bytes) {
+        snprintf(draft->part_size, sizeof draft->part_size, "%llu",
+                 (unsigned long long)metadata->part_size_bytes);
+        sign_header(draft, "x-amz-meta-jibri-part-size", draft->part_size);
     }
     if (metadata->incomplete)
         sign_header(draft, "x-amz-meta-jibri-incomplete", "moov-missing");

@@ -80,6 +80,7 @@ void upload_close(struct upload *upload)
 {
     if (!upload)
         return;
+    free(upload->adopt);
     upload_orphans_done(&upload->orphans);
     buffer_done(&upload->complete_body);
     free(upload);
@@ -103,6 +104,8 @@ bool upload_take_bytes(struct upload *upload, unsigned slot, const struct hasher
     if (slot != CONTROL_SLOT)
         return upload_parts_take_bytes(&upload->parts, slot, result, err);
     upload->under_way = false;
+    if (upload->stage == UPLOAD_STAGE_ADOPT)
+        return upload_take_adopted(upload, result, err);
     if (upload->stage != UPLOAD_STAGE_PUT_READ)
         return true; /* it ended meanwhile */
     if (result->whole) {
@@ -189,6 +192,13 @@ static void ask_to_read_all(const struct upload *upload, struct upload_step *ret
         ret_step->read.wants |= HASHER_WANTS_MD5;
 }
 
+static void ask_to_compare(const struct upload *upload, struct upload_step *ret_step)
+{
+    ret_step->kind = UPLOAD_STEP_READ;
+    ret_step->read.wants = HASHER_WANTS_MD5;
+    (void)upload_adopt_next(upload->adopt, &ret_step->read.offset, &ret_step->read.length);
+}
+
 /* Writes to the journal what must be known of a request before it is sent, and fills in its call.
  */
 static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *ret_call,
@@ -215,6 +225,7 @@ static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *
     case UPLOAD_STAGE_CREATE:
         *ret_call = call_of(upload, S3_CREATE_UPLOAD);
         file->part_size_bytes = upload->options.settings->s3_part_size_bytes;
+        upload->metadata.part_size_bytes = file->part_size_bytes;
         return upload_save_phase(upload, JOURNAL_PHASE_CREATING, now, err);
     case UPLOAD_STAGE_LIST:
         *ret_call = call_of(upload, S3_LIST_PARTS);
@@ -252,6 +263,11 @@ static bool next_control_step(struct upload *upload, bool may_send, uint64_t now
     if (upload->stage == UPLOAD_STAGE_PUT_READ) {
         upload->under_way = true;
         ask_to_read_all(upload, ret_step);
+        return true;
+    }
+    if (upload->stage == UPLOAD_STAGE_ADOPT) {
+        upload->under_way = true;
+        ask_to_compare(upload, ret_step);
         return true;
     }
     if (!may_send)

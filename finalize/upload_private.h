@@ -5,6 +5,7 @@
 #define FINALIZE_UPLOAD_PRIVATE_H
 
 #include "finalize/upload.h"
+#include "finalize/upload_adopt.h"
 #include "finalize/upload_listing.h"
 #include "finalize/upload_orphans.h"
 #include "finalize/upload_parts.h"
@@ -12,6 +13,7 @@
 enum upload_stage {
     UPLOAD_STAGE_PROBE,    /* HEAD: is the key free? */
     UPLOAD_STAGE_REASON,   /* GET: why was HEAD refused? */
+    UPLOAD_STAGE_ADOPT,    /* an object of this session is there: is it this file? */
     UPLOAD_STAGE_PUT_READ, /* hash a small file */
     UPLOAD_STAGE_PUT,
     UPLOAD_STAGE_ORPHANS, /* look for an upload whose id was never learned */
@@ -45,6 +47,7 @@ struct upload {
 
     struct upload_listing listing;
     struct s3_object_metadata metadata;
+    struct upload_adopt *adopt; /* NULL when there is no candidate */
     struct hasher_result put_bytes;
     struct buffer complete_body;
     struct upload_orphans orphans;
@@ -78,6 +81,10 @@ bool upload_choose_key(struct upload *upload, struct error *err)
  */
 bool upload_start_afresh(struct upload *upload, const char *why, int64_t now, struct error *err)
     __attribute__((warn_unused_result));
+
+/* Takes what was read for UPLOAD_STAGE_ADOPT. */
+bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
+                         struct error *err) __attribute__((warn_unused_result));
 
 /* Takes the reply to the control request. */
 bool upload_take_control_reply(struct upload *upload, struct s3_result *result, uint64_t now_ms,

@@ -229,6 +229,37 @@ static void begin_on_free_key(struct upload *upload)
 
 /* ---- replies, stage by stage ---------------------------------------------------------------- */
 
+/* Nothing was sent yet, but the object may be this file, sent before the journal was lost. */
+static bool may_adopt(struct upload *upload, const struct s3_result *result)
+{
+    if (upload->stage != UPLOAD_STAGE_PROBE || upload->options.file->phase != JOURNAL_PHASE_NONE ||
+        upload->adopt)
+        return false;
+    upload->adopt = upload_adopt_begin(result, upload->options.file->object_bytes);
+    if (upload->adopt)
+        upload_go_to(upload, UPLOAD_STAGE_ADOPT);
+    return upload->adopt != NULL;
+}
+
+bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
+                         struct error *err)
+{
+    uint64_t offset, length;
+
+    if (!upload_adopt_take(upload->adopt, bytes))
+        return leave_key(upload, 0, err);
+    if (upload_adopt_next(upload->adopt, &offset, &length))
+        return true;
+    if (!upload_adopt_is_same(upload->adopt))
+        return leave_key(upload, 0, err);
+    report(upload, "the bucket has this very file already, from before the journal was lost");
+    memcpy(upload->options.file->mark, upload->adopt->mark, S3_MARK_SIZE);
+    if (!save(upload, err))
+        return false;
+    upload_go_to(upload, UPLOAD_STAGE_PROBE); /* which finds the mark to be ours now */
+    return true;
+}
+
 static bool take_head(struct upload *upload, struct s3_result *result, uint64_t now_ms, int64_t now,
                       struct error *err)
 {
@@ -237,9 +268,10 @@ static bool take_head(struct upload *upload, struct s3_result *result, uint64_t 
         upload_go_to(upload, UPLOAD_STAGE_REASON);
         return true;
     }
+    if (result->outcome == S3_DONE && is_ours(upload, result))
+        return confirm(upload, result, now, err);
     if (result->outcome == S3_DONE)
-        return is_ours(upload, result) ? confirm(upload, result, now, err)
-                                       : leave_key(upload, now, err);
+        return may_adopt(upload, result) || leave_key(upload, now, err);
     if (upload->stage == UPLOAD_STAGE_PROBE) {
         begin_on_free_key(upload);
         return true;

@@ -7,12 +7,11 @@
  * HTTP/1.1 keep-alive, Content-Length and chunked bodies (also aws-chunked,
  * with or without trailers), Expect: 100-continue, optional TLS.
  *
- *   cc -O2 -Wall -Wextra -pthread -o sink sink.c -lssl -lcrypto
- *
  *   sink [--port N] [--tls CERT KEY] [--md5] [--latency-ms N] [--rate-mbps N]
  *        [--fail-rate P] [--seed N] [--journal FILE] [--stats] [--log]
  *
- *   --port N        listen on 127.0.0.1:N (default 9000)
+ *   --port N        listen on 127.0.0.1:N (default 9000; 0: any free one), and print
+ *                   "port=N" when ready
  *   --tls CERT KEY  speak TLS (PEM files)
  *   --md5           compute the real MD5 ETag of each body (default: a fixed
  *                   ETag with a '-' in it, which clients do not verify)
@@ -1129,6 +1128,13 @@ int main(int argc, char **argv)
         perror("listen");
         return 1;
     }
+    socklen_t sa_size = sizeof sa;
+    if (getsockname(ls, (struct sockaddr *)&sa, &sa_size) < 0) {
+        perror("getsockname");
+        return 1;
+    }
+    printf("port=%u\n", (unsigned)ntohs(sa.sin_port));
+    fflush(stdout);
 
     pthread_attr_t at;
     pthread_attr_init(&at);

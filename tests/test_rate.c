@@ -17,12 +17,12 @@ static uint64_t send_by_waiting(uint64_t bytes_per_second, uint64_t wanted, uint
     while (now_us < end_us) {
         uint64_t taken = rate_take(&rate, wanted, now_us);
 
-        ck_assert_uint_le(taken, wanted);
         sent += taken;
         if (!taken) {
             uint64_t wait_us = rate_wait_us(&rate, now_us);
 
-            ck_assert_uint_gt(wait_us, 0);
+            if (!wait_us)
+                ck_abort_msg("nothing can be taken, and there is nothing to wait for");
             now_us += wait_us;
         }
     }
@@ -56,7 +56,7 @@ static const uint64_t rates[] = {1000,    5000,     16384,     65536,         30
 START_TEST(over_time_the_rate_is_what_was_asked_for)
 {
     uint64_t bytes_per_second = rates[_i];
-    uint64_t seconds = bytes_per_second < 100000 ? 1000 : 20;
+    uint64_t seconds = bytes_per_second < 100000 ? 1000 : bytes_per_second < 100000000 ? 10 : 1;
 
     assert_within_2_percent(send_by_waiting(bytes_per_second, 65536, seconds), bytes_per_second,
                             seconds);
