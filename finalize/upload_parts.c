@@ -133,6 +133,16 @@ static bool take_next_part(struct upload_parts *parts, struct upload_slot *slot,
     return true;
 }
 
+/* Once the walk is over, what waits in its slot is never asked for: only what is under way counts.
+ */
+static void drop_waiting(struct upload_parts *parts)
+{
+    for (unsigned i = 0; i < parts->slot_count; i++)
+        if (parts->slots[i].state == UPLOAD_SLOT_READY ||
+            parts->slots[i].state == UPLOAD_SLOT_TO_READ)
+            free_slot(parts, &parts->slots[i]);
+}
+
 bool upload_parts_next(struct upload_parts *parts, bool may_send, uint64_t now_ms,
                        struct upload_step *ret_step, struct error *err)
 {
@@ -140,8 +150,10 @@ bool upload_parts_next(struct upload_parts *parts, bool may_send, uint64_t now_m
     uint64_t until_ms;
 
     *ret_step = (struct upload_step){.kind = UPLOAD_STEP_NONE};
-    if (parts->state != UPLOAD_PARTS_GOING)
+    if (parts->state != UPLOAD_PARTS_GOING) {
+        drop_waiting(parts);
         return true;
+    }
     slot = find_ready(parts, now_ms, &until_ms);
     if (slot && may_send) {
         ask_to_send(parts, (unsigned)(slot - parts->slots), slot, ret_step);

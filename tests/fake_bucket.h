@@ -21,7 +21,7 @@
 #define FAKE_PARTS        12u
 #define FAKE_OBJECT_BYTES (FAKE_PART_BYTES * FAKE_PARTS)
 #define FAKE_OBJECTS      8u
-#define FAKE_UPLOADS      64u
+#define FAKE_UPLOADS      24u
 #define FAKE_FAULTS       16u
 #define FAKE_OPERATIONS   (S3_LIST_UPLOADS + 1u)
 #define FAKE_ALWAYS       100000u
@@ -75,11 +75,11 @@ struct fake_bucket {
     unsigned calls[FAKE_OPERATIONS]; /* how often each was asked for */
     unsigned total_calls;
     size_t part_bytes_sent;
-    unsigned page_parts;   /* in one page of ListParts; 0: all */
-    bool opaque_etags;     /* as of a server that encrypts: not the MD5 of the bytes */
-    bool conditional;      /* objects are not replaced */
+    unsigned page_parts; /* in one page of ListParts; 0: all */
+    bool opaque_etags;   /* as of a server that encrypts: not the MD5 of the bytes */
+    bool conditional;    /* objects are not replaced */
     unsigned etags_made;
-    bool overwrote;        /* an object was replaced by one with another mark: must never be */
+    bool overwrote; /* an object was replaced by one with another mark: must never be */
 };
 
 static inline void fake_fault_on(struct fake_bucket *bucket, struct fake_fault fault)

@@ -336,6 +336,40 @@ START_TEST(a_mark_that_is_not_one_of_ours_is_none)
 }
 END_TEST
 
+START_TEST(an_object_of_the_same_session_is_recognised)
+{
+    static const struct {
+        const char *headers;
+        bool same_session;
+        uint64_t part_size_bytes;
+    } rows[] = {
+        {"Content-Length: 1\r\n", false, 0},
+        {"Content-Length: 1\r\nx-amz-meta-jibri-session: abc%25def\r\n", true, 0},
+        {"Content-Length: 1\r\nx-amz-meta-jibri-session: abc%def\r\n", false, 0},
+        {"Content-Length: 1\r\nx-amz-meta-jibri-session: other\r\n", false, 0},
+        {"Content-Length: 1\r\nx-amz-meta-jibri-part-size: 8388608\r\n", false, 8388608},
+        {"Content-Length: 1\r\nx-amz-meta-jibri-part-size: -1\r\n", false, 0},
+    };
+    struct s3_object_metadata metadata = {.session_id = "abc%def"};
+    struct s3_call head = {.operation = S3_HEAD_OBJECT, .key = "k", .metadata = &metadata};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct http_reply reply;
+        struct s3_result read;
+
+        http_reply_init(&reply, 1024);
+        reply.status = 200;
+        buffer_append_text(&reply.headers, rows[i].headers);
+        s3_read(s3, &head, &reply, 0, &read);
+        ck_assert_int_eq(read.outcome, S3_DONE);
+        ck_assert_int_eq(read.same_session, rows[i].same_session);
+        ck_assert(read.part_size_bytes == rows[i].part_size_bytes);
+        s3_result_done(&read);
+        http_reply_done(&reply);
+    }
+}
+END_TEST
+
 START_TEST(a_size_that_is_no_number_is_not_believed)
 {
     ck_assert_int_eq(read_reply(S3_HEAD_OBJECT, 200, "Content-Length: -1\r\n", ""), S3_RETRY);
@@ -696,6 +730,7 @@ int main(void)
     tcase_add_test(tests, a_server_that_ignores_the_range_has_the_object_all_the_same);
     tcase_add_test(tests, head_tells_size_etag_and_mark);
     tcase_add_test(tests, a_mark_that_is_not_one_of_ours_is_none);
+    tcase_add_test(tests, an_object_of_the_same_session_is_recognised);
     tcase_add_test(tests, a_size_that_is_no_number_is_not_believed);
     tcase_add_test(tests, a_part_has_an_etag);
     tcase_add_test(tests, create_gives_the_upload_id);

@@ -330,8 +330,11 @@ END_TEST
 
 START_TEST(what_makes_an_object_says_what_it_is)
 {
-    struct s3_object_metadata metadata = {
-        .mark = MARK, .session_id = "session-1", .instance_id = "jibri 7", .incomplete = true};
+    struct s3_object_metadata metadata = {.mark = MARK,
+                                          .session_id = "session-1",
+                                          .instance_id = "jibri 7",
+                                          .part_size_bytes = 8388608,
+                                          .incomplete = true};
     struct s3_call call = {.operation = S3_CREATE_UPLOAD,
                            .key = "k",
                            .content_type = "video/mp4",
@@ -349,6 +352,7 @@ START_TEST(what_makes_an_object_says_what_it_is)
         check_header("x-amz-meta-jibri-mark", MARK);
         check_header("x-amz-meta-jibri-session", "session-1");
         check_header("x-amz-meta-jibri-instance", "jibri 7");
+        check_header("x-amz-meta-jibri-part-size", "8388608");
         check_header("x-amz-meta-jibri-incomplete", "moov-missing");
         check_signature("s3.example.org", "/bucket/k", (struct sigv4_pair[]){{"uploads", ""}},
                         i ? 0 : 1);

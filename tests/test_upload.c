@@ -1,9 +1,11 @@
 #include "finalize/upload.h"
 
 #include "finalize/buffer.h"
-#include "fake_bucket.h"
+#include "finalize/retry.h"
+#include "tests/fake_bucket.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/mman.h>
 
 #define KEY        "12345_2024-04-23-15-04-05.mp4"
@@ -14,6 +16,7 @@
 #define PATIENCE_MS   120000u
 #define MAX_UNDER_WAY 16u
 #define NEVER         UINT_MAX
+#define RANDOM_RUNS   500
 
 /* ---- the world of an upload ------------------------------------------------------------------
  */
@@ -67,8 +70,7 @@ static void add_row(void)
 {
     struct journal_recording recording;
 
-    ck_assert(
-        journal_begin_recording(journal, "/recordings/abc", "abc", 1000, &recording, &err));
+    ck_assert(journal_begin_recording(journal, "/recordings/abc", "abc", 1000, &recording, &err));
     file = (struct journal_file){.recording_id = recording.id,
                                  .media = true,
                                  .state = JOURNAL_FILE_PENDING,
@@ -179,8 +181,7 @@ static void report_reply(struct under_way *job)
     fake_call(&bucket, &job->call, &result);
     if (after_call)
         after_call(job->call.operation, bucket.calls[job->call.operation]);
-    ck_assert_msg(upload_take_reply(upload, job->slot, &result, now_ms, now, &err), "%s",
-                  err.text);
+    ck_assert_msg(upload_take_reply(upload, job->slot, &result, now_ms, now, &err), "%s", err.text);
     s3_result_done(&result);
 }
 
@@ -798,7 +799,8 @@ START_TEST(whichever_reply_is_lost_all_ends_well)
 }
 END_TEST
 
-/* ---- uploads that are gone, parts that differ ------------------------------------------------- */
+/* ---- uploads that are gone, parts that differ -------------------------------------------------
+ */
 
 START_TEST(an_upload_that_is_gone_while_parts_are_sent_is_begun_anew)
 {
@@ -1169,7 +1171,6 @@ START_TEST(when_listing_parts_is_refused_the_journal_is_believed)
     open_upload();
     while (calls(S3_UPLOAD_PART) < 2)
         drive();
-    drive_for(1); /* the second is acknowledged */
     kill_upload(false);
     answer(S3_LIST_PARTS, 1, FAKE_ALWAYS, S3_REFUSED, "AccessDenied");
     assert_runs_well();
@@ -1292,7 +1293,6 @@ START_TEST(parts_that_are_held_and_unchanged_are_not_sent_again)
     open_upload();
     while (calls(S3_UPLOAD_PART) < 6)
         drive();
-    drive_for(1);
     kill_upload(false);
     open_upload();
     drive_for(NEVER);
@@ -1312,7 +1312,6 @@ START_TEST(a_held_part_whose_bytes_changed_is_sent_again)
     open_upload();
     while (calls(S3_UPLOAD_PART) < 6)
         drive();
-    drive_for(1);
     kill_upload(false);
     content[0] ^= 1; /* as ffmpeg does when it ends */
     content[3 * FAKE_PART_BYTES - 1] ^= 1;
@@ -1357,7 +1356,6 @@ START_TEST(a_listing_of_several_pages_is_read_to_its_end)
     open_upload();
     while (calls(S3_UPLOAD_PART) < 7)
         drive();
-    drive_for(1);
     kill_upload(false);
     assert_runs_well();
     ck_assert_uint_eq(calls(S3_LIST_PARTS), 4);
@@ -1379,9 +1377,9 @@ START_TEST(it_goes_on_from_every_phase)
     static const struct {
         enum journal_phase phase;
         size_t size;
-    } rows[] = {{JOURNAL_PHASE_NONE, 500},        {JOURNAL_PHASE_PUTTING, 500},
-                {JOURNAL_PHASE_NONE, 2500},       {JOURNAL_PHASE_CREATING, 2500},
-                {JOURNAL_PHASE_OPEN, 2500},       {JOURNAL_PHASE_COMPLETING, 2500},
+    } rows[] = {{JOURNAL_PHASE_NONE, 500},     {JOURNAL_PHASE_PUTTING, 500},
+                {JOURNAL_PHASE_NONE, 2500},    {JOURNAL_PHASE_CREATING, 2500},
+                {JOURNAL_PHASE_OPEN, 2500},    {JOURNAL_PHASE_COMPLETING, 2500},
                 {JOURNAL_PHASE_ABORTING, 2500}};
 
     for (unsigned arrives = 0; arrives <= 1; arrives++) {
@@ -1397,8 +1395,19 @@ START_TEST(it_goes_on_from_every_phase)
 }
 END_TEST
 
-/* Killed after every single event, and run again: twice, so that the second run's events count too.
- */
+/* Runs it for so many events and kills it then; true when it had ended. */
+static bool run_for(unsigned events, bool arrives)
+{
+    open_upload();
+    drive_for(events);
+    if (ended)
+        close_upload();
+    else
+        kill_upload(arrives);
+    return ended;
+}
+
+/* Kills a run after every single event, and runs again. */
 static void kill_sweep(size_t size, bool arrives, void (*hook)(enum s3_operation, unsigned))
 {
     bool through = false;
@@ -1406,13 +1415,7 @@ static void kill_sweep(size_t size, bool arrives, void (*hook)(enum s3_operation
     for (unsigned events = 0; !through; events++) {
         begin(size);
         after_call = hook;
-        open_upload();
-        drive_for(events);
-        through = ended;
-        if (through)
-            close_upload();
-        else
-            kill_upload(arrives);
+        through = run_for(events, arrives);
         if (!through)
             assert_ok(run());
         assert_uploaded();
@@ -1442,25 +1445,12 @@ START_TEST(killed_twice_at_any_two_instants_it_is_finished_by_the_third_run)
     for (unsigned first = 0; !through; first += 2) {
         bool second_through = false;
 
-        for (unsigned second = 0; !second_through && !through; second += 3) {
+        for (unsigned second = 0; !second_through; second += 3) {
             begin(2500);
-            open_upload();
-            drive_for(first);
-            through = ended;
-            if (through) {
-                close_upload();
-            } else {
-                kill_upload(_i & 1);
-                open_upload();
-                drive_for(second);
-                second_through = ended;
-                if (second_through)
-                    close_upload();
-                else
-                    kill_upload(_i & 2);
-                if (!second_through)
-                    assert_ok(run());
-            }
+            through = run_for(first, _i & 1);
+            second_through = through || run_for(second, _i & 2);
+            if (!second_through)
+                assert_ok(run());
             assert_uploaded();
             finish();
         }
@@ -1520,43 +1510,176 @@ static void live_through_trouble(void)
         }
         if (happens(5))
             fake_expire_uploads(&bucket);
-        if (happens(3))
-            put_somebody_else_s(KEY);
+        if (happens(3) && !fake_find_object(&bucket, KEY))
+            put_somebody_else_s(KEY); /* between two runs: within one, nobody could see it */
     }
     bucket.fault_count = 0;
 }
 
-/* Somebody else may take the key at an instant that nobody can see; here, only between two runs. */
-static void put_only_on_a_free_key(void)
+static uint64_t first_seed(void)
 {
-    if (happens(20))
-        put_somebody_else_s(KEY);
+    const char *given = getenv("TEST_SEED");
+
+    return given ? strtoull(given, NULL, 10) : 20240423;
 }
 
+/* One seed for each: first_seed() and the number of the repetition that Check shows. */
 START_TEST(at_random_all_ends_well)
 {
     static const size_t sizes[] = {0, 500, 1000, 1001, 2500, 5000, 10500};
-    const char *given = getenv("TEST_SEED");
-    uint64_t base_seed = given ? strtoull(given, NULL, 10) : 20240423;
+    uint64_t seed = first_seed() + (uint64_t)_i;
 
-    for (unsigned i = 0; i < 100; i++) {
-        uint64_t seed = base_seed + (uint64_t)_i * 100 + i;
-
-        trouble.state = seed;
-        fprintf(stderr, "%s", ""); /* the seed is in the message of what fails */
-        begin(sizes[rng_up_to(&trouble, sizeof sizes / sizeof sizes[0] - 1)]);
-        rng.state = seed;
-        shuffle = true;
-        bucket.opaque_etags = happens(30);
-        put_only_on_a_free_key();
-        live_through_trouble();
-        if (file.state == JOURNAL_FILE_PENDING)
-            assert_ok(run());
-        assert_uploaded();
-        finish();
-    }
+    trouble.state = seed;
+    begin(sizes[rng_up_to(&trouble, sizeof sizes / sizeof sizes[0] - 1)]);
+    rng.state = seed;
+    shuffle = true;
+    bucket.opaque_etags = happens(30);
+    if (happens(20))
+        put_somebody_else_s(KEY);
+    live_through_trouble();
+    if (file.state == JOURNAL_FILE_PENDING)
+        assert_ok(run());
+    assert_uploaded();
+    finish();
 }
 END_TEST
+
+static void add_the_plain_ways(Suite *suite)
+{
+    TCase *cases = tcase_create("the plain ways");
+
+    tcase_add_test(cases, a_small_file_is_put_and_confirmed);
+    tcase_add_test(cases, an_empty_file_is_put);
+    tcase_add_test(cases, a_file_of_exactly_one_part_is_put);
+    tcase_add_test(cases, a_file_of_one_part_and_a_byte_is_sent_in_two_parts);
+    tcase_add_test(cases, a_large_file_is_sent_in_parts_several_at_once);
+    tcase_add_test(cases, parts_may_be_acknowledged_in_any_order);
+    tcase_add_test(cases, nothing_is_sent_while_nothing_may_be_sent);
+    tcase_add_test(cases, progress_ends_with_all_of_the_file);
+    tcase_add_test(cases, content_md5_is_sent_when_it_is_asked_for);
+    tcase_add_test(cases, a_file_with_more_bytes_than_an_object_may_have_is_a_person_s_matter);
+    tcase_add_test(cases, a_file_with_more_parts_than_fit_is_a_person_s_matter);
+    suite_add_tcase(suite, cases);
+}
+
+static void add_keys(Suite *suite)
+{
+    TCase *cases = tcase_create("keys");
+
+    tcase_add_loop_test(cases, a_key_that_is_taken_gets_a_suffix, 0, 2);
+    tcase_add_test(cases, suffixed_keys_that_are_taken_are_passed_over);
+    tcase_add_test(cases, an_object_with_our_mark_and_another_size_is_not_ours);
+    tcase_add_test(cases, a_key_that_another_file_of_the_journal_has_is_not_taken);
+    tcase_add_test(cases,
+                   a_key_taken_while_the_parts_were_sent_is_left_alone_and_the_upload_aborted);
+    tcase_add_loop_test(cases, a_conditional_write_that_meets_an_object_leads_to_a_suffix, 0, 2);
+    tcase_add_test(cases, a_hundred_taken_keys_are_a_person_s_matter);
+    suite_add_tcase(suite, cases);
+}
+
+static void add_lost_replies(Suite *suite)
+{
+    TCase *cases = tcase_create("lost replies");
+
+    tcase_add_loop_test(cases, an_object_that_is_ours_already_is_not_sent_again, 0, 2);
+    tcase_add_test(cases, a_lost_reply_to_put_leads_to_no_second_put);
+    tcase_add_test(cases, a_put_that_was_lost_is_sent_again);
+    tcase_add_test(cases, a_put_that_found_no_server_is_sent_again_without_a_look);
+    tcase_add_test(cases, a_lost_reply_to_complete_leads_to_no_second_upload);
+    tcase_add_test(cases, a_complete_that_was_lost_is_sent_again_and_no_part);
+    tcase_add_test(cases, a_complete_that_was_lost_with_its_upload_leads_to_a_new_upload);
+    tcase_add_test(cases,
+                   a_repeated_complete_that_says_no_such_upload_although_it_was_done_is_success);
+    tcase_add_test(cases, a_lost_reply_to_create_leaves_no_upload_behind);
+    tcase_add_test(cases, an_upload_of_our_key_with_parts_is_somebody_else_s_and_left_alone);
+    tcase_add_test(cases, a_create_that_found_no_server_is_sent_again_without_a_search);
+    tcase_add_test(cases, a_search_for_orphans_that_is_refused_does_not_stop_the_upload);
+    tcase_add_loop_test(cases, whichever_reply_is_lost_all_ends_well, 0, 6);
+    suite_add_tcase(suite, cases);
+}
+
+static void add_uploads_that_are_gone_parts_that_differ(Suite *suite)
+{
+    TCase *cases = tcase_create("uploads that are gone, parts that differ");
+
+    tcase_add_test(cases, an_upload_that_is_gone_while_parts_are_sent_is_begun_anew);
+    tcase_add_test(cases, an_upload_that_expires_while_parts_are_sent_is_begun_anew);
+    tcase_add_test(cases, an_upload_that_is_gone_when_the_run_begins_is_begun_anew);
+    tcase_add_test(cases, an_upload_that_is_gone_when_it_is_completed_is_begun_anew);
+    tcase_add_test(cases, an_upload_that_keeps_vanishing_is_left_for_later);
+    tcase_add_test(cases,
+                   a_part_that_the_bucket_holds_differently_is_sent_again_after_complete_failed);
+    tcase_add_test(cases, a_part_that_the_bucket_lost_is_sent_again_after_complete_failed);
+    tcase_add_test(cases,
+                   an_upload_that_holds_more_parts_than_the_file_has_is_aborted_and_begun_anew);
+    tcase_add_test(cases, of_a_file_that_became_empty_the_open_upload_is_aborted);
+    suite_add_tcase(suite, cases);
+}
+
+static void add_servers_that_fail(Suite *suite)
+{
+    TCase *cases = tcase_create("servers that fail");
+
+    tcase_add_test(cases, a_complete_that_always_fails_ends_with_a_bounded_number_of_requests);
+    tcase_add_test(cases,
+                   a_complete_that_always_finds_bad_parts_ends_with_a_bounded_number_of_requests);
+    tcase_add_loop_test(cases, an_object_that_is_never_seen_ends_with_a_bounded_number_of_requests,
+                        0, 2);
+    tcase_add_loop_test(cases, an_object_that_is_seen_late_is_waited_for, 0, 2);
+    tcase_add_loop_test(cases, when_nothing_succeeds_for_the_patience_it_is_left_for_later, 0, 4);
+    tcase_add_loop_test(cases, slow_down_pauses_as_long_as_the_server_asks, 0, 4);
+    tcase_add_test(cases, a_part_that_is_told_to_slow_down_does_not_hold_up_the_others);
+    tcase_add_loop_test(cases, what_is_to_be_signed_again_is_sent_again_at_once, 0, 6);
+    tcase_add_loop_test(cases, a_refusal_ends_it_and_nothing_else_is_asked, 0, 4);
+    tcase_add_test(cases, a_refused_part_ends_it_and_only_what_was_under_way_was_asked);
+    tcase_add_loop_test(cases, a_request_that_was_stopped_ends_it, 0, 2);
+    tcase_add_test(cases, why_head_was_refused_is_asked_by_get);
+    tcase_add_test(cases,
+                   a_get_that_finds_nothing_after_head_was_refused_means_that_the_key_is_free);
+    tcase_add_test(cases, a_get_that_works_although_head_does_not_ends_in_patience);
+    tcase_add_test(cases, when_listing_parts_is_refused_the_journal_is_believed);
+    tcase_add_test(cases, when_listing_parts_is_refused_for_another_reason_it_ends);
+    tcase_add_test(cases, an_upload_that_may_not_be_aborted_is_reported_and_left);
+    tcase_add_test(cases, bytes_that_were_damaged_on_the_way_are_sent_again);
+    suite_add_tcase(suite, cases);
+}
+
+static void add_files_that_change(Suite *suite)
+{
+    TCase *cases = tcase_create("files that change");
+
+    tcase_add_test(cases, a_file_that_changed_is_not_uploaded);
+    tcase_add_loop_test(cases, a_file_that_became_shorter_is_not_uploaded, 0, 2);
+    tcase_add_loop_test(cases, a_file_that_cannot_be_read_is_a_person_s_matter, 0, 2);
+    suite_add_tcase(suite, cases);
+}
+
+static void add_going_on(Suite *suite)
+{
+    TCase *cases = tcase_create("going on");
+
+    tcase_add_test(cases, parts_that_are_held_and_unchanged_are_not_sent_again);
+    tcase_add_test(cases, a_held_part_whose_bytes_changed_is_sent_again);
+    tcase_add_test(cases, parts_whose_acknowledgement_was_lost_are_adopted_by_their_md5);
+    tcase_add_test(
+        cases, parts_whose_acknowledgement_was_lost_are_sent_again_when_their_etag_says_nothing);
+    tcase_add_test(cases, a_listing_of_several_pages_is_read_to_its_end);
+    tcase_add_loop_test(cases, it_goes_on_from_every_phase, 0, 7);
+    tcase_add_loop_test(cases, killed_at_any_instant_it_is_finished_by_the_next_run, 0, 2);
+    tcase_add_loop_test(
+        cases, killed_at_any_instant_while_its_key_is_taken_it_is_finished_by_the_next_run, 0, 2);
+    tcase_add_loop_test(cases, killed_twice_at_any_two_instants_it_is_finished_by_the_third_run, 0,
+                        4);
+    suite_add_tcase(suite, cases);
+}
+
+static void add_at_random(Suite *suite)
+{
+    TCase *cases = tcase_create("at random");
+
+    tcase_add_loop_test(cases, at_random_all_ends_well, 0, RANDOM_RUNS);
+    suite_add_tcase(suite, cases);
+}
 
 int main(void)
 {
@@ -1564,5 +1687,18 @@ int main(void)
     SRunner *runner = srunner_create(suite);
     int failed;
 
-    return 0;
+    printf("first seed: %llu (TEST_SEED sets another)\n", (unsigned long long)first_seed());
+    fflush(stdout); /* before Check forks */
+    add_the_plain_ways(suite);
+    add_keys(suite);
+    add_lost_replies(suite);
+    add_uploads_that_are_gone_parts_that_differ(suite);
+    add_servers_that_fail(suite);
+    add_files_that_change(suite);
+    add_going_on(suite);
+    add_at_random(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
