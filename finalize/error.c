@@ -19,6 +19,8 @@ __attribute__((format(printf, 3, 0))) static void fill(struct error *err, enum e
     int length;
 
     err->kind = kind;
+    err->network = ERROR_NETWORK_NONE;
+    err->from_backend = false;
     err->sys_errno = 0;
     err->http_status = 0;
     err->s3_code[0] = 0;

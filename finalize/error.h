@@ -22,12 +22,22 @@ enum error_kind {
     ERROR_STOPPED    /* we were told to stop, or the time that we were given is over */
 };
 
+/* Which part of reaching a server did not work. */
+enum error_network {
+    ERROR_NETWORK_NONE = 0,
+    ERROR_NETWORK_NAME,       /* its name has no address */
+    ERROR_NETWORK_CONNECTION, /* nobody answers there, or not in time */
+    ERROR_NETWORK_TLS         /* its certificate is not accepted */
+};
+
 struct error {
     enum error_kind kind;
-    int sys_errno;    /* errno that caused it, or 0 */
-    int http_status;  /* HTTP status that caused it, or 0 */
-    char s3_code[64]; /* <Code> of the S3 error reply, or "" */
-    char text[640];   /* one line, without control characters, without secrets */
+    enum error_network network;
+    bool from_backend; /* it is about the backend, not about S3 or this machine */
+    int sys_errno;     /* errno that caused it, or 0 */
+    int http_status;   /* HTTP status that caused it, or 0 */
+    char s3_code[64];  /* <Code> of the S3 error reply, or "" */
+    char text[640];    /* one line, without control characters, without secrets */
 };
 
 #define ERROR_INIT         \

@@ -67,6 +67,49 @@ static const char *advice_for_s3_code(const char *code)
     return NULL;
 }
 
+static const char *advice_for_network(enum error_network network, bool backend)
+{
+    switch (network) {
+    case ERROR_NETWORK_NAME:
+        return backend ? "see that the host of CONFOMEET_BASE_URL (or XMPP_DOMAIN) is spelled "
+                         "right and "
+                         "that this machine's DNS works, then call it again with the same directory"
+                       : "see that the host of CONFOMEET_S3_URL is spelled right and that this "
+                         "machine's DNS works, then call it again with the same directory";
+    case ERROR_NETWORK_CONNECTION:
+        return backend
+                   ? "see that CONFOMEET_BASE_URL (or XMPP_DOMAIN) is right and that the backend "
+                     "runs, then call it again with the same directory"
+                   : "see that CONFOMEET_S3_URL is right, that the server runs and that no "
+                     "firewall or CONFOMEET_PROXY is in the way, then call it again with the same "
+                     "directory";
+    case ERROR_NETWORK_TLS:
+        return backend
+                   ? "name the CA of the backend's certificate in CONFOMEET_CA_FILE, or correct "
+                     "the host in CONFOMEET_BASE_URL; see this machine's clock, too"
+                   : "name the CA of the server's certificate in CONFOMEET_CA_FILE, or correct "
+                     "the host in CONFOMEET_S3_URL; see this machine's clock, too";
+    case ERROR_NETWORK_NONE:
+        break;
+    }
+    return NULL;
+}
+
+static const char *advice_for_backend_status(int status)
+{
+    if (status == 401 || status == 403)
+        return "correct CONFOMEET_BACKEND_TOKEN; the recording is in the bucket, the files stay "
+               "until "
+               "the backend accepts the notice";
+    if ((status >= 300 && status < 400) || status == 404 || status == 405)
+        return "correct CONFOMEET_BASE_URL: notices go to "
+               "<it>/api/v1/Recording/AddS3VideoRecording and "
+               "are not redirected";
+    return "see the backend's log; the recording is in the bucket, the files stay until it accepts "
+           "the "
+           "notice";
+}
+
 static const char *advice_for_errno(int errno_value)
 {
     switch (errno_value) {
@@ -119,6 +162,10 @@ const char *explain_advice(const struct error *err)
 {
     const char *advice = err->s3_code[0] ? advice_for_s3_code(err->s3_code) : NULL;
 
+    if (!advice)
+        advice = advice_for_network(err->network, err->from_backend);
+    if (!advice && err->from_backend)
+        advice = advice_for_backend_status(err->http_status);
     if (!advice && err->sys_errno)
         advice = advice_for_errno(err->sys_errno);
     return advice ? advice : advice_for_kind(err->kind);

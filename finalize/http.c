@@ -102,3 +102,18 @@ bool http_reply_header(const struct http_reply *reply, const char *name, char *r
     }
     return found;
 }
+
+enum error_network http_failed_network(enum http_failure failure)
+{
+    switch (failure) {
+    case HTTP_FAILED_RESOLVE:
+        return ERROR_NETWORK_NAME;
+    case HTTP_FAILED_CONNECT:
+    case HTTP_FAILED_TIMEOUT:
+        return ERROR_NETWORK_CONNECTION;
+    case HTTP_FAILED_TLS:
+        return ERROR_NETWORK_TLS;
+    default:
+        return ERROR_NETWORK_NONE;
+    }
+}

@@ -8,6 +8,7 @@
 #define FINALIZE_HTTP_H
 
 #include "finalize/buffer.h"
+#include "finalize/error.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,6 +53,9 @@ struct http_reply {
     struct buffer body;
     uint64_t bytes_sent; /* of the request's body */
 };
+
+/* What a failure says of the way to the server. */
+enum error_network http_failed_network(enum http_failure failure);
 
 /*
  * Sets up an empty request. The method is borrowed and must outlive the request (a literal).

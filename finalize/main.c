@@ -254,6 +254,8 @@ static int say_problems(const struct settings_problems *problems, bool checking)
 {
     bool said = false;
 
+    for (char **line = problems->warnings; line && *line; line++)
+        log_line(SETTINGS_LOG_WARNING, NULL, "%s", *line);
     for (char **line = problems->errors; line && *line; line++) {
         said = true;
         if (checking)

@@ -412,6 +412,8 @@ void notice_read(const struct settings *settings, const char *file_name,
     if (result.outcome != NOTICE_ACCEPTED) {
         error_set(&result.error, kind_of(result.outcome), "%s", buffer_text(&text));
         result.error.http_status = reply->status;
+        result.error.network = http_failed_network(reply->failure);
+        result.error.from_backend = true;
     }
     buffer_done(&text);
     *ret_result = result;

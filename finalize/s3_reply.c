@@ -228,6 +228,7 @@ static void read_failure(const struct s3_call *call, const struct http_reply *re
         break;
     }
     fail(call, reply, outcome, *reply->detail ? reply->detail : "the transfer failed", result);
+    result->error.network = http_failed_network(reply->failure);
     if (reply->failure == HTTP_FAILED_LOCAL)
         result->error.kind = ERROR_TRANSIENT; /* not the server's doing: memory, disk */
 }

@@ -1548,6 +1548,7 @@ static void add_the_plain_ways(Suite *suite)
 {
     TCase *cases = tcase_create("the plain ways");
 
+    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_test(cases, a_small_file_is_put_and_confirmed);
     tcase_add_test(cases, an_empty_file_is_put);
     tcase_add_test(cases, a_file_of_exactly_one_part_is_put);
@@ -1566,6 +1567,7 @@ static void add_keys(Suite *suite)
 {
     TCase *cases = tcase_create("keys");
 
+    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_loop_test(cases, a_key_that_is_taken_gets_a_suffix, 0, 2);
     tcase_add_test(cases, suffixed_keys_that_are_taken_are_passed_over);
     tcase_add_test(cases, an_object_with_our_mark_and_another_size_is_not_ours);
@@ -1581,6 +1583,7 @@ static void add_lost_replies(Suite *suite)
 {
     TCase *cases = tcase_create("lost replies");
 
+    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_loop_test(cases, an_object_that_is_ours_already_is_not_sent_again, 0, 2);
     tcase_add_test(cases, a_lost_reply_to_put_leads_to_no_second_put);
     tcase_add_test(cases, a_put_that_was_lost_is_sent_again);
@@ -1602,6 +1605,7 @@ static void add_uploads_that_are_gone_parts_that_differ(Suite *suite)
 {
     TCase *cases = tcase_create("uploads that are gone, parts that differ");
 
+    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_test(cases, an_upload_that_is_gone_while_parts_are_sent_is_begun_anew);
     tcase_add_test(cases, an_upload_that_expires_while_parts_are_sent_is_begun_anew);
     tcase_add_test(cases, an_upload_that_is_gone_when_the_run_begins_is_begun_anew);
@@ -1620,6 +1624,7 @@ static void add_servers_that_fail(Suite *suite)
 {
     TCase *cases = tcase_create("servers that fail");
 
+    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_test(cases, a_complete_that_always_fails_ends_with_a_bounded_number_of_requests);
     tcase_add_test(cases,
                    a_complete_that_always_finds_bad_parts_ends_with_a_bounded_number_of_requests);
@@ -1648,6 +1653,7 @@ static void add_files_that_change(Suite *suite)
 {
     TCase *cases = tcase_create("files that change");
 
+    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_test(cases, a_file_that_changed_is_not_uploaded);
     tcase_add_loop_test(cases, a_file_that_became_shorter_is_not_uploaded, 0, 2);
     tcase_add_loop_test(cases, a_file_that_cannot_be_read_is_a_person_s_matter, 0, 2);
@@ -1658,6 +1664,7 @@ static void add_going_on(Suite *suite)
 {
     TCase *cases = tcase_create("going on");
 
+    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_test(cases, parts_that_are_held_and_unchanged_are_not_sent_again);
     tcase_add_test(cases, a_held_part_whose_bytes_changed_is_sent_again);
     tcase_add_test(cases, parts_whose_acknowledgement_was_lost_are_adopted_by_their_md5);
@@ -1677,6 +1684,7 @@ static void add_at_random(Suite *suite)
 {
     TCase *cases = tcase_create("at random");
 
+    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_loop_test(cases, at_random_all_ends_well, 0, RANDOM_RUNS);
     suite_add_tcase(suite, cases);
 }
