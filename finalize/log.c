@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_CEILING (16u * 1024)
+#define LINE_CEILING (64u * 1024) /* a sentence of 4 KiB may be escaped to 24 */
 
 static enum settings_log_level wanted_level = SETTINGS_LOG_INFO;
 static enum settings_log_format wanted_format = SETTINGS_LOG_TEXT;
@@ -106,6 +106,7 @@ static void write_status(void)
 void log_line(enum settings_log_level level, const struct log_field *fields, const char *format,
               ...)
 {
+    long long now = (long long)time(NULL);
     struct buffer line;
     va_list arguments;
     char text[4096];
@@ -116,7 +117,12 @@ void log_line(enum settings_log_level level, const struct log_field *fields, con
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     buffer_init(&line, LINE_CEILING);
-    log_format(&line, wanted_format, level, (long long)time(NULL), text, fields);
+    log_format(&line, wanted_format, level, now, text, fields);
+    if (line.failed) { /* a part of it would be no line, and no JSON */
+        buffer_done(&line);
+        log_format(&line, wanted_format, level, now, "something too long for the log happened",
+                   NULL);
+    }
     buffer_append_text(&line, "\n");
     /* One write, so that lines of several processes do not mix. */
     fprintf(stderr, "%s%s", status_line[0] ? "\r\033[K" : "", buffer_text(&line));

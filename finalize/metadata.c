@@ -11,6 +11,7 @@
 
 #define SECRET_MEMBER "upload_credentials"
 #define PIECE_BYTES   (16u * 1024)
+#define MAX_MARKS     (16u * 1024)
 
 /*
  * What may be the secret member's name, in text that isn't understood: "credentials" in any case of
@@ -98,6 +99,17 @@ static bool look_through_file(int fd, uint64_t size_bytes, struct suspicion *sus
     return ok;
 }
 
+/* Whether the tree of the text would be of a size out of proportion: "{}," becomes a hundred times
+ * as much. What stands in strings counts too, for it isn't known what they are. */
+static bool is_extravagant(const char *bytes, size_t length)
+{
+    size_t marks = 0;
+
+    for (size_t i = 0; i < length; i++)
+        marks += bytes[i] == ',' || bytes[i] == ':' || bytes[i] == '{' || bytes[i] == '[';
+    return marks > MAX_MARKS;
+}
+
 /* What is parsed, and whether all of the text is in it. */
 struct parsed {
     json_t *root;  /* NULL: not JSON */
@@ -136,6 +148,21 @@ static void wipe(json_t *value)
         explicit_bzero((char *)json_string_value(value), json_string_length(value));
     json_array_foreach(value, index, member) wipe(member);
     json_object_foreach(value, name, member) wipe(member);
+}
+
+/*
+ * Whether the parser makes the same of the text once more. Short of memory, jansson drops letters
+ * of a string without a word: a member could thus be another one, and its value be let out.
+ */
+static bool is_parsed_alike(const char *bytes, size_t length, const json_t *root)
+{
+    struct parsed again = {NULL, false};
+    struct error ignored = ERROR_INIT;
+    bool alike = parse(bytes, length, &again, &ignored) && json_equal(root, again.root);
+
+    wipe(again.root);
+    json_decref(again.root);
+    return alike;
 }
 
 /* Removes the secret members; returns whether there were any. The parser bounds the depth. */
@@ -219,15 +246,20 @@ static bool judge(const char *bytes, size_t length, bool whole, struct metadata 
     bool ok = true;
 
     look_for_secret(&suspicion, bytes, length);
-    if (whole && !parse(bytes, length, &parsed, err))
+    if (whole && !is_extravagant(bytes, length) && !parse(bytes, length, &parsed, err))
         return false;
     if (!parsed.root) {
         metadata->treatment = suspicion.found ? METADATA_WITHHELD : METADATA_AS_IT_IS;
         return true;
     }
+    if (suspicion.found && !is_parsed_alike(bytes, length, parsed.root)) {
+        wipe(parsed.root);
+        json_decref(parsed.root);
+        return error_set(err, ERROR_TRANSIENT, "out of memory while reading %s",
+                         METADATA_FILE_NAME);
+    }
     /* Of doubled members the tree knows one only, so that it can't clear the file of suspicion. Nor
-     * can it when the name stands in a string, or where the parser, short of memory, lost a letter
-     * of it (jansson does that). */
+     * can it when the name stands in a string. */
     if (redact(parsed.root) || (!parsed.faithful && suspicion.found))
         ok = write_redacted(parsed.root, metadata, err);
     else if (suspicion.member)

@@ -36,11 +36,12 @@ struct metadata {
 /*
  * Reads metadata.json from `fd` of `size_bytes`. The redacted text is the same for the same input.
  * The bytes read and the values cut out are wiped from memory (copies that the parser made and
- * freed on its way are not). Text that can't be parsed, or is too large to be, is withheld when it
- * has "credentials" in it, in any case of letters, or an escape that could spell it ("\u00…").
- * So is text that names upload_credentials, but not as a member (a string that holds JSON, say).
- * Fails (ERROR_TRANSIENT) only when the file can't be read or memory ran out: nothing is known and
- * the file is to be withheld then. `ret_metadata` is to be given to metadata_done() in any case.
+ * freed on its way are not). Text that can't be parsed is withheld when it has "credentials" in it,
+ * in any case of letters, or an escape that could spell it ("\u00…"); text that is too large, or
+ * has more than 16,384 of `{ [ , :`, isn't tried. So is text that names upload_credentials, but not
+ * as a member (a string that holds JSON, say). Fails (ERROR_TRANSIENT) only when the file can't be
+ * read or memory ran out: nothing is known and the file is to be withheld then. `ret_metadata` is
+ * to be given to metadata_done() in any case.
  */
 bool metadata_read(int fd, uint64_t size_bytes, struct metadata *ret_metadata, struct error *err)
     __attribute__((warn_unused_result));

@@ -1,6 +1,7 @@
 #include "finalize/s3_private.h"
 #include "finalize/utf8.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,7 @@ static void fail_as_refused(const struct s3_call *call, const struct http_reply 
 
 /* ---- refusal ---- */
 
+/* False when the body is no S3 <Error>: errno tells whether that is for want of memory. */
 static bool take_refusal_apart(const struct http_reply *reply, struct s3_refusal *ret_refusal)
 {
     *ret_refusal = (struct s3_refusal){.status = reply->status, .has_body = reply->body.length > 0};
@@ -194,7 +196,11 @@ static void read_refusal(struct s3 *s3, const struct s3_call *call, const struct
     /* There is an object; it is only empty, or its end is before its first byte. */
     if (call->operation == S3_GET_FIRST_BYTE && reply->status == 416)
         return;
-    take_refusal_apart(reply, &refusal);
+    if (!take_refusal_apart(reply, &refusal) && errno == ENOMEM) {
+        /* What can't be read must not be taken for final. */
+        fail(call, reply, S3_RETRY, "no memory to read the reply", result);
+        return;
+    }
     outcome = s3_judge_refusal(s3, call, reply, now, &refusal);
     fail_as_refused(call, reply, &refusal, outcome, result);
 }

@@ -219,6 +219,14 @@ static bool add_object_headers(struct draft *draft)
     return !call->metadata || add_own_metadata(draft, call->metadata);
 }
 
+/* That a digest failed tells nothing of why. */
+static bool has_md5(void)
+{
+    uint8_t digest[DIGEST_MD5_BYTES];
+
+    return digest_md5("", 0, digest);
+}
+
 static bool hash_memory(struct draft *draft, const struct buffer *body, struct error *err)
 {
     uint8_t digest[DIGEST_SHA256_BYTES];
@@ -229,8 +237,9 @@ static bool hash_memory(struct draft *draft, const struct buffer *body, struct e
     if (!draft->s3->settings->s3_content_md5)
         return true;
     if (!digest_md5(buffer_text(body), body->length, digest))
-        return error_set(err, ERROR_PERMANENT,
-                         "CONFOMEET_S3_CONTENT_MD5 is on, but OpenSSL has no MD5 here");
+        return has_md5() ? error_set(err, ERROR_TRANSIENT, "no memory")
+                         : error_set(err, ERROR_PERMANENT,
+                                     "CONFOMEET_S3_CONTENT_MD5 is on, but OpenSSL has no MD5 here");
     digest_md5_base64(digest, draft->content_md5);
     sign_header(draft, "Content-MD5", draft->content_md5);
     return true;

@@ -43,7 +43,7 @@ struct s3_xml_listing {
 bool s3_xml_plain_etag(const char *text, char *ret_etag, size_t size);
 
 /* Each returns false, and leaves its result untouched, when the document is not the one that it is
- * to be. */
+ * to be; errno is ENOMEM when it is not known whether it is, for want of memory, else 0. */
 bool s3_xml_read_error(const char *xml, size_t length, struct s3_xml_error *ret_error);
 bool s3_xml_read_create(const char *xml, size_t length, char *ret_upload_id,
                         size_t size); /* not empty */

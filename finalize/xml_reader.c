@@ -1,6 +1,8 @@
 #include "finalize/xml_reader.h"
 
+#include <errno.h>
 #include <libxml/parser.h>
+#include <libxml/xmlerror.h>
 #include <string.h>
 
 #define MAX_DOCUMENT_BYTES (16u * 1024 * 1024)
@@ -13,6 +15,7 @@ struct reading {
     unsigned depth;       /* of the element that we are in; the root is 1 */
     unsigned field_depth; /* depth of the field that we are in, or 0 */
     bool in_row;
+    bool complete; /* the root has ended */
     bool refused;
     bool cut;
     size_t length;
@@ -102,7 +105,17 @@ static void on_end(void *context, const xmlChar *name, const xmlChar *prefix, co
         if (!document->end_row(reading->result))
             refuse(reading);
     }
-    reading->depth--;
+    reading->complete = --reading->depth == 0;
+}
+
+/* What libxml2 has to say on want of memory it prints, unless it has somebody to tell it to. */
+static void say_nothing(void *context, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void say_nothing(void *context, const char *format, ...)
+{
+    (void)context;
+    (void)format;
 }
 
 bool xml_read(const char *xml, size_t length, const struct xml_document *document, void *result)
@@ -115,22 +128,30 @@ bool xml_read(const char *xml, size_t length, const struct xml_document *documen
                              .characters = on_text,
                              .cdataBlock = on_text};
     struct reading reading = {.document = document, .result = result};
-    bool well_formed;
+    bool well_formed, no_memory;
 
     while (length && strchr(" \t\r\n", *xml) && *xml) {
         xml++;
         length--;
     }
+    errno = 0;
     /* libxml2's versions differ in what a NUL means to them. */
     if (!length || length > MAX_DOCUMENT_BYTES || memchr(xml, 0, length))
         return false;
+    xmlSetGenericErrorFunc(NULL, say_nothing);
     reading.parser = xmlCreatePushParserCtxt(&handler, &reading, NULL, 0, NULL);
-    if (!reading.parser)
+    if (!reading.parser) {
+        errno = ENOMEM;
         return false;
+    }
     xmlCtxtUseOptions(reading.parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
                                           XML_PARSE_IGNORE_ENC);
     xmlParseChunk(reading.parser, xml, (int)length, 1);
     well_formed = reading.parser->wellFormed;
+    no_memory = reading.parser->errNo == XML_ERR_NO_MEMORY || errno == ENOMEM;
     xmlFreeParserCtxt(reading.parser);
-    return well_formed && !reading.refused;
+    errno = no_memory ? ENOMEM : 0;
+    /* When memory runs out, libxml2 is silent about the rest of a document that it takes for
+     * well-formed all the same. */
+    return well_formed && reading.complete && !no_memory && !reading.refused;
 }

@@ -402,6 +402,48 @@ START_TEST(a_file_that_shrank_is_not_understood)
 }
 END_TEST
 
+static size_t bytes_allocated;
+
+static void *count_bytes(size_t size)
+{
+    bytes_allocated += size;
+    return malloc(size);
+}
+
+START_TEST(values_beyond_number_cost_no_memory)
+{
+    static const struct {
+        const char *last;
+        size_t count;
+        bool understood;
+        enum metadata_treatment treatment;
+    } CASES[] = {
+        {"{}],\"share\":true}", 5000, true, METADATA_AS_IT_IS},
+        {"{}],\"upload_credentials\":\"SECRET\"}", 5000, true, METADATA_REDACTED},
+        {"{}],\"share\":true}", 60000, false, METADATA_AS_IT_IS},
+        {"{}],\"upload_credentials\":\"SECRET\"}", 60000, false, METADATA_WITHHELD},
+    };
+
+    json_set_alloc_funcs(count_bytes, free);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char *text = malloc(METADATA_MAX_BYTES), *end = stpcpy(text, "{\"a\":[");
+        struct metadata metadata;
+
+        ck_assert_ptr_nonnull(text);
+        for (size_t n = 0; n < CASES[i].count; n++)
+            end = stpcpy(end, "{},");
+        strcpy(end, CASES[i].last);
+        bytes_allocated = 0;
+        read_text(text, &metadata);
+        ck_assert(metadata.understood == CASES[i].understood);
+        ck_assert_int_eq(metadata.treatment, CASES[i].treatment);
+        ck_assert_uint_lt(bytes_allocated, 4u << 20);
+        metadata_done(&metadata);
+        free(text);
+    }
+}
+END_TEST
+
 /* Makes the parser's allocation number `allocations_left` fail, once. */
 static int allocations_left;
 
@@ -485,6 +527,7 @@ int main(void)
     tcase_add_test(cases, nesting_as_deep_as_the_parser_allows_is_redacted);
     tcase_add_test(cases, nesting_without_end_is_withheld);
     tcase_add_test(cases, a_large_file_is_looked_through_to_its_end);
+    tcase_add_test(cases, values_beyond_number_cost_no_memory);
     tcase_add_test(cases, the_limit_itself_is_still_parsed);
     tcase_add_test(cases, a_file_that_shrank_is_not_understood);
     tcase_add_test(cases, want_of_memory_never_lets_credentials_out);
