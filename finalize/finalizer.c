@@ -358,8 +358,13 @@ static bool save_outcome(struct run *run, struct error *err)
 {
     const struct error *worst = &run->worst;
 
+    const struct finalizer_summary *summary = run->summary;
+    bool work_left = summary->files_failed || summary->files_waiting;
+
     run->row.state = JOURNAL_RECORDING_DONE;
-    if (worst->kind == ERROR_PERMANENT)
+    if (run->intake.gone && !work_left)
+        ; /* said once, by this run: no later one could do anything about it */
+    else if (worst->kind == ERROR_PERMANENT)
         run->row.state = JOURNAL_RECORDING_FAILED;
     else if (worst->kind != ERROR_NONE)
         run->row.state = JOURNAL_RECORDING_WAITING;
@@ -432,7 +437,7 @@ static bool work(struct run *run, struct error *err)
         return false;
     if (!recording_still_there(run->recording)) /* who had the lock before us finished it */
         return done || error_set(err, ERROR_NO_INPUT, "%s is gone", directory);
-    if (!intake_count(run->recording, &files, err))
+    if (!intake_survey(run->recording, &files, err))
         return false;
     if (!files && !done) {
         struct journal_recording row;

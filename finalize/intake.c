@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -227,11 +228,42 @@ bool intake_run(const struct intake *intake, struct intake_result *ret_result, s
     return true;
 }
 
-static bool count_file(void *context, const struct recording_found *found, struct error *err)
+struct survey {
+    unsigned files;
+    bool media; /* directly in the directory */
+    char
+        with_media[RECORDING_NAME_SIZE]; /* the last directory in it that was seen to hold media, */
+    char with_metadata[RECORDING_NAME_SIZE]; /* and metadata.json */
+    bool sessions; /* one of them holds both, as a session directory does */
+};
+
+static void look_at_nested(struct survey *survey, const struct recording_found *found)
 {
-    (void)found;
+    const char *slash = strchr(found->path, '/');
+    size_t length = (size_t)(slash - found->path);
+    bool metadata = !strcmp(slash + 1, METADATA_FILE_NAME);
+
+    if (length >= RECORDING_NAME_SIZE || strchr(slash + 1, '/'))
+        return;
+    if (found->media)
+        snprintf(survey->with_media, sizeof survey->with_media, "%.*s", (int)length, found->path);
+    if (metadata)
+        snprintf(survey->with_metadata, sizeof survey->with_metadata, "%.*s", (int)length,
+                 found->path);
+    if (survey->with_media[0] && !strcmp(survey->with_media, survey->with_metadata))
+        survey->sessions = true;
+}
+
+static bool survey_file(void *context, const struct recording_found *found, struct error *err)
+{
+    struct survey *survey = context;
+
     (void)err;
-    ++*(unsigned *)context;
+    survey->files++;
+    if (strchr(found->path, '/'))
+        look_at_nested(survey, found);
+    else
+        survey->media |= found->media;
     return true;
 }
 
@@ -242,14 +274,21 @@ static void pass_over(void *context, const char *path, const char *reason)
     (void)reason;
 }
 
-bool intake_count(struct recording *recording, unsigned *ret_files, struct error *err)
+bool intake_survey(struct recording *recording, unsigned *ret_files, struct error *err)
 {
-    unsigned files = 0;
+    struct survey survey = {0};
     struct recording_visitor visitor = {
-        .context = &files, .file = count_file, .skipped = pass_over};
+        .context = &survey, .file = survey_file, .skipped = pass_over};
+    struct stat directory;
 
+    if (!stat(recording_path(recording), &directory) && directory.st_mode & S_ISVTX)
+        return error_set(err, ERROR_USAGE, "%s is everybody's directory, no session's",
+                         recording_path(recording));
     if (!recording_scan(recording, &visitor, err))
         return false;
-    *ret_files = files;
+    if (survey.sessions && !survey.media)
+        return error_set(err, ERROR_USAGE, "%s holds session directories, it is none itself",
+                         recording_path(recording));
+    *ret_files = survey.files;
     return true;
 }

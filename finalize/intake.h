@@ -35,8 +35,12 @@ struct intake_result {
     char main_media_name[RECORDING_NAME_SIZE]; /* of the first media file; "" when there is none */
 };
 
-/* Counts the regular files of the directory, touching nothing. */
-bool intake_count(struct recording *recording, unsigned *ret_files, struct error *err)
+/*
+ * Counts the regular files of the directory, touching nothing. ERROR_USAGE when it is no session's
+ * directory but one of session directories, or one that everybody may write to (/tmp): taking it
+ * for a session would upload, and then remove, what nobody meant.
+ */
+bool intake_survey(struct recording *recording, unsigned *ret_files, struct error *err)
     __attribute__((warn_unused_result));
 
 /* One write to the journal: all of it or, on failure, none. */

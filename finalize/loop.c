@@ -28,6 +28,7 @@ struct transfer {
     bool local_failure;
     bool too_large;
     bool ended;
+    char local_reason[128]; /* of a local failure; curl would overwrite it in its own */
     char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -92,7 +93,7 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
     got = read_body(&transfer->request.body, transfer->position, out, (size_t)allowed);
     if (got <= 0) { /* unreadable, or shorter than a moment ago */
         transfer->local_failure = true;
-        snprintf(transfer->curl_error, sizeof transfer->curl_error, "%s",
+        snprintf(transfer->local_reason, sizeof transfer->local_reason, "%s",
                  got < 0 ? strerror(errno) : "the file became shorter while it was sent");
         return CURL_READFUNC_ABORT;
     }
@@ -197,7 +198,8 @@ static void set_method_and_body(struct transfer *transfer)
     } else if (!strcmp(request->method, "POST")) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
-        /* When a kept connection dies under a request, curl repeats it silently: a POST would be done twice. */
+        /* When a kept connection dies under a request, curl repeats it silently: a POST would be
+         * done twice. */
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     } else {
         curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
@@ -345,7 +347,9 @@ static void end_transfer(struct transfer *transfer, CURLcode code)
                  reply->body.ceiling);
     else if (reply->failure != HTTP_OK)
         snprintf(reply->detail, sizeof reply->detail, "%s",
-                 transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code));
+                 transfer->local_reason[0] ? transfer->local_reason
+                 : transfer->curl_error[0] ? transfer->curl_error
+                                           : curl_easy_strerror(code));
     transfer->ended = true;
 }
 

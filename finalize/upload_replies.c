@@ -60,6 +60,14 @@ static bool abort_upload(struct upload *upload, int64_t now, struct error *err)
     return upload_save_phase(upload, JOURNAL_PHASE_ABORTING, now, err);
 }
 
+/* Looks for an upload of this key whose id was never learned; what is to be done then, the next
+ * probe tells. */
+static void begin_orphans(struct upload *upload)
+{
+    upload_orphans_begin(&upload->orphans, upload->options.file->key);
+    upload->stage = UPLOAD_STAGE_ORPHANS;
+}
+
 /* ---- keys ----------------------------------------------------------------------------------- */
 
 bool upload_choose_key(struct upload *upload, struct error *err)
@@ -105,6 +113,10 @@ static bool leave_key(struct upload *upload, int64_t now, struct error *err)
 {
     if (upload->options.file->upload_id[0]) /* bound to the key; the next probe tells the same */
         return abort_upload(upload, now, err);
+    if (upload->options.file->phase == JOURNAL_PHASE_CREATING) { /* so is one of unknown id */
+        begin_orphans(upload);
+        return true;
+    }
     upload->options.file->phase = JOURNAL_PHASE_NONE;
     return upload_choose_key(upload, err);
 }
@@ -208,8 +220,7 @@ static void begin_on_free_key(struct upload *upload)
         return;
     switch (file->phase) {
     case JOURNAL_PHASE_CREATING:
-        upload_orphans_begin(&upload->orphans, file->key);
-        upload_go_to(upload, UPLOAD_STAGE_ORPHANS);
+        begin_orphans(upload);
         break;
     case JOURNAL_PHASE_OPEN:
         begin_list(upload);
@@ -419,27 +430,22 @@ static bool take_aborted(struct upload *upload, const struct s3_result *result, 
     return true;
 }
 
-static bool take_orphans(struct upload *upload, struct s3_result *result, uint64_t now_ms,
-                         int64_t now, struct error *err)
+static bool take_orphans(struct upload *upload, struct s3_result *result, int64_t now,
+                         struct error *err)
 {
-    if (result->outcome == S3_RETRY || result->outcome == S3_SLOW_DOWN) {
-        try_again(upload, result, now_ms);
-        return true;
-    }
-    upload->tries = 0;
     if (upload_orphans_take_reply(&upload->orphans, result))
         return true; /* there is more to do */
-    if (!upload_save_phase(upload, JOURNAL_PHASE_NONE, now, err))
-        return false;
-    upload_go_to(upload, UPLOAD_STAGE_CREATE);
-    return true;
+    /* Without upload_go_to(): the tries of a Create whose fate was unknown go on being counted. */
+    upload->stage = UPLOAD_STAGE_PROBE;
+    return upload_save_phase(upload, JOURNAL_PHASE_NONE, now, err);
 }
 
 /* Outcomes that mean the same wherever they come. Returns false when the stage is to judge. */
 static bool take_common(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
 {
-    bool head = upload->stage == UPLOAD_STAGE_PROBE || upload->stage == UPLOAD_STAGE_CHECK_KEY ||
-                upload->stage == UPLOAD_STAGE_CONFIRM || upload->stage == UPLOAD_STAGE_REASON;
+    bool looking = upload->stage == UPLOAD_STAGE_PROBE || upload->stage == UPLOAD_STAGE_REASON ||
+                   upload->stage == UPLOAD_STAGE_ORPHANS || upload->stage == UPLOAD_STAGE_LIST ||
+                   upload->stage == UPLOAD_STAGE_CHECK_KEY || upload->stage == UPLOAD_STAGE_CONFIRM;
 
     switch (result->outcome) {
     case S3_SIGN_AGAIN:
@@ -459,12 +465,12 @@ static bool take_common(struct upload *upload, const struct s3_result *result, u
         return true;
     case S3_RETRY:
     case S3_SLOW_DOWN:
-        if (!head && upload->stage != UPLOAD_STAGE_LIST)
+        if (!looking)
             return false;
         try_again(upload, result, now_ms);
         return true;
     case S3_DONE:
-        if (!head) /* that HEAD works is no progress: what follows it may fail for ever */
+        if (!looking) /* that looking works is no progress: what follows it may fail for ever */
             retry_succeeded(&upload->streak);
         return false;
     default:
@@ -489,7 +495,7 @@ bool upload_take_control_reply(struct upload *upload, struct s3_result *result, 
         take_put(upload, result, now_ms);
         return true;
     case UPLOAD_STAGE_ORPHANS:
-        return take_orphans(upload, result, now_ms, now, err);
+        return take_orphans(upload, result, now, err);
     case UPLOAD_STAGE_CREATE:
         return take_created(upload, result, now_ms, now, err);
     case UPLOAD_STAGE_LIST:

@@ -124,6 +124,10 @@ expect_nothing_lost() {
 
 expect_done() {
 	local marks
+	# The journal is whole each time: nothing is to be told from the bucket alone, or to get another key.
+	if grep -E 'journal was lost|set aside|is another object' "$dir/output"; then
+		fail "it did not know its own work again"
+	fi
 	[ ! -e "$session" ] || fail "left of the session: $(state_of "$session")"
 	expect_intact_journal "at the end"
 	expect "files and recordings that are not done" '' \

@@ -64,7 +64,7 @@ no_backend() {
 	make_file "$session/12345_a.mp4" 1000
 	stop_backend
 	finalize CONFOMEET_S3_RETRY_FOR=500ms "$session"
-	expect_code 75 'backend.*what to do: call it again'
+	expect_code 75 'backend.*what to do: .*CONFOMEET_BASE_URL'
 	expect "what stays" 12345_a.mp4 "$(ls "$session")"
 	: >"$case_dir/backend.log"
 	start_backend
@@ -74,7 +74,7 @@ no_backend() {
 no_backend_on_a_name_without_an_address() {
 	make_file "$session/12345_a.mp4" 1000
 	finalize CONFOMEET_S3_RETRY_FOR=0 CONFOMEET_BASE_URL=http://backend.example.invalid/meet "$session"
-	expect_code 75 'backend.*what to do: call it again'
+	expect_code 75 'backend.*what to do: .*CONFOMEET_BASE_URL'
 	expect_to_be_continued 1
 }
 
@@ -172,10 +172,10 @@ the_address_comes_from_the_domain_without_a_base_url() {
 	expect "path" POST:/meet/api/v1/Recording/AddS3VideoRecording "$(notices '"\(.method):\(.path)"')"
 }
 
-run the_backend_answers 500 75 '500.*what to do: call it again'
-run the_backend_answers 503 75 '503.*what to do: call it again'
-run the_backend_answers hang 75 'in time.*what to do: call it again'
-run the_backend_answers reset 75 'broke.*what to do: call it again'
+run the_backend_answers 500 75 '500.*what to do: '
+run the_backend_answers 503 75 '503.*what to do: '
+run the_backend_answers hang 75 'in time.*what to do: '
+run the_backend_answers reset 75 'broke.*what to do: '
 run the_backend_answers 301 1 '301.*CONFOMEET_BASE_URL'
 run the_backend_answers 400 1 '400.*told to refuse it'
 run the_backend_answers 401 1 '401.*CONFOMEET_BACKEND_TOKEN'

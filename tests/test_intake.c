@@ -428,7 +428,7 @@ START_TEST(counting_touches_nothing)
     make_media();
     make_text("a.txt", "a");
     ck_assert_int_eq(symlink("a.txt", in_session("link")), 0);
-    ck_assert(intake_count(recording, &files, &err));
+    ck_assert(intake_survey(recording, &files, &err));
     ck_assert_uint_eq(files, 2);
     ck_assert(journal_find_file(journal, row.id, "a.txt", &file, &found, &err));
     ck_assert(!found);

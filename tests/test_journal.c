@@ -246,7 +246,7 @@ START_TEST(a_file_that_is_no_database_is_left_alone)
 {
     write_file("Dear diary, this is no database, and it is longer than a header of one would be: "
                "a hundred bytes at the very least.\n");
-    expect_failure(journal_open(path, &journal, &err), ERROR_PERMANENT, "no journal");
+    expect_failure(journal_open(path, &journal, &err), ERROR_DAMAGED, "no journal");
     ck_assert_ptr_nonnull(strstr(err.text, path));
     ck_assert_ptr_null(journal);
 }
@@ -287,7 +287,7 @@ START_TEST(a_journal_whose_content_was_overwritten_is_damaged)
     for (off_t page = 1; page < 12; page++)
         ck_assert_int_eq((int)pwrite(fd, rubbish, sizeof rubbish, page * 4096), 4096);
     close(fd);
-    expect_failure(journal_open(path, &journal, &err), ERROR_PERMANENT, "damaged");
+    expect_failure(journal_open(path, &journal, &err), ERROR_DAMAGED, "damaged");
 }
 END_TEST
 
@@ -667,7 +667,7 @@ START_TEST(a_row_beyond_our_limits_is_damage_and_nothing_is_handed_out)
         strcpy(found.path, "untouched");
         expect_failure(
             journal_find_file(journal, file.recording_id, "a.mp4", &found, &is_found, &err),
-            ERROR_PERMANENT, "damaged");
+            ERROR_DAMAGED, "damaged");
         ck_assert_str_eq(found.path, "untouched");
         ck_assert(!is_found);
         ck_assert_int_eq(execute("DELETE FROM recording"), SQLITE_OK);
@@ -690,7 +690,7 @@ START_TEST(a_fingerprint_of_another_length_is_damage)
     ck_assert_int_eq(
         execute("PRAGMA ignore_check_constraints = ON; UPDATE part SET fingerprint = x'00'"),
         SQLITE_OK);
-    expect_failure(journal_find_part(journal, file_id, 1, &part, &found, &err), ERROR_PERMANENT,
+    expect_failure(journal_find_part(journal, file_id, 1, &part, &found, &err), ERROR_DAMAGED,
                    "damaged");
 }
 END_TEST

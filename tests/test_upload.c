@@ -809,7 +809,7 @@ START_TEST(whichever_reply_is_lost_all_ends_well)
 
     for (unsigned operation = 0; operation < FAKE_OPERATIONS; operation++)
         for (unsigned count = 1; count <= 4; count++)
-            for (unsigned again = 0; again <= 2; again++) {
+            for (unsigned again = 0; again <= 2; again += 2) {
                 begin(sizes[_i / 3]);
                 put_somebody_else_s("unrelated");
                 if (again == 2)
@@ -1464,10 +1464,10 @@ START_TEST(killed_twice_at_any_two_instants_it_is_finished_by_the_third_run)
 {
     bool through = false;
 
-    for (unsigned first = 0; !through; first += 2) {
+    for (unsigned first = 0; !through; first += 3) {
         bool second_through = false;
 
-        for (unsigned second = 0; !second_through; second += 3) {
+        for (unsigned second = 0; !second_through; second += 5) {
             begin(2500);
             through = run_for(first, _i & 1);
             second_through = through || run_for(second, _i & 2);
@@ -1623,8 +1623,7 @@ static void add_lost_replies(Suite *suite)
                    a_repeated_complete_that_says_no_such_upload_although_it_was_done_is_success);
     tcase_add_test(cases, a_lost_reply_to_create_leaves_no_upload_behind);
     tcase_add_test(cases, an_upload_of_our_key_with_parts_is_somebody_else_s_and_left_alone);
-    tcase_add_test(cases,
-                   an_upload_of_unknown_id_is_aborted_although_its_key_was_taken_meanwhile);
+    tcase_add_test(cases, an_upload_of_unknown_id_is_aborted_although_its_key_was_taken_meanwhile);
     tcase_add_test(cases, a_create_that_found_no_server_is_sent_again_without_a_search);
     tcase_add_test(cases, a_search_for_orphans_that_is_refused_does_not_stop_the_upload);
     tcase_add_loop_test(cases, whichever_reply_is_lost_all_ends_well, 0, 6);
