@@ -1,5 +1,6 @@
 #include "config/env_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -195,6 +196,7 @@ static const char *parse_content(struct content *content, struct env_file *file,
     char *line = content->bytes;
     char *end = content->bytes + content->length;
     *ret_line = 0;
+    assert(line);
     file->lines = calloc(count_lines(content) + 1, sizeof(*file->lines));
     if (!file->lines)
         return no_memory;

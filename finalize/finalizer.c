@@ -454,6 +454,9 @@ static bool work(struct run *run, struct error *err)
     note(run, 0, "a run begins");
     if (!deliver_in_rounds(run, err))
         return false;
+    /* Before the directory goes: once it is gone, the journal alone can tell that all is well. */
+    if (run->worst.kind == ERROR_NONE && !save_outcome(run, err))
+        return false;
     remove_local(run);
     if (!journal_each_file(run->journal, run->row.id, count_file, run->summary, err) ||
         !save_outcome(run, err) || !sweep_others(run, err))

@@ -18,6 +18,7 @@ static int release(struct dl_phdr_info *library, size_t size, void *context)
 
         /* What can be written holds relocations and data that exist nowhere else. */
         if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+            /* NOLINTNEXTLINE(performance-no-int-to-ptr): an address is what this is about */
             madvise((void *)begin, end - begin, MADV_DONTNEED);
     }
     return 0;

@@ -76,7 +76,7 @@ static bool look_into(const struct intake *intake, struct journal_file *file, st
     bool ok = true;
     int fd;
 
-    if (!file->media && strcmp(file->path, METADATA_FILE_NAME))
+    if (!file->media && strcmp(file->path, METADATA_FILE_NAME) != 0)
         return true;
     if (!recording_open_file(intake->recording, file->path, &fd, &identity, &unreadable)) {
         if (unreadable.kind != ERROR_CHANGED)

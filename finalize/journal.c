@@ -454,7 +454,7 @@ bool journal_each_file(struct journal *journal, int64_t recording_id,
                        bool (*visit)(void *context, struct journal_file *file, struct error *err),
                        void *context, struct error *err)
 {
-    struct journal_file file;
+    struct journal_file file = {0};
 
     for (int kind = 0; kind < 2; kind++) {
         bool found = true;

@@ -70,13 +70,13 @@ static void move_companions(const char *path, const char *aside)
 static bool set_aside(const char *path, char ret_aside[JOURNAL_PLACE_ASIDE_SIZE], struct error *err)
 {
     char stamp[32];
-    struct tm day;
+    struct tm day = {0};
     time_t now = time(NULL);
 
     ret_aside[0] = 0;
     if (is_sound(path))
         return true;
-    gmtime_r(&now, &day);
+    (void)gmtime_r(&now, &day); /* our clock's year has four digits */
     strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &day);
     snprintf(ret_aside, JOURNAL_PLACE_ASIDE_SIZE, "%s.damaged-%s-%ld", path, stamp, (long)getpid());
     if (rename(path, ret_aside))

@@ -136,7 +136,7 @@ bool log_has_status_line(void)
     const char *terminal = getenv("TERM");
 
     return wanted_format == SETTINGS_LOG_TEXT && wanted_level >= SETTINGS_LOG_INFO &&
-           isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb");
+           isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
 void log_status(const char *text)

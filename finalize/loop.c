@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #define UPLOAD_BUFFER_BYTES (64L * 1024)
-#define IDLE_HANDLES        8u
+#define TLS_UPLOAD_BUFFER_BYTES \
+    (32L * 1024) /* TLS goes by records of 16 KiB, and needs room itself */
+#define IDLE_HANDLES 8u
 
 struct transfer {
     struct transfer *next;
@@ -230,7 +232,9 @@ static void set_network(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
+                     strncmp(transfer->request.url, "https:", 6) ? UPLOAD_BUFFER_BYTES
+                                                                 : TLS_UPLOAD_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "jibri-finalize/" PROJECT_VERSION);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);

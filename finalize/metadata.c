@@ -273,7 +273,7 @@ bool metadata_read(int fd, uint64_t size_bytes, struct metadata *ret_metadata, s
 {
     struct metadata metadata = {.share = -1, .treatment = METADATA_WITHHELD, .redacted_fd = -1};
     struct suspicion suspicion = {0};
-    size_t size, length;
+    size_t size, length = 0;
     char *bytes;
     bool ok;
 

@@ -79,7 +79,7 @@ bool mp4_is_complete(int fd, uint64_t size_bytes, bool *ret_complete, struct err
 
     for (int count = 0; count < MAX_BOXES && size_bytes - offset >= 8; count++) {
         struct box box;
-        bool there;
+        bool there = false;
 
         if (!read_box(fd, offset, &box, &there, err))
             return false;

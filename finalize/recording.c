@@ -85,7 +85,7 @@ static bool name_recording(struct recording *recording, const char *resolved, st
                          resolved);
     if (strlen(slash + 1) >= RECORDING_NAME_SIZE || strlen(resolved) >= RECORDING_PATH_SIZE)
         return error_set_errno(err, ERROR_PERMANENT, ENAMETOOLONG, "cannot use %s", resolved);
-    strcpy(recording->path, resolved);
+    memcpy(recording->path, resolved, strlen(resolved) + 1);
     memcpy(recording->parent, resolved, parent_length);
     recording->parent[parent_length] = 0;
     recording->session_id = recording->path + (slash + 1 - resolved);

@@ -45,7 +45,7 @@ static void remove_empty_above(const struct recording *recording, const char *pa
     char *slash;
     bool removed = true;
 
-    strcpy(above, path);
+    memcpy(above, path, strlen(path) + 1);
     while (removed && (slash = strrchr(above, '/'))) {
         int holder;
 

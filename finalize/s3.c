@@ -117,7 +117,7 @@ bool s3_open(const struct settings *settings, struct s3 **ret_s3, struct error *
     if (!s3)
         return error_set(err, ERROR_TRANSIENT, "no memory");
     s3->settings = settings;
-    strcpy(s3->region, region);
+    memcpy(s3->region, region, strlen(region) + 1);
     if (!read_endpoint(s3, err) || !read_metadata(s3, settings->s3_metadata, err)) {
         s3_close(s3);
         return false;

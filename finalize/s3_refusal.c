@@ -33,7 +33,7 @@ static enum s3_outcome learn_region(struct s3 *s3, const char *region)
         return S3_REFUSED;
     s3->region_lessons++;
     s3->region_learned = true;
-    strcpy(s3->region, region);
+    memcpy(s3->region, region, strlen(region) + 1);
     return S3_SIGN_AGAIN;
 }
 

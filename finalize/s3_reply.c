@@ -25,6 +25,7 @@ static bool read_date(const char *text, time_t *ret_time)
     const char *found;
     struct tm tm = {0};
 
+    /* NOLINTNEXTLINE(cert-err34-c): no number has more than four digits */
     if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %3[A-Z]", &tm.tm_mday, month,
                &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, zone) != 7)
         return false;

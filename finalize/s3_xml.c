@@ -26,7 +26,7 @@ static void copy_cut(char *text, char *out, size_t size)
     size_t length;
 
     for (char *p = text; *p; p++)
-        if (strchr("\t\r\n", *p))
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';
     text = trimmed(text);
     length = utf8_cut(text, size - 1);

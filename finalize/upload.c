@@ -243,7 +243,7 @@ static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *
         *ret_call = call_of(upload, S3_ABORT_UPLOAD);
         return true;
     default:
-        assert(!"a stage without a request");
+        assert(0 && "a stage without a request");
         return true;
     }
 }

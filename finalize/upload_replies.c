@@ -1,13 +1,11 @@
 #include "finalize/upload_private.h"
 
-#include "finalize/key.h"
 #include "finalize/part.h"
 #include "finalize/reconcile.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_KEY_SUFFIX       99u
 #define MAX_FRESH_STARTS     3u /* of one run: an upload that keeps vanishing is left for later */
 #define MAX_BLIND_COMPLETES  3u /* Completes whose fate neither reply nor HEAD could tell */
 #define MAX_COMPLETES        12u
@@ -23,6 +21,22 @@ static void report(const struct upload *upload, const char *sentence)
 static bool save(struct upload *upload, struct error *err)
 {
     return journal_save_file(upload->options.journal, upload->options.file, err);
+}
+
+/* As upload_save_phase(), and no part of it any more, in one write: nobody would forget them later.
+ */
+static bool save_without_parts(struct upload *upload, enum journal_phase phase, int64_t now,
+                               struct error *err)
+{
+    struct journal *journal = upload->options.journal;
+
+    if (!journal_begin(journal, err))
+        return false;
+    if (journal_forget_parts(journal, upload->options.file->id, err) &&
+        upload_save_phase(upload, phase, now, err) && journal_commit(journal, err))
+        return true;
+    journal_rollback(journal);
+    return false;
 }
 
 static bool fits_one_put(const struct upload *upload)
@@ -70,44 +84,6 @@ static void begin_orphans(struct upload *upload)
 
 /* ---- keys ----------------------------------------------------------------------------------- */
 
-bool upload_choose_key(struct upload *upload, struct error *err)
-{
-    struct journal_file *file = upload->options.file;
-    struct journal_file wanted = *file;
-    char sentence[2 * S3_MAX_KEY_BYTES + 128];
-    struct error error = ERROR_INIT;
-    bool taken = true;
-
-    for (wanted.key_suffix = file->key[0] ? file->key_suffix + 1 : file->key_suffix;
-         wanted.key_suffix <= MAX_KEY_SUFFIX; wanted.key_suffix++) {
-        if (wanted.key_suffix == 1) /* the second of a name is "~2" */
-            wanted.key_suffix = 2;
-        if (wanted.key_suffix == 0)
-            snprintf(wanted.key, sizeof wanted.key, "%s", upload->options.base_key);
-        else if (!key_add_suffix(upload->options.base_key, wanted.key_suffix, wanted.key, &error))
-            break;
-        if (!journal_save_key(upload->options.journal, &wanted, &taken, err))
-            return false;
-        if (!taken)
-            break;
-    }
-    if (taken) {
-        error_set(&error, ERROR_PERMANENT, "%s and %u keys like it are taken",
-                  upload->options.base_key, MAX_KEY_SUFFIX);
-        upload_fail(upload, &error);
-        return true;
-    }
-    *file = wanted;
-    if (file->key_suffix) {
-        snprintf(sentence, sizeof sentence,
-                 "%s is another object's key, which is left alone: %s is used",
-                 upload->options.base_key, file->key);
-        report(upload, sentence);
-    }
-    upload_go_to(upload, UPLOAD_STAGE_PROBE);
-    return true;
-}
-
 /* The bucket has an object of this key that isn't this recording: it is left alone. */
 static bool leave_key(struct upload *upload, int64_t now, struct error *err)
 {
@@ -140,13 +116,11 @@ static bool confirm(struct upload *upload, const struct s3_result *result, int64
     if (left_open) /* an earlier Complete was done after all, late, while we went on */
         return abort_upload(upload, now, err);
     file->state = JOURNAL_FILE_UPLOADED;
-    file->phase = JOURNAL_PHASE_NONE;
-    file->phase_at = now;
     file->uploaded_at = now;
     file->upload_id[0] = 0;
     file->last_error[0] = 0;
     memcpy(file->etag, result->etag, sizeof file->etag);
-    if (!save(upload, err) || !journal_forget_parts(upload->options.journal, file->id, err))
+    if (!save_without_parts(upload, JOURNAL_PHASE_NONE, now, err))
         return false;
     upload_go_to(upload, UPLOAD_STAGE_ENDED);
     return true;
@@ -170,8 +144,7 @@ bool upload_start_afresh(struct upload *upload, const char *why, int64_t now, st
     upload->all_held = false;
     upload->blind_completes = 0;
     file->upload_id[0] = 0;
-    if (!journal_forget_parts(upload->options.journal, file->id, err) ||
-        !upload_save_phase(upload, JOURNAL_PHASE_NONE, now, err))
+    if (!save_without_parts(upload, JOURNAL_PHASE_NONE, now, err))
         return false;
     upload_go_to(upload, UPLOAD_STAGE_PROBE);
     return true;
@@ -350,8 +323,7 @@ static bool take_created(struct upload *upload, const struct s3_result *result, 
         return true;
     }
     memcpy(file->upload_id, result->upload_id, sizeof file->upload_id);
-    if (!journal_forget_parts(upload->options.journal, file->id, err) ||
-        !upload_save_phase(upload, JOURNAL_PHASE_OPEN, now, err))
+    if (!save_without_parts(upload, JOURNAL_PHASE_OPEN, now, err))
         return false;
     begin_parts(upload);
     return true;
@@ -423,8 +395,7 @@ static bool take_aborted(struct upload *upload, const struct s3_result *result, 
                        "until a lifecycle rule removes them");
     file->upload_id[0] = 0;
     upload->all_held = false;
-    if (!journal_forget_parts(upload->options.journal, file->id, err) ||
-        !upload_save_phase(upload, JOURNAL_PHASE_NONE, now, err))
+    if (!save_without_parts(upload, JOURNAL_PHASE_NONE, now, err))
         return false;
     upload_go_to(upload, UPLOAD_STAGE_PROBE);
     return true;

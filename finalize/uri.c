@@ -167,7 +167,7 @@ static const char *find_fault(const char *url)
     for (const char *p = url; *p; p++)
         if ((unsigned char)*p <= ' ' || *p == 0x7f)
             return "the URL has a blank or a control character in it";
-    if (strncasecmp(url, "http://", 7) && strncasecmp(url, "https://", 8))
+    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
         return "the URL does not begin with http:// or https://";
     authority = strstr(url, "//") + 2;
     authority_length = strcspn(authority, "/?#");

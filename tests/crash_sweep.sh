@@ -19,7 +19,7 @@
 
 set -euo pipefail
 
-sample=64 random_count=40 all=no seed=$RANDOM$RANDOM jobs=3 only=''
+sample=48 random_count=40 all=no seed=$RANDOM$RANDOM jobs=3 only=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--all) all=yes random_count=200 ;;

@@ -121,7 +121,7 @@ run() {
 	fi
 	failure_count=$((failure_count + 1))
 	echo "not ok - $sentence"
-	sed 's/^/    /' "$case_dir/log"
+	tail -n 100 "$case_dir/log" | sed 's/^/    /'
 	if [ -n "${E2E_KEEP:-}" ]; then
 		cp -a "$case_dir" "$state/failed-$$-$case_count"
 		echo "    the files are kept in $state/failed-$$-$case_count"
@@ -258,18 +258,24 @@ program_prefix=()
 # Whether the last line of a program that failed is to say what to do.
 advice=yes
 
-# finish_finalize PROCESS-ID [FILE-WITH-OUTPUT]
-finish_finalize() {
-	local file=${2:-$case_dir/output} deadline=$((SECONDS + ${limit:-60}))
-	while kill -0 "$1" 2>/dev/null; do
-		if [ "$SECONDS" -ge "$deadline" ]; then
-			cat "$file"
-			fail "the program does not end"
-		fi
+# await_end PROCESS-ID: its exit code goes to $code.
+await_end() {
+	local deadline=$((SECONDS + ${limit:-60})) # some calls take longer
+	while kill -0 "$1"; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
 		sleep 0.02
 	done
-	code=0
 	wait "$1" || code=$?
+}
+
+# finish_finalize PROCESS-ID [FILE-WITH-OUTPUT]
+finish_finalize() {
+	local file=${2:-$case_dir/output}
+	code=0
+	await_end "$1" 2>/dev/null || { # what the shell says of a killed process is of no interest
+		cat "$file"
+		fail "the program does not end"
+	}
 	output=$(<"$file")
 	last_line=${output##*$'\n'}
 	cat "$file" >>"$outputs"

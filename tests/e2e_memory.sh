@@ -40,7 +40,7 @@ over_TLS_too() {
 
 a_file_of_4_GiB_takes_no_more_than_one_of_1_GiB() {
 	local small
-	start_sink
+	start_sink --stats
 	peak $((1024 * MIB)) "CONFOMEET_S3_URL=$sink_url"
 	small=$kib
 	peak $((4096 * MIB)) "CONFOMEET_S3_URL=$sink_url" CONFOMEET_S3_KEY_PREFIX=4/
@@ -50,7 +50,7 @@ a_file_of_4_GiB_takes_no_more_than_one_of_1_GiB() {
 
 a_thousand_files_take_no_more_than_one() {
 	local i
-	start_sink
+	start_sink --stats
 	for ((i = 0; i < 1000; i++)); do
 		printf x >"$session/$i.log"
 	done

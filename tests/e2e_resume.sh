@@ -198,7 +198,7 @@ the_upload_was_aborted_by_somebody_during_a_run() {
 	pid=$!
 	wait_for 60 has_parts 1
 	read -r key upload_id < <(open_uploads)
-	s3_request DELETE "/$bucket/$key?uploadId=${upload_id//\~/%7E}"
+	s3_request DELETE "/$bucket/$key?uploadId=$upload_id"
 	finish_finalize "$pid"
 	expect_code 0
 	expect_all_gone
@@ -225,19 +225,22 @@ the_journal_was_lost() {
 
 # Calls until one ends by itself, each killed a little later than the one before.
 killed_again_and_again() {
-	local delay pid kills=0 calls=0
+	local delay_ms pid calls=0
 	make_file "$session/12345_a.mp4" $((12 * MIB)) a
 	make_file "$session/12346_b.mp4" 3000 b
 	make_file "$session/metadata.json" 100
 	make_file "$session/logs/ffmpeg.log" 2000
 	code=137
-	for ((delay = 2; code == 137; delay += 3)); do
+	mkfifo "$case_dir/never"
+	for ((delay_ms = 2; code == 137; delay_ms += 3)); do
 		calls=$((calls + 1))
 		[ "$calls" -le 300 ] || fail "it never ends"
 		start_finalize CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_S3_RATE_LIMIT=200MiB "$session"
 		pid=$!
-		read -r -t "$(printf '0.%03d' "$delay")" <>"$case_dir/never" || true
-		if kill -KILL "$pid" 2>/dev/null; then kills=$((kills + 1)); fi
+		# A pause without a process of its own, which would take longer than the pause.
+		read -r -t "$(printf '%d.%03d' $((delay_ms / 1000)) $((delay_ms % 1000)))" \
+			<>"$case_dir/never" || true
+		kill -KILL "$pid" 2>/dev/null || true
 		finish_finalize "$pid"
 	done
 	echo "$calls calls"

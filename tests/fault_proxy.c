@@ -466,6 +466,8 @@ static bool hand_back(struct peer *client, struct request *request, struct reply
     case FAULT_OTHER_ETAG:
         change_etag(reply);
         break;
+    case FAULT_ANSWER_ANYWAY:
+        return answer(client, request, request->fault);
     default:
         break;
     }

@@ -23,7 +23,8 @@ enum fault_action {
     FAULT_RESET_REPLY,  /* as FAULT_CUT, but reset */
     FAULT_HALF,         /* as FAULT_CUT, but the connection stays open */
     FAULT_DRIP,         /* a byte each 100 ms for a while */
-    FAULT_OTHER_ETAG
+    FAULT_OTHER_ETAG,
+    FAULT_ANSWER_ANYWAY /* as FAULT_ANSWER, but it was done */
 };
 
 enum fault_body {

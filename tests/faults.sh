@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+# shellcheck shell=bash
 #
 # faults.sh - what the fault tests have in common, on top of e2e.sh: the proxy and its log.
 
@@ -51,7 +51,7 @@ parts_sent_twice() {
 
 # expect_at_least WHAT LIMIT GOT
 expect_at_least() {
-	[ -n "$3" ] && [ "$3" -ge "$2" ] || fail "$1: at least $2, got '$3'"
+	[ "${3:--1}" -ge "$2" ] || fail "$1: at least $2, got '$3'"
 }
 
 # In one line. (These tests are many: no reader that takes a while to start.)

@@ -42,6 +42,19 @@ START_TEST(an_error_is_read)
 }
 END_TEST
 
+START_TEST(texts_of_an_error_are_one_line)
+{
+    struct s3_xml_error error;
+
+    ck_assert(read_error("<Error><Code>\x7fSlow&#127;Down\n</Code><Message>a\r\n\tb&#13;\x7f"
+                         "c</Message><Region>&#9;r</Region></Error>",
+                         &error));
+    ck_assert_str_eq(error.code, "Slow Down");
+    ck_assert_str_eq(error.message, "a  b  c");
+    ck_assert_str_eq(error.region, "r");
+}
+END_TEST
+
 static const char *const error_codes[] = {
     "<Error><Code>X</Code></Error>",
     "<Error><Code>X</Code><Message/></Error>",
@@ -522,6 +535,7 @@ int main(void)
     int failures;
 
     tcase_add_test(tests, an_error_is_read);
+    tcase_add_test(tests, texts_of_an_error_are_one_line);
     tcase_add_loop_test(tests, errors_of_any_form_are_read, 0, COUNT(error_codes));
     tcase_add_loop_test(tests, what_is_no_error_is_refused_in_silence, 0, COUNT(not_errors));
     tcase_add_test(tests, a_document_is_refused_wherever_it_is_cut_off);

@@ -737,6 +737,21 @@ START_TEST(a_repeated_complete_that_says_no_such_upload_although_it_was_done_is_
 }
 END_TEST
 
+START_TEST(an_object_that_is_ours_although_its_upload_is_open_leaves_no_upload_behind)
+{
+    begin(2500);
+    open_upload();
+    while (calls(S3_UPLOAD_PART) < 2)
+        drive();
+    kill_upload(true);
+    fake_put_object(&bucket, KEY, MARK, content, content_size); /* an earlier Complete, late */
+    assert_runs_well();
+    ck_assert_uint_eq(calls(S3_ABORT_UPLOAD), 1);
+    ck_assert_uint_eq(calls(S3_COMPLETE_UPLOAD), 0);
+    finish();
+}
+END_TEST
+
 START_TEST(a_lost_reply_to_create_leaves_no_upload_behind)
 {
     begin(2500);
@@ -1621,6 +1636,8 @@ static void add_lost_replies(Suite *suite)
     tcase_add_test(cases, a_complete_that_was_lost_with_its_upload_leads_to_a_new_upload);
     tcase_add_test(cases,
                    a_repeated_complete_that_says_no_such_upload_although_it_was_done_is_success);
+    tcase_add_test(cases,
+                   an_object_that_is_ours_although_its_upload_is_open_leaves_no_upload_behind);
     tcase_add_test(cases, a_lost_reply_to_create_leaves_no_upload_behind);
     tcase_add_test(cases, an_upload_of_our_key_with_parts_is_somebody_else_s_and_left_alone);
     tcase_add_test(cases, an_upload_of_unknown_id_is_aborted_although_its_key_was_taken_meanwhile);

@@ -1,0 +1,45 @@
+#include "finalize/upload_private.h"
+
+#include "finalize/key.h"
+
+#include <stdio.h>
+
+#define MAX_KEY_SUFFIX 99u
+
+bool upload_choose_key(struct upload *upload, struct error *err)
+{
+    struct journal_file *file = upload->options.file;
+    struct journal_file wanted = *file;
+    char sentence[2 * S3_MAX_KEY_BYTES + 128];
+    struct error error = ERROR_INIT;
+    bool taken = true;
+
+    for (wanted.key_suffix = file->key[0] ? file->key_suffix + 1 : file->key_suffix;
+         wanted.key_suffix <= MAX_KEY_SUFFIX; wanted.key_suffix++) {
+        if (wanted.key_suffix == 1) /* the second of a name is "~2" */
+            wanted.key_suffix = 2;
+        if (wanted.key_suffix == 0)
+            snprintf(wanted.key, sizeof wanted.key, "%s", upload->options.base_key);
+        else if (!key_add_suffix(upload->options.base_key, wanted.key_suffix, wanted.key, &error))
+            break;
+        if (!journal_save_key(upload->options.journal, &wanted, &taken, err))
+            return false;
+        if (!taken)
+            break;
+    }
+    if (taken) {
+        error_set(&error, ERROR_PERMANENT, "%s and %u keys like it are taken",
+                  upload->options.base_key, MAX_KEY_SUFFIX);
+        upload_fail(upload, &error);
+        return true;
+    }
+    *file = wanted;
+    if (file->key_suffix) {
+        snprintf(sentence, sizeof sentence,
+                 "%s is another object's key, which is left alone: %s is used",
+                 upload->options.base_key, file->key);
+        upload->options.report(upload->options.context, sentence);
+    }
+    upload_go_to(upload, UPLOAD_STAGE_PROBE);
+    return true;
+}
