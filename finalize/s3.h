@@ -121,8 +121,8 @@ struct s3_result {
  * own clock when the reply came: a RequestTimeTooSkewed reply's Date corrects the offset, a region
  * in an error reply corrects the region (each at most three times in a row, then S3_REFUSED);
  * credentials are never sent to another host, so a redirect there is S3_REFUSED and names the host.
- * Never fails: what can't be understood is S3_RETRY for a 2xx of an unreadable body, S3_REFUSED
- * otherwise. `ret_result` is to be given to s3_result_done().
+ * Never fails: what can't be understood is S3_RETRY for a 2xx of an unreadable body, and where it
+ * is for want of memory, S3_REFUSED otherwise. `ret_result` is to be given to s3_result_done().
  */
 void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply *reply, time_t now,
              struct s3_result *ret_result);

@@ -38,14 +38,21 @@ over_TLS_too() {
 	[ "$kib" -lt "$LIMIT_KIB" ] || fail "$kib KiB"
 }
 
+# The least and the most of several runs differ by a tenth: chance has its part in how many requests
+# and reads meet.
 a_file_of_4_GiB_takes_no_more_than_one_of_1_GiB() {
-	local small
+	local i largest=0
 	start_sink --stats
-	peak $((1024 * MIB)) "CONFOMEET_S3_URL=$sink_url"
-	small=$kib
-	peak $((4096 * MIB)) "CONFOMEET_S3_URL=$sink_url" CONFOMEET_S3_KEY_PREFIX=4/
+	environment+=("CONFOMEET_S3_URL=$sink_url")
+	for i in 1 2 3 4; do
+		session=$recordings/session$i
+		peak $((1024 * MIB)) CONFOMEET_S3_KEY_PREFIX=$i/
+		[ "$kib" -le "$largest" ] || largest=$kib
+	done
+	session=$recordings/session5
+	peak $((4096 * MIB)) CONFOMEET_S3_KEY_PREFIX=5/
 	[ "$kib" -lt "$LIMIT_KIB" ] || fail "$kib KiB"
-	expect_at_most "KiB for 4 GiB ($small for 1 GiB)" $((small * 105 / 100)) "$kib"
+	expect_at_most "KiB for 4 GiB ($largest for 1 GiB)" $((largest * 105 / 100)) "$kib"
 }
 
 a_thousand_files_take_no_more_than_one() {

@@ -16,10 +16,8 @@ if [ "${1:-}" = --all ]; then
 	shift
 fi
 
-# shellcheck source=tests/e2e.sh
-. "$(dirname "${BASH_SOURCE[0]}")/e2e.sh" "$@"
 # shellcheck source=tests/faults.sh
-. "$tests/faults.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/faults.sh"
 
 name=12345_2024-04-23-15-04-05.mp4
 

@@ -20,10 +20,8 @@ fi
 selected=${1:-}
 [ $# = 0 ] || shift
 
-# shellcheck source=tests/e2e.sh
-. "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
 # shellcheck source=tests/faults.sh
-. "$tests/faults.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/faults.sh"
 
 WORKERS=${FAULT_WORKERS:-6}
 

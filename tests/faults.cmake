@@ -2,6 +2,7 @@
 
 pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)
 add_executable(fault-proxy ${CMAKE_CURRENT_LIST_DIR}/fault_proxy.c
+    ${CMAKE_CURRENT_LIST_DIR}/fault_peer.c ${CMAKE_CURRENT_LIST_DIR}/fault_reply.c
     ${CMAKE_CURRENT_LIST_DIR}/fault_rules.c)
 target_link_libraries(fault-proxy PRIVATE project_options PkgConfig::SSL PkgConfig::CRYPTO
     Threads::Threads)

@@ -1,8 +1,11 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 #
 # faults.sh - what the fault tests have in common, on top of e2e.sh: the proxy and its log.
 
-proxy_program=${build:?source e2e.sh first}/tests/fault-proxy
+# shellcheck source=tests/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
+
+proxy_program=$build/tests/fault-proxy
 
 need_fault_tools() {
 	local tool missing=''
@@ -27,12 +30,12 @@ start_proxy() {
 	mkfifo "$case_dir/ready"
 	"$proxy_program" --upstream "${proxy_upstream:-${S3_ENDPOINT##*:}}" --port "$proxy_port" \
 		--log "$@" >"$case_dir/ready" &
-	proxy_pid=$!
+	export proxy_pid=$!
 	pids+=("$proxy_pid")
 	read -r -t 10 ready <"$case_dir/ready" || fail "the proxy does not start"
 	rm "$case_dir/ready"
 	proxy_port=${ready#port=}
-	proxy_url=http://127.0.0.1:$proxy_port
+	export proxy_url=http://127.0.0.1:$proxy_port
 }
 
 stop_proxy() { end_process "$proxy_pid"; }

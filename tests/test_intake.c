@@ -435,6 +435,63 @@ START_TEST(counting_touches_nothing)
 }
 END_TEST
 
+static void make_session_in_session(const char *name, bool media, bool metadata)
+{
+    char path[128];
+
+    ck_assert_int_eq(mkdir(in_session(name), 0700), 0);
+    snprintf(path, sizeof path, "%s/1_a.mp4", name);
+    if (media)
+        make_text(path, "bytes");
+    snprintf(path, sizeof path, "%s/metadata.json", name);
+    if (metadata)
+        make_text(path, "{}");
+}
+
+START_TEST(a_directory_of_session_directories_is_refused)
+{
+    unsigned files = 99;
+
+    make_session_in_session("nzqxnaoiugxqlhbp", true, true);
+    ck_assert(!intake_survey(recording, &files, &err));
+    ck_assert_int_eq(err.kind, ERROR_USAGE);
+    ck_assert_uint_eq(files, 99);
+}
+END_TEST
+
+START_TEST(nested_files_alone_do_not_make_it_one)
+{
+    unsigned files;
+
+    make_session_in_session("video", true, false);
+    make_session_in_session("words", false, true);
+    ck_assert(intake_survey(recording, &files, &err));
+    ck_assert_uint_eq(files, 2);
+}
+END_TEST
+
+START_TEST(with_media_of_its_own_it_is_a_session)
+{
+    unsigned files;
+
+    make_session_in_session("copy", true, true);
+    make_text("2_b.mp4", "bytes");
+    ck_assert(intake_survey(recording, &files, &err));
+    ck_assert_uint_eq(files, 3);
+}
+END_TEST
+
+START_TEST(everybody_s_directory_is_refused)
+{
+    unsigned files;
+
+    make_text("2_b.mp4", "bytes");
+    ck_assert_int_eq(chmod(in_session("."), 01777), 0);
+    ck_assert(!intake_survey(recording, &files, &err));
+    ck_assert_int_eq(err.kind, ERROR_USAGE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("intake");
@@ -462,6 +519,10 @@ int main(void)
     tcase_add_test(cases, the_first_media_file_is_the_main_one);
     tcase_add_test(cases, a_run_that_fails_leaves_the_journal_as_it_was);
     tcase_add_test(cases, counting_touches_nothing);
+    tcase_add_test(cases, a_directory_of_session_directories_is_refused);
+    tcase_add_test(cases, nested_files_alone_do_not_make_it_one);
+    tcase_add_test(cases, with_media_of_its_own_it_is_a_session);
+    tcase_add_test(cases, everybody_s_directory_is_refused);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
