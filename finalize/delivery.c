@@ -59,11 +59,11 @@ static void choose_day(const struct delivery *delivery, const char *media_name,
                        struct key_facts *facts)
 {
     time_t changed = (time_t)(delivery->file.identity.mtime_ns / 1000000000);
-    struct tm day;
+    struct tm day = {.tm_year = 70, .tm_mday = 1}; /* for a time that no calendar has */
 
     if (file_name_day(media_name, &facts->year, &facts->month, &facts->day))
         return;
-    gmtime_r(&changed, &day);
+    (void)gmtime_r(&changed, &day);
     facts->year = day.tm_year + 1900;
     facts->month = day.tm_mon + 1;
     facts->day = day.tm_mday;
@@ -93,7 +93,7 @@ static bool choose_bytes(struct delivery *delivery, struct error *err)
 {
     delivery->upload_fd = delivery->fd;
     delivery->file.object_bytes = delivery->file.identity.size_bytes;
-    if (strcmp(delivery->file.path, METADATA_FILE_NAME))
+    if (strcmp(delivery->file.path, METADATA_FILE_NAME) != 0)
         return true;
     if (!metadata_read(delivery->fd, delivery->file.identity.size_bytes, &delivery->metadata, err))
         return false;

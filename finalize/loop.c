@@ -499,12 +499,12 @@ void loop_cancel(struct loop *loop, const void *owner)
     }
 }
 
-void loop_wake(void *context)
+void loop_wake(void *loop)
 {
-    struct loop *loop = context;
+    struct loop *woken = loop;
 
-    atomic_store(&loop->woken, true);
-    curl_multi_wakeup(loop->multi);
+    atomic_store(&woken->woken, true);
+    curl_multi_wakeup(woken->multi);
 }
 
 unsigned loop_pending(const struct loop *loop)

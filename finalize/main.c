@@ -20,8 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-extern char **environ;
-
 struct program {
     int stop_fd;
     bool stop_requested;
@@ -78,8 +76,8 @@ static void on_event(void *context, const char *session_id, const struct finaliz
         log_line(SETTINGS_LOG_INFO, fields, "waiting: another process works on this recording");
         break;
     case FINALIZER_REMARK:
-        log_line(SETTINGS_LOG_WARNING, fields, "%s%s%s", event->path, event->path[0] ? ": " : "",
-                 event->text);
+        log_line(SETTINGS_LOG_WARNING, fields, "%s%s%s", event->path ? event->path : "",
+                 event->path && event->path[0] ? ": " : "", event->text);
         break;
     case FINALIZER_RETRY:
         log_line(SETTINGS_LOG_WARNING, fields, "trying again: %s", event->error->text);

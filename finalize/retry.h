@@ -15,8 +15,9 @@
 
 #define RETRY_FIRST_BOUND_MS 200u
 #define RETRY_LAST_BOUND_MS  20000u
-#define RETRY_MAX_TRIES      40u /* of one request: 60 % failures stop an upload once in 10^9 requests \
-                                  */
+#define RETRY_MAX_TRIES                                                       \
+    40u /* of one request: 60 % failures stop an upload once in 10^9 requests \
+         */
 
 /*
  * Milliseconds to wait after try number `tries` (from 1) failed. Never less than `retry_after_ms`,

@@ -22,6 +22,7 @@ need_fault_tools() {
 
 proxy_port=0
 proxy_upstream=''
+proxy_log=''
 
 # start_proxy LOG [ARGUMENT...]: on the same port as before; in front of the S3 server, or of
 # $proxy_upstream.
