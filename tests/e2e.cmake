@@ -1,9 +1,11 @@
 # End to end: the programs against a real S3 server and the backend's stand-in.
 
-# An S3 server that takes the bytes and throws them away: for what is about speed, memory, and what is sent how often.
+# An S3 server that takes the bytes and throws them away: for what is about memory, and about what is
+# sent how often.
 pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)
 add_executable(sink ${CMAKE_CURRENT_LIST_DIR}/sink.c)
-target_link_libraries(sink PRIVATE project_options PkgConfig::SSL PkgConfig::CRYPTO Threads::Threads)
+target_link_libraries(sink PRIVATE project_options PkgConfig::SSL PkgConfig::CRYPTO
+    Threads::Threads)
 
 function(add_e2e_test name)
     add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${name}.sh ${ARGN})

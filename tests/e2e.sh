@@ -148,13 +148,12 @@ run_case() {
 	mkdir "$recordings" "$session" "$copies"
 	: >"$outputs"
 	s3_request PUT "/$bucket"
-	backend_port=0
-	start_backend
 	environment=("PATH=$PATH" "HOME=$case_dir" "TMPDIR=$case_dir"
 		"CONFOMEET_S3_URL=$S3_ENDPOINT" "CONFOMEET_S3_BUCKET=$bucket"
 		"CONFOMEET_S3_REGION=$S3_REGION" "CONFOMEET_S3_CLIENT_ID=$S3_ACCESS_KEY"
-		"CONFOMEET_S3_CLIENT_SECRET=$S3_SECRET_KEY"
-		"CONFOMEET_BASE_URL=http://127.0.0.1:$backend_port/meet")
+		"CONFOMEET_S3_CLIENT_SECRET=$S3_SECRET_KEY")
+	backend_port=0
+	start_backend
 	"$@"
 	expect "multipart uploads left open" 0 "$(open_uploads | wc -l)"
 	expect_no_secrets
@@ -313,14 +312,23 @@ has_parts() {
 
 # ---- the backend ---------------------------------------------------------------------------------
 
-# start_backend [--fail FAULT]...: on the same port as before.
+# start_backend [--fail FAULT]...: on the same port as before, unless somebody took it meanwhile.
 start_backend() {
+	launch_backend "$@" || {
+		backend_port=0
+		launch_backend "$@" || fail "the stand-in for the backend does not start"
+	}
+	environment+=("CONFOMEET_BASE_URL=http://127.0.0.1:$backend_port/meet")
+}
+
+launch_backend() {
 	local ready
+	rm -f "$case_dir/ready"
 	mkfifo "$case_dir/ready"
 	"$stand_in" --port "$backend_port" --log "$case_dir/backend.log" "$@" >"$case_dir/ready" &
 	backend_pid=$!
+	read -r -t 10 ready <"$case_dir/ready" || return 1
 	pids+=("$backend_pid")
-	read -r -t 10 ready <"$case_dir/ready" || fail "the stand-in for the backend does not start"
 	rm "$case_dir/ready"
 	backend_port=${ready#port=}
 }
@@ -357,6 +365,11 @@ objects() {
 	s3_request GET "/$bucket?list-type=2" |
 		{ grep -oE '<(Key|LastModified|ETag|Size)>[^<]*' || true; } | sed 's/<[A-Za-z]*>//' |
 		paste -s -d ' '
+}
+
+# object_header KEY HEADER: of a plain key; nothing where it has none.
+object_header() {
+	s3_request HEAD "/$bucket/$1" -I | tr -d '\r' | sed -n "s/^$2: *//Ip"
 }
 
 # Reader 1.

@@ -60,7 +60,6 @@ no_server() {
 	stop_backend
 	backend_port=0
 	start_backend
-	environment+=("CONFOMEET_BASE_URL=http://127.0.0.1:$backend_port/meet")
 	expect_failure 75 '[Cc]onnect.*what to do: .*CONFOMEET_S3_URL' \
 		"CONFOMEET_S3_URL=http://127.0.0.1:$port" CONFOMEET_S3_RETRY_FOR=1s
 }
@@ -157,8 +156,7 @@ settings_come_from_a_file_and_the_environment_goes_before_it() {
 		CONFOMEET_S3_STORAGE_CLASS=STANDARD --config "$case_dir/finalize.env" "$session"
 	expect_code 0
 	expect keys from-the-environment/12345_a.mp4 "$(keys)"
-	expect "the file's value" from-the-file "$(s3_request HEAD "/$bucket/$(keys)" -I |
-		sed -n 's/^x-amz-meta-jibri-instance: *//Ip' | tr -d '\r')"
+	expect "the file's value" from-the-file "$(object_header "$(keys)" x-amz-meta-jibri-instance)"
 }
 
 a_settings_file_that_is_not_there() {

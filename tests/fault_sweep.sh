@@ -221,6 +221,11 @@ make_certificates() {
 
 # ---- all of them -----------------------------------------------------------------------------------
 
+# A user may have 1,000 buckets, and this server serves other tests too.
+remove_bucket() {
+	s3_request DELETE "/$1/$name" >/dev/null 2>&1 && s3_request DELETE "/$1" >/dev/null 2>&1
+}
+
 # work_through NUMBER: each WORKERSth fault, from that one on.
 work_through() {
 	local index=0
@@ -232,6 +237,7 @@ work_through() {
 		[ $((index % WORKERS)) = "$1" ] || continue
 		case_count=$((index - 1))
 		run a_fault "$recording" "$where" "$which" "$fault"
+		remove_bucket "e2e-$$-$index"
 	done <"$work/faults"
 }
 
