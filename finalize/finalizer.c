@@ -34,9 +34,10 @@ struct run {
     struct intake_result intake;
     bool media; /* which files are being delivered: media first */
     int64_t after_id;
-    bool changed;         /* a file changed under our hands: one more round */
-    uint64_t ended_bytes; /* of deliveries that have ended well, in this round */
-    struct error worst;   /* of all files: a permanent one before a transient one */
+    bool changed;              /* a file changed under our hands: one more round */
+    uint64_t ended_bytes;      /* of deliveries that have ended well, in this round */
+    struct error last_trouble; /* of the requests that were tried again */
+    struct error worst;        /* of all files: a permanent one before a transient one */
     struct finalizer_summary *summary;
 };
 
@@ -79,6 +80,8 @@ static void on_delivery_event(void *context, enum delivery_event event,
                                         .text = sentence,
                                         .file = file,
                                         .error = error});
+    if (event == DELIVERY_RETRY)
+        run->last_trouble = *error;
     if (event == DELIVERY_REMARK)
         note(run, file->id, sentence);
     else if (event == DELIVERY_UPLOADED)
@@ -213,7 +216,9 @@ static bool deliver(struct run *run, struct error *err)
     if (end == ENGINE_STOPPED)
         error_set(&failure, ERROR_STOPPED, "stopped before all was uploaded");
     else if (end == ENGINE_OUT_OF_TIME)
-        error_set(&failure, ERROR_STOPPED, "not all was uploaded within CONFOMEET_FINALIZE_WAIT");
+        error_set(
+            &failure, ERROR_STOPPED, "not all was uploaded within CONFOMEET_FINALIZE_WAIT%s%s",
+            run->last_trouble.text[0] ? "; the last trouble was: " : "", run->last_trouble.text);
     if (failure.kind != ERROR_NONE && run->worst.kind == ERROR_NONE)
         run->worst = failure;
     if (failure.kind != ERROR_NONE)

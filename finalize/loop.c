@@ -29,6 +29,7 @@ struct transfer {
     bool paused;       /* waits for the rate limit */
     bool local_failure;
     bool too_large;
+    bool headers_ended;
     bool ended;
     char local_reason[128]; /* of a local failure; curl would overwrite it in its own */
     char curl_error[CURL_ERROR_SIZE];
@@ -122,8 +123,13 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     struct transfer *transfer = context;
     size_t length = size * count;
 
-    if (length >= 5 && !memcmp(line, "HTTP/", 5)) /* a 100 Continue came before this one */
+    if (length >= 5 && !memcmp(line, "HTTP/", 5)) { /* a 100 Continue came before this one */
         buffer_clear(&transfer->reply.headers);
+        transfer->headers_ended = false;
+        return length;
+    }
+    if (*line == '\n' || (length == 2 && *line == '\r'))
+        transfer->headers_ended = true;
     else
         buffer_append(&transfer->reply.headers, line, length);
     return length; /* headers over the ceiling are dropped: none that we need is that far down */
@@ -310,7 +316,8 @@ static enum http_failure failure_of(struct transfer *transfer, CURLcode code)
         return HTTP_FAILED_TOO_LARGE;
     switch (code) {
     case CURLE_OK:
-        return HTTP_OK;
+        /* curl takes a reply that was cut off within its headers for a whole one. */
+        return transfer->headers_ended ? HTTP_OK : HTTP_FAILED_TRANSFER;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
         return HTTP_FAILED_RESOLVE;

@@ -289,6 +289,14 @@ static bool take_reason(struct upload *upload, struct s3_result *result, uint64_
     return true;
 }
 
+/* A 503 without a code of S3's comes from something in between: what is behind it may have acted.
+ */
+static bool may_be_done(const struct s3_result *result)
+{
+    return result->sent && (result->outcome == S3_RETRY ||
+                            (result->outcome == S3_SLOW_DOWN && !result->error.s3_code[0]));
+}
+
 static void take_put(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
 {
     switch (result->outcome) {
@@ -299,11 +307,9 @@ static void take_put(struct upload *upload, const struct s3_result *result, uint
     case S3_KEY_TAKEN:
         upload_go_to(upload, UPLOAD_STAGE_PROBE);
         break;
-    case S3_SLOW_DOWN: /* refused, so not stored */
-        try_again(upload, result, now_ms);
-        break;
-    default: /* S3_RETRY: HEAD decides, unless the server never saw it */
-        look_again(upload, result->sent ? UPLOAD_STAGE_PROBE : UPLOAD_STAGE_PUT, result, now_ms);
+    default: /* HEAD decides, unless it was not done for certain */
+        look_again(upload, may_be_done(result) ? UPLOAD_STAGE_PROBE : UPLOAD_STAGE_PUT, result,
+                   now_ms);
         break;
     }
 }
@@ -313,7 +319,7 @@ static bool take_created(struct upload *upload, const struct s3_result *result, 
 {
     struct journal_file *file = upload->options.file;
 
-    if (result->outcome == S3_RETRY && result->sent) {
+    if (may_be_done(result)) {
         upload_orphans_begin(&upload->orphans, file->key);
         look_again(upload, UPLOAD_STAGE_ORPHANS, result, now_ms);
         return true;
