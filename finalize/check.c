@@ -127,7 +127,8 @@ static void check_journal(struct check *check)
         return;
     }
     if (!journal_open(path, &journal, &error) || !journal_begin(journal, &error)) {
-        wrong_because(check, "journal", &error);
+        wrong(check, "journal", error.text,
+              "let this user write there, or set CONFOMEET_JOURNAL to a place where it can");
         return;
     }
     journal_rollback(journal);

@@ -29,8 +29,10 @@ struct http_request {
     char *url;          /* owned; sent as it is, dot segments included */
     char **headers;     /* owned; "Name: value" lines, ended by NULL; may be NULL */
     struct http_body body;
-    uint64_t idle_timeout_ms; /* given up when no byte moves for this long */
-    size_t reply_ceiling;     /* most bytes of reply body that are kept; more is a failure */
+    uint64_t idle_timeout_ms; /* given up when no byte moves for this long; curl takes a few seconds
+                                 to notice */
+    uint64_t timeout_ms;  /* given up when it has not ended after this long; 0: whatever it takes */
+    size_t reply_ceiling; /* most bytes of reply body that are kept; more is a failure */
 };
 
 enum http_failure {

@@ -245,6 +245,7 @@ static void set_network(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(idle_seconds ? idle_seconds : 1));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->request.timeout_ms);
     if (options->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
     if (options->proxy)

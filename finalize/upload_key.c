@@ -3,8 +3,22 @@
 #include "finalize/key.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define MAX_KEY_SUFFIX 99u
+
+/* The key is what the base key and its suffix make, not of another prefix in an earlier run. */
+static bool is_of_base_key(const struct upload *upload)
+{
+    const struct journal_file *file = upload->options.file;
+    char key[S3_MAX_KEY_BYTES + 1];
+    struct error ignored = ERROR_INIT;
+
+    if (!file->key_suffix)
+        return !strcmp(file->key, upload->options.base_key);
+    return key_add_suffix(upload->options.base_key, file->key_suffix, key, &ignored) &&
+           !strcmp(file->key, key);
+}
 
 bool upload_choose_key(struct upload *upload, struct error *err)
 {
@@ -14,7 +28,7 @@ bool upload_choose_key(struct upload *upload, struct error *err)
     struct error error = ERROR_INIT;
     bool taken = true;
 
-    for (wanted.key_suffix = file->key[0] ? file->key_suffix + 1 : file->key_suffix;
+    for (wanted.key_suffix = is_of_base_key(upload) ? file->key_suffix + 1 : 0;
          wanted.key_suffix <= MAX_KEY_SUFFIX; wanted.key_suffix++) {
         if (wanted.key_suffix == 1) /* the second of a name is "~2" */
             wanted.key_suffix = 2;

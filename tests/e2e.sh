@@ -55,7 +55,6 @@ start_server() {
 		if output=$(S3_PORT=$S3_PORT S3_TLS_PORT=$((S3_PORT + 1)) S3_CEPH_PORT=$((S3_PORT + 10)) \
 			"$tests/../scripts/s3-server" start 2>&1 >/dev/null); then
 			echo "$output"
-			outlive_stalls
 			"$tests/../scripts/s3-server" env >"$server_env"
 			return 0
 		fi
@@ -63,12 +62,6 @@ start_server() {
 	done
 	echo "$output" >&2
 	return 1
-}
-
-# A store that could not run for 16 s (a busy machine, or one that was paused) takes its own lease on
-# the data for expired, and with nobody to renew it with never answers again. The lease is 0.8 of this.
-outlive_stalls() {
-	ceph -c "$S3_STATE/ceph.conf" --connect-timeout 60 config set global osd_heartbeat_grace 86400
 }
 
 stop_server() {
