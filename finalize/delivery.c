@@ -44,14 +44,19 @@ static void on_report(void *context, const char *sentence)
                             NULL);
 }
 
+/* The file of that name, not the open one alone: another may have been put in its place. */
 static bool on_unchanged(void *context)
 {
     struct delivery *delivery = context;
     struct recording_identity identity;
     struct error err = ERROR_INIT;
+    int fd;
 
-    return recording_identify(delivery->fd, &identity, &err) &&
-           recording_same(&identity, &delivery->file.identity);
+    if (!recording_open_file(delivery->options.recording, delivery->file.path, &fd, &identity,
+                             &err))
+        return false;
+    close(fd);
+    return recording_same(&identity, &delivery->file.identity);
 }
 
 /* The day in the key: of the recording's name, or else of the file's last change. */
@@ -321,7 +326,13 @@ static bool translate(struct delivery *delivery, const struct upload_step *asked
 static void leave_upload(struct delivery *delivery)
 {
     const struct error *error = upload_error(delivery->upload);
+    struct error changed = ERROR_INIT;
 
+    if (error && error->kind != ERROR_CHANGED && !on_unchanged(delivery)) {
+        /* Whatever went wrong, it is another file now: that one is to be uploaded. */
+        error_set(&changed, ERROR_CHANGED, "%s changed while it was uploaded", delivery->file.path);
+        error = &changed;
+    }
     if (error) {
         end_with(delivery, error);
         return;

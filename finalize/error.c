@@ -6,11 +6,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Also those from U+0080 to U+009F, which terminals obey too, and what isn't UTF-8. */
 static void replace_control_characters(char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
+    while (*text) {
+        uint32_t character;
+        size_t length = utf8_read(text, &character);
+
+        if (!length || character < 0x20 || (character >= 0x7f && character < 0xa0)) {
+            length = length ? length : 1;
+            memset(text, '?', length);
+        }
+        text += length;
+    }
 }
 
 __attribute__((format(printf, 3, 0))) static void fill(struct error *err, enum error_kind kind,

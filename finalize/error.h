@@ -47,7 +47,8 @@ struct error {
 
 /*
  * Fills `err` unless it is filled already. Always returns false, so that a function can end with
- * `return error_set(...)`. Control characters in the text are replaced by '?'.
+ * `return error_set(...)`. Control characters in the text, and bytes that are not UTF-8, are
+ * replaced by '?'.
  */
 bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

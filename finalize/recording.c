@@ -45,16 +45,6 @@ bool recording_same(const struct recording_identity *a, const struct recording_i
            a->mtime_ns == b->mtime_ns;
 }
 
-bool recording_identify(int fd, struct recording_identity *ret_identity, struct error *err)
-{
-    struct stat status;
-
-    if (fstat(fd, &status) != 0)
-        return error_set_errno(err, recording_error_kind(errno), errno, "cannot look at a file");
-    *ret_identity = recording_identity_of(&status);
-    return true;
-}
-
 /* --- the session directory --- */
 
 /* Whether a name on the way to `path` is that of our own directory. */

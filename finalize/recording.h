@@ -80,10 +80,6 @@ bool recording_open_file(struct recording *recording, const char *path, int *ret
                          struct recording_identity *ret_identity, struct error *err)
     __attribute__((warn_unused_result));
 
-/* The identity of an open file. */
-bool recording_identify(int fd, struct recording_identity *ret_identity, struct error *err)
-    __attribute__((warn_unused_result));
-
 /*
  * Removes a file, provided that it still is `expected`; ERROR_CHANGED and nothing removed when it's
  * another. A file that is gone already is success. Directories below the session directory that
