@@ -39,7 +39,7 @@ static bool take(enum s3_outcome outcome, size_t count)
     result.listing.items = count ? calloc(count, sizeof *result.listing.items) : NULL;
     result.listing.count = count;
     for (size_t i = 0; i < count; i++) {
-        char id[16];
+        char id[32];
 
         snprintf(id, sizeof id, "u%zu", i + 1);
         result.listing.items[i].upload_id = strdup(id);
