@@ -1,8 +1,13 @@
 #include "finalize/journal_query.h"
 
+#include "finalize/recording.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A failed call's own words where it still has them: they name the table or the column. */
 static const char *reason(sqlite3 *database, int status)
@@ -24,11 +29,37 @@ static int failed_call(sqlite3 *database, int status)
     return sqlite3_system_errno(database);
 }
 
+/*
+ * Why no file can be made beside the journal, as an errno; 0 when one can be, or when nothing is
+ * known. SQLite keeps its log in such files and says no more than that it could not open one.
+ */
+static int why_no_file(const char *path)
+{
+    char directory[RECORDING_PATH_SIZE];
+    char *slash;
+    int fd;
+
+    if ((size_t)snprintf(directory, sizeof directory, "%s", path) >= sizeof directory)
+        return 0;
+    slash = strrchr(directory, '/');
+    if (!slash)
+        return 0;
+    slash[slash == directory] = 0;
+    fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EOPNOTSUPP || errno == EISDIR ? 0 : errno;
+    close(fd);
+    return 0;
+}
+
 bool journal_query_fail(struct sqlite3 *database, int status, const char *path, struct error *err)
 {
     const char *why = reason(database, status);
     int errno_value = failed_call(database, status);
     int primary = status == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : status & 0xff;
+
+    if (!errno_value && (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY))
+        errno_value = why_no_file(path);
 
     if (errno_value == ENOSPC || errno_value == EDQUOT)
         return error_set_errno(err, ERROR_TRANSIENT, errno_value, "no space for the journal %s",
