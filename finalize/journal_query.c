@@ -58,8 +58,11 @@ bool journal_query_fail(struct sqlite3 *database, int status, const char *path, 
     int errno_value = failed_call(database, status);
     int primary = status == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : status & 0xff;
 
-    if (!errno_value && (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY))
-        errno_value = why_no_file(path);
+    if (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY) {
+        int no_file = why_no_file(path);
+
+        errno_value = no_file ? no_file : errno_value;
+    }
 
     if (errno_value == ENOSPC || errno_value == EDQUOT)
         return error_set_errno(err, ERROR_TRANSIENT, errno_value, "no space for the journal %s",
@@ -87,7 +90,7 @@ bool journal_query_fail(struct sqlite3 *database, int status, const char *path, 
         error_set(err, ERROR_PERMANENT, "the journal cannot be used (%s): %s", why, path);
         break;
     }
-    if (!err->sys_errno)
+    if (errno_value)
         err->sys_errno = errno_value;
     return false;
 }
