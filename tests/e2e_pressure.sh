@@ -67,23 +67,24 @@ fill() {
 	[ "$left" -le "$2" ] || dd if=/dev/zero "of=$1/filler" bs=1024 "count=$((left - $2))" 2>/dev/null
 }
 
-# After a run: when the disk was too full for it, the next run with room finishes.
+# After a run: when the disk was too full for it, the next run with room finishes. The notice may
+# come again where no room was left to write down that it had been accepted, and only there.
 expect_next_run_finishes() {
+	local accepted=1
 	if [ "$code" != 0 ]; then
 		expect_code 75 'no space.*what to do: make room'
 		if [ "$(query 'SELECT state FROM file WHERE media')" = 3 ]; then
 			expect_nothing_lost
 		else
 			expect "the files" "$before" "$(state_of "$session")"
+			[ "$(query 'SELECT notice FROM file WHERE media')" != 2 ] ||
+				accepted=$((1 + $(accepted_notices)))
 		fi
 		rm "$1/filler"
 		finalize "$session"
 	fi
 	expect_done
-	# Two when the disk was full at the very moment at which the backend's answer was to be written down.
-	expect "Idempotency-Keys of accepted notices" 1 "$(jq -r 'select(.accepted) | .headers["idempotency-key"]' \
-		"$case_dir/backend.log" | sort -u | wc -l)"
-	expect_at_most "accepted notices" 2 "$(accepted_notices)"
+	expect "accepted notices" "$accepted" "$(accepted_notices)"
 }
 
 forget_notices() {
@@ -427,7 +428,7 @@ a_journal_on_a_read_only_disk() {
 
 # During the upload of three parts, when the first one is acknowledged.
 start_upload() {
-	start_finalize CONFOMEET_S3_RATE_LIMIT=6MiB "$session"
+	start_finalize CONFOMEET_S3_RATE_LIMIT=10MiB "$session"
 	upload_pid=$!
 	wait_for 30 has_parts 1
 }

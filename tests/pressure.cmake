@@ -7,13 +7,15 @@ target_compile_options(swap-at PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wstr
     -Wmissing-prototypes -Wvla -Wformat=2 $<$<BOOL:${WARNINGS_ARE_ERRORS}>:-Werror>)
 set_target_properties(swap-at PROPERTIES PREFIX "")
 
-foreach(name pressure security)
-    add_e2e_test(e2e_${name})
-    set_tests_properties(e2e_${name} PROPERTIES LABELS ${name} FIXTURES_REQUIRED e2e_server)
-endforeach()
+# With a lock of their own: they measure no time, and can go beside the other end-to-end tests.
+function(add_pressure_test name label)
+    add_e2e_test(${name})
+    set_tests_properties(${name} PROPERTIES LABELS ${label} FIXTURES_REQUIRED e2e_server
+        RESOURCE_LOCK pressure)
+endfunction()
 
-# Valgrind can't run a program that has the sanitizers in it.
-if(NOT SANITIZE)
-    add_e2e_test(valgrind)
-    set_tests_properties(valgrind PROPERTIES LABELS valgrind FIXTURES_REQUIRED e2e_server)
+add_pressure_test(e2e_pressure pressure)
+add_pressure_test(e2e_security security)
+if(NOT SANITIZE) # of which valgrind knows nothing
+    add_pressure_test(valgrind valgrind)
 endif()
