@@ -64,10 +64,18 @@ struct settings {
     char *recordings_dir; /* CONFOMEET_RECORDINGS_DIR; NULL: the directory above the session's */
     char *journal;        /* CONFOMEET_JOURNAL; NULL: <recordings dir>/.jibri-finalize/journal.db */
     char *instance_id;    /* JIBRI_INSTANCE_ID; NULL: none */
-    uint64_t finalize_wait_ms; /* CONFOMEET_FINALIZE_WAIT, 10min (1s..7d) */
+    uint64_t finalize_wait_ms; /* CONFOMEET_FINALIZE_WAIT, 10min (0..7d); 0: hand over at once */
     uint64_t keep_local_ms; /* CONFOMEET_KEEP_LOCAL, nothing: SETTINGS_KEEP_… or milliseconds */
     enum settings_log_level log_level;   /* CONFOMEET_LOG_LEVEL, info */
     enum settings_log_format log_format; /* CONFOMEET_LOG_FORMAT, text */
+    /* the watcher */
+    bool live_upload;         /* CONFOMEET_LIVE_UPLOAD, on: send parts while Jibri records */
+    uint64_t live_rate_limit; /* CONFOMEET_LIVE_RATE_LIMIT, bytes per second, 20Mbit; 0: none */
+    uint64_t retry_min_ms;    /* CONFOMEET_RETRY_MIN, 30s (1s..24h) */
+    uint64_t retry_max_ms;    /* CONFOMEET_RETRY_MAX, 1h (1s..7d) */
+    uint64_t orphan_after_ms; /* CONFOMEET_ORPHAN_AFTER, 10min (1s..7d) */
+    uint64_t journal_keep_ms; /* CONFOMEET_JOURNAL_KEEP, 30d: SETTINGS_KEEP_… or milliseconds */
+    uint64_t disk_warning_ms; /* CONFOMEET_DISK_WARNING, 4h (0: never; ..30d) */
 };
 
 /* One line for each wrong setting, all at once; never the value of a secret one. */

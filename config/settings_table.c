@@ -353,9 +353,9 @@ const struct settings_row settings_table[] = {
         .type = SETTINGS_DURATION,
         .offset = FIELD(finalize_wait_ms),
         .default_text = "10min",
-        .min = SECOND,
         .max = 7 * DAY,
-        .help = "How long Jibri may be held by an upload. What is left then is done later.",
+        .help = "How long Jibri may be held by an upload. What is left then is done later, by the "
+                "watcher where one runs; 0 hands over to a running watcher at once.",
     },
     {
         .name = "CONFOMEET_KEEP_LOCAL",
@@ -386,6 +386,81 @@ const struct settings_row settings_table[] = {
         .choices = log_formats,
         .help = "Whether messages are logged as text or as one JSON object a line.",
     },
+    /* the watcher */
+    {
+        .name = "CONFOMEET_LIVE_UPLOAD",
+        .group = SETTINGS_GROUP_WATCHER,
+        .type = SETTINGS_BOOLEAN,
+        .offset = FIELD(live_upload),
+        .default_text = "on",
+        .help = "Sends the finished parts of a recording while Jibri still records, so that little "
+                "is left when the meeting ends.",
+    },
+    {
+        .name = "CONFOMEET_LIVE_RATE_LIMIT",
+        .group = SETTINGS_GROUP_WATCHER,
+        .type = SETTINGS_RATE,
+        .offset = FIELD(live_rate_limit),
+        .default_text = "20Mbit",
+        .min = 1024,
+        .max = UINT64_MAX,
+        .example = "5MiB",
+        .help = "How much may be sent while Jibri records, in bytes a second or as in 20Mbit; 0 is "
+                "no limit. It has to be above what a recording grows by.",
+    },
+    {
+        .name = "CONFOMEET_RETRY_MIN",
+        .group = SETTINGS_GROUP_WATCHER,
+        .type = SETTINGS_DURATION,
+        .offset = FIELD(retry_min_ms),
+        .default_text = "30s",
+        .min = SECOND,
+        .max = DAY,
+        .help = "How long the watcher waits before it tries again what failed. The pause doubles "
+                "with every try, up to CONFOMEET_RETRY_MAX.",
+    },
+    {
+        .name = "CONFOMEET_RETRY_MAX",
+        .group = SETTINGS_GROUP_WATCHER,
+        .type = SETTINGS_DURATION,
+        .offset = FIELD(retry_max_ms),
+        .default_text = "1h",
+        .min = SECOND,
+        .max = 7 * DAY,
+        .help = "The longest pause between two tries. What needs a person is tried again at this "
+                "pace.",
+    },
+    {
+        .name = "CONFOMEET_ORPHAN_AFTER",
+        .group = SETTINGS_GROUP_WATCHER,
+        .type = SETTINGS_DURATION,
+        .offset = FIELD(orphan_after_ms),
+        .default_text = "10min",
+        .min = SECOND,
+        .max = 7 * DAY,
+        .help = "How long a session directory has to be quiet, and without a writer, before the "
+                "watcher finalizes it itself.",
+    },
+    {
+        .name = "CONFOMEET_JOURNAL_KEEP",
+        .group = SETTINGS_GROUP_WATCHER,
+        .type = SETTINGS_KEEP,
+        .offset = FIELD(journal_keep_ms),
+        .default_text = "30d",
+        .max = 3650 * DAY,
+        .help = "How long the journal remembers recordings that are done: nothing, forever, or a "
+                "time such as 30d; a bare number counts hours.",
+    },
+    {
+        .name = "CONFOMEET_DISK_WARNING",
+        .group = SETTINGS_GROUP_WATCHER,
+        .type = SETTINGS_DURATION,
+        .offset = FIELD(disk_warning_ms),
+        .default_text = "4h",
+        .max = 30 * DAY,
+        .help = "The watcher warns when the recordings disk will be full within this time at the "
+                "current rate; 0 is never.",
+    },
 };
 
 const size_t settings_table_length = sizeof(settings_table) / sizeof(settings_table[0]);
@@ -405,10 +480,9 @@ const struct settings_row *settings_table_find(const char *name)
 const char *settings_table_group_title(enum settings_group group)
 {
     static const char *const titles[SETTINGS_GROUPS] = {
-        [SETTINGS_GROUP_BUCKET] = "The bucket",
-        [SETTINGS_GROUP_NETWORK] = "The network",
-        [SETTINGS_GROUP_BACKEND] = "The backend",
-        [SETTINGS_GROUP_MACHINE] = "This machine",
+        [SETTINGS_GROUP_BUCKET] = "The bucket",   [SETTINGS_GROUP_NETWORK] = "The network",
+        [SETTINGS_GROUP_BACKEND] = "The backend", [SETTINGS_GROUP_MACHINE] = "This machine",
+        [SETTINGS_GROUP_WATCHER] = "The watcher",
     };
     return titles[group];
 }

@@ -36,10 +36,10 @@ enum statement {
     "id, recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns, "          \
     "object_bytes, state, mark, key, key_suffix, phase, phase_at, upload_id, part_size_bytes, " \
     "etag, uploaded_at, notice, backend_row, safe_at, removed_at, last_error"
-#define RECORDING_COLUMNS                                                                        \
-    "id, directory, session_id, state, tries, created_at, updated_at, next_try_at, last_error, " \
-    "meeting_url, share"
-#define PART_COLUMNS "number, length, fingerprint, etag"
+#define RECORDING_COLUMNS                                                                      \
+    "id, directory, session_id, state, tries, failures, created_at, updated_at, next_try_at, " \
+    "last_error, reason, meeting_url, share"
+#define PART_COLUMNS "number, length, fingerprint, etag, acknowledged_at"
 
 static const char *const statement_sql[STATEMENTS] = {
     /* A write from the start: one that began as a read can't wait for other writers. */
@@ -56,8 +56,9 @@ static const char *const statement_sql[STATEMENTS] = {
         "next_try_at, last_error, meeting_url, share) VALUES (?, ?, ?, 1, ?, ?, 0, '', '', -1) "
         "ON CONFLICT (directory) DO UPDATE SET state = excluded.state, tries = tries + 1, "
         "updated_at = excluded.updated_at",
-    [SAVE_RECORDING] = "UPDATE recording SET state = ?, tries = ?, updated_at = ?, "
-                       "next_try_at = ?, last_error = ?, meeting_url = ?, share = ? WHERE id = ?",
+    [SAVE_RECORDING] =
+        "UPDATE recording SET state = ?, tries = ?, failures = ?, updated_at = ?, next_try_at = ?, "
+        "last_error = ?, reason = ?, meeting_url = ?, share = ? WHERE id = ?",
     [FIND_FILE] = "SELECT " FILE_COLUMNS " FROM file WHERE recording_id = ? AND path = ?",
     [ADD_FILE] =
         "INSERT INTO file (incomplete, device, inode, size_bytes, mtime_ns, object_bytes, state, "
@@ -74,10 +75,10 @@ static const char *const statement_sql[STATEMENTS] = {
     [FIND_PART] = "SELECT " PART_COLUMNS " FROM part WHERE file_id = ? AND number = ?",
     [NEXT_PART] = "SELECT " PART_COLUMNS " FROM part "
                   "WHERE file_id = ? AND number > ? ORDER BY number LIMIT 1",
-    [SAVE_PART] = "INSERT INTO part (file_id, number, length, fingerprint, etag) "
-                  "VALUES (?, ?, ?, ?, ?) ON CONFLICT (file_id, number) DO UPDATE "
+    [SAVE_PART] = "INSERT INTO part (file_id, number, length, fingerprint, etag, acknowledged_at) "
+                  "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (file_id, number) DO UPDATE "
                   "SET length = excluded.length, fingerprint = excluded.fingerprint, "
-                  "etag = excluded.etag",
+                  "etag = excluded.etag, acknowledged_at = excluded.acknowledged_at",
     [FORGET_PART] = "DELETE FROM part WHERE file_id = ? AND number = ?",
     [FORGET_PARTS] = "DELETE FROM part WHERE file_id = ?",
     [ADD_EVENT] = "INSERT INTO event (recording_id, file_id, at, text) VALUES (?, ?, ?, ?)",
@@ -181,12 +182,14 @@ static void get_recording(struct journal_query *query, struct journal_recording 
     journal_query_get_text(query, recording->directory, sizeof recording->directory);
     journal_query_get_text(query, recording->session_id, sizeof recording->session_id);
     recording->state = (enum journal_recording_state)journal_query_get_integer(
-        query, JOURNAL_RECORDING_WORKING, JOURNAL_RECORDING_DONE);
+        query, JOURNAL_RECORDING_WORKING, JOURNAL_RECORDING_ABANDONED);
     recording->tries = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
+    recording->failures = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
     recording->created_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
     recording->updated_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
     recording->next_try_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
     journal_query_get_text(query, recording->last_error, sizeof recording->last_error);
+    journal_query_get_text(query, recording->reason, sizeof recording->reason);
     journal_query_get_text(query, recording->meeting_url, sizeof recording->meeting_url);
     recording->share = (int)journal_query_get_integer(query, -1, 1);
 }
@@ -265,9 +268,11 @@ bool journal_save_recording(struct journal *journal, const struct journal_record
         return false;
     journal_query_put_integer(&query, recording->state);
     journal_query_put_integer(&query, recording->tries);
+    journal_query_put_integer(&query, recording->failures);
     journal_query_put_integer(&query, now);
     journal_query_put_integer(&query, recording->next_try_at);
     journal_query_put_text(&query, recording->last_error);
+    journal_query_put_text(&query, recording->reason);
     journal_query_put_text(&query, recording->meeting_url);
     journal_query_put_integer(&query, recording->share);
     journal_query_put_integer(&query, recording->id);
@@ -428,6 +433,7 @@ static bool load_part(struct journal_query *query, struct journal_part *ret_part
         part.has_fingerprint =
             journal_query_get_bytes(query, part.fingerprint, sizeof part.fingerprint);
         journal_query_get_text(query, part.etag, sizeof part.etag);
+        part.acknowledged_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
         if (!journal_query_end(query, err))
             return false;
         *ret_part = part;
@@ -496,6 +502,7 @@ bool journal_save_part(struct journal *journal, int64_t file_id, const struct jo
     else
         journal_query_put_null(&query);
     journal_query_put_text(&query, part->etag);
+    journal_query_put_integer(&query, part->acknowledged_at);
     return journal_query_change_row(&query, NULL, err);
 }
 

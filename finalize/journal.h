@@ -27,8 +27,12 @@ enum journal_recording_state { /* values are stored: never renumbered */
                                    1, /* somebody works on it, or did when the machine stopped */
                                JOURNAL_RECORDING_WAITING =
                                    2, /* something failed that may go away by itself */
-                               JOURNAL_RECORDING_FAILED = 3, /* needs a person */
-                               JOURNAL_RECORDING_DONE = 4    /* all of it is safe */
+                               JOURNAL_RECORDING_FAILED = 3,    /* needs a person */
+                               JOURNAL_RECORDING_DONE = 4,      /* all of it is safe */
+                               JOURNAL_RECORDING_RECORDING = 5, /* Jibri still writes; finished
+                                                                   parts are sent meanwhile */
+                               JOURNAL_RECORDING_ABANDONED = 6  /* a person gave it up: the files
+                                                                   stay, nothing is tried */
 };
 
 struct journal_recording {
@@ -37,10 +41,12 @@ struct journal_recording {
     char session_id[RECORDING_NAME_SIZE];
     enum journal_recording_state state;
     unsigned tries;     /* runs begun on it */
+    unsigned failures;  /* of them, since the last one that got somewhere */
     int64_t created_at; /* seconds since 1970, as all times here */
     int64_t updated_at;
     int64_t next_try_at;    /* 0: not set */
     char last_error[640];   /* "" when the last run had none */
+    char reason[256];       /* why a person gave it up; "" unless ABANDONED */
     char meeting_url[2048]; /* from metadata.json; "" unknown */
     int share;              /* from metadata.json: 0, 1, or -1 unknown */
 };
@@ -114,6 +120,7 @@ struct journal_part {
     bool has_fingerprint;    /* false: learned from ListParts, its bytes were never compared */
     uint8_t fingerprint[16]; /* XXH3-128 of the bytes that were sent */
     char etag[S3_ETAG_SIZE];
+    int64_t acknowledged_at; /* 0: not known */
 };
 
 /*

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID  0x4a464a31 /* "JFJ1": tells our file from any other SQLite file */
-#define SCHEMA_VERSION  1
+#define SCHEMA_VERSION  2
 #define BUSY_TIMEOUT_MS 10000
 #define RETRY_PAUSE_MS  20
 
@@ -28,14 +28,18 @@ static const char *const tables[] = {
     "    id INTEGER PRIMARY KEY,\n"
     "    directory BLOB NOT NULL UNIQUE CHECK (typeof(directory) = 'blob'), -- absolute path\n"
     "    session_id BLOB NOT NULL CHECK (typeof(session_id) = 'blob'),\n"
-    "    state INTEGER NOT NULL CHECK (state IN (1, 2, 3, 4)),\n"
+    "    state INTEGER NOT NULL CHECK (state IN (1, 2, 3, 4, 5, 6)),\n"
     "        -- 1 working: worked on, or was when the machine stopped; 2 waiting: will be tried\n"
-    "        -- again; 3 failed: needs a person; 4 done\n"
+    "        -- again; 3 failed: needs a person; 4 done; 5 recording: Jibri still writes, its\n"
+    "        -- finished parts are sent; 6 abandoned: given up by a person, the files stay\n"
     "    tries INTEGER NOT NULL CHECK (tries >= 0), -- runs begun on it\n"
+    "    failures INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0), -- of them, since the last\n"
+    "        -- one that got somewhere\n"
     "    created_at INTEGER NOT NULL,\n"
     "    updated_at INTEGER NOT NULL,\n"
     "    next_try_at INTEGER NOT NULL, -- 0: not set\n"
     "    last_error TEXT NOT NULL, -- '': the last run had none\n"
+    "    reason TEXT NOT NULL DEFAULT '', -- why a person gave it up\n"
     "    meeting_url TEXT NOT NULL, -- from metadata.json; '': unknown\n"
     "    share INTEGER NOT NULL CHECK (share IN (-1, 0, 1)) -- from metadata.json; -1: unknown\n"
     ")",
@@ -93,6 +97,7 @@ static const char *const tables[] = {
     "    fingerprint BLOB CHECK (length(fingerprint) = 16),\n"
     "        -- XXH3-128 of the bytes that were sent; NULL: not compared, known by ListParts\n"
     "    etag TEXT NOT NULL,\n"
+    "    acknowledged_at INTEGER NOT NULL DEFAULT 0, -- when the bucket did\n"
     "    PRIMARY KEY (file_id, number)\n"
     ") WITHOUT ROWID",
 
@@ -104,6 +109,15 @@ static const char *const tables[] = {
     "    at INTEGER NOT NULL,\n"
     "    text TEXT NOT NULL\n"
     ")",
+
+    "CREATE TABLE claim (\n"
+    "    -- A process that waits for a recording's lock: whoever holds it for the watcher gives\n"
+    "    -- way.\n"
+    "    directory BLOB NOT NULL CHECK (typeof(directory) = 'blob'),\n"
+    "    pid INTEGER NOT NULL,\n"
+    "    at INTEGER NOT NULL,\n"
+    "    PRIMARY KEY (directory, pid)\n"
+    ") WITHOUT ROWID",
 
     "CREATE INDEX event_by_recording ON event (recording_id)",
 
@@ -195,7 +209,68 @@ static int switch_to_wal(struct opening *opening)
     return status == SQLITE_OK && !switched ? SQLITE_CANTOPEN : status;
 }
 
-/* Later versions bring older files up to date here, one version after the other. */
+/* The text that creates a table or an index, by its name. */
+static const char *find_table(const char *name)
+{
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        const char *words = strchr(tables[i], ' ') + 1; /* behind CREATE */
+
+        words = strchr(words, ' ') + 1; /* behind TABLE */
+        if (!strncmp(words, name, strlen(name)) && words[strlen(name)] == ' ')
+            return tables[i];
+    }
+    return NULL;
+}
+
+/* Makes a table anew, as it is in this version, with the rows of the old one. */
+static int rebuild_table(struct opening *opening, const char *name, const char *columns)
+{
+    char sql[1024];
+    int status;
+
+    snprintf(sql, sizeof sql, "ALTER TABLE %s RENAME TO %s_before", name, name);
+    status = execute(opening, sql);
+    if (status == SQLITE_OK)
+        status = execute(opening, find_table(name));
+    snprintf(sql, sizeof sql, "INSERT INTO %s (%s) SELECT %s FROM %s_before; DROP TABLE %s_before",
+             name, columns, columns, name, name);
+    return status == SQLITE_OK ? execute(opening, sql) : status;
+}
+
+static int upgrade_from_1(struct opening *opening)
+{
+    int status = rebuild_table(opening, "recording",
+                               "id, directory, session_id, state, tries, created_at, updated_at, "
+                               "next_try_at, last_error, meeting_url, share");
+
+    if (status == SQLITE_OK)
+        status = rebuild_table(opening, "part", "file_id, number, length, fingerprint, etag");
+    return status == SQLITE_OK ? execute(opening, find_table("claim")) : status;
+}
+
+/* Brings an older file up to date, one version after the other. */
+static int upgrade(struct opening *opening)
+{
+    static int (*const steps[])(struct opening *) = {[1] = upgrade_from_1};
+    char identity[48];
+    /* Else renaming a table would rename it where others refer to it, too. */
+    int status = execute(opening, "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON;"
+                                  "BEGIN IMMEDIATE");
+
+    if (status == SQLITE_OK)
+        status = read_identity_now(opening);
+    while (status == SQLITE_OK && opening->version < SCHEMA_VERSION) {
+        status = steps[opening->version](opening);
+        opening->version++;
+        snprintf(identity, sizeof identity, "PRAGMA user_version = %d", (int)opening->version);
+        if (status == SQLITE_OK)
+            status = execute(opening, identity);
+    }
+    status = end_transaction(opening, status);
+    execute(opening, "PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON");
+    return status;
+}
+
 static int create_tables(struct opening *opening)
 {
     char identity[96];
@@ -274,6 +349,8 @@ static bool set_up(struct opening *opening, const char *path, struct error *err)
     status = insist(switch_to_wal, opening);
     if (status == SQLITE_OK && is_empty(opening))
         status = insist(create_tables, opening);
+    else if (status == SQLITE_OK && opening->version < SCHEMA_VERSION)
+        status = insist(upgrade, opening);
     if (status != SQLITE_OK)
         return journal_query_fail(opening->database, status, path, err);
     return judge_identity(opening, path, err);

@@ -92,7 +92,7 @@ bool upload_take_reply(struct upload *upload, unsigned slot, struct s3_result *r
                        uint64_t now_ms, int64_t now, struct error *err)
 {
     if (slot != CONTROL_SLOT)
-        return upload_parts_take_reply(&upload->parts, slot, result, now_ms, err);
+        return upload_parts_take_reply(&upload->parts, slot, result, now_ms, now, err);
     return upload_take_control_reply(upload, result, now_ms, now, err);
 }
 

@@ -248,9 +248,10 @@ bool upload_parts_take_bytes(struct upload_parts *parts, unsigned slot_number,
 }
 
 static bool take_acknowledgement(struct upload_parts *parts, struct upload_slot *slot,
-                                 const struct s3_result *result, struct error *err)
+                                 const struct s3_result *result, int64_t now, struct error *err)
 {
-    struct journal_part part = {.number = slot->part_number, .has_fingerprint = true};
+    struct journal_part part = {
+        .number = slot->part_number, .has_fingerprint = true, .acknowledged_at = now};
 
     part.length = range_of(parts, slot->part_number).length;
     memcpy(part.fingerprint, slot->fingerprint, sizeof part.fingerprint);
@@ -284,14 +285,15 @@ static void try_again(struct upload_parts *parts, struct upload_slot *slot,
 }
 
 bool upload_parts_take_reply(struct upload_parts *parts, unsigned slot_number,
-                             const struct s3_result *result, uint64_t now_ms, struct error *err)
+                             const struct s3_result *result, uint64_t now_ms, int64_t now,
+                             struct error *err)
 {
     struct upload_slot *slot = &parts->slots[slot_number - 1];
 
     assert(slot->state == UPLOAD_SLOT_SENDING);
     switch (result->outcome) {
     case S3_DONE:
-        return take_acknowledgement(parts, slot, result, err);
+        return take_acknowledgement(parts, slot, result, now, err);
     case S3_SIGN_AGAIN:
         slot->state = UPLOAD_SLOT_READY;
         return true;

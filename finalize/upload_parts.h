@@ -88,7 +88,7 @@ bool upload_parts_take_bytes(struct upload_parts *parts, unsigned slot,
     __attribute__((warn_unused_result));
 
 bool upload_parts_take_reply(struct upload_parts *parts, unsigned slot,
-                             const struct s3_result *result, uint64_t now_ms, struct error *err)
-    __attribute__((warn_unused_result));
+                             const struct s3_result *result, uint64_t now_ms, int64_t now,
+                             struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -85,7 +85,7 @@ static void give_reply(unsigned slot, enum s3_outcome outcome, const char *code,
         error_set(&result.error, outcome == S3_REFUSED ? ERROR_PERMANENT : ERROR_TRANSIENT,
                   "the server says %s", code);
     snprintf(result.error.s3_code, sizeof result.error.s3_code, "%s", code);
-    ck_assert(upload_parts_take_reply(&parts, slot, &result, now_ms, &err));
+    ck_assert(upload_parts_take_reply(&parts, slot, &result, now_ms, 1000, &err));
 }
 
 static bool is_held(unsigned number, struct journal_part *ret_part)
