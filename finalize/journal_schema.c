@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID  0x4a464a31 /* "JFJ1": tells our file from any other SQLite file */
-#define SCHEMA_VERSION  2
+#define SCHEMA_VERSION  3
 #define BUSY_TIMEOUT_MS 10000
 #define RETRY_PAUSE_MS  20
 
@@ -41,7 +41,9 @@ static const char *const tables[] = {
     "    last_error TEXT NOT NULL, -- '': the last run had none\n"
     "    reason TEXT NOT NULL DEFAULT '', -- why a person gave it up\n"
     "    meeting_url TEXT NOT NULL, -- from metadata.json; '': unknown\n"
-    "    share INTEGER NOT NULL CHECK (share IN (-1, 0, 1)) -- from metadata.json; -1: unknown\n"
+    "    share INTEGER NOT NULL CHECK (share IN (-1, 0, 1)), -- from metadata.json; -1: unknown\n"
+    "    meeting_id INTEGER NOT NULL DEFAULT 0 CHECK (meeting_id BETWEEN 0 AND 2147483647)\n"
+    "        -- given by a person for files whose names have none; 0: not given\n"
     ")",
 
     "CREATE TABLE file (\n"
@@ -248,10 +250,17 @@ static int upgrade_from_1(struct opening *opening)
     return status == SQLITE_OK ? execute(opening, find_table("claim")) : status;
 }
 
+static int upgrade_from_2(struct opening *opening)
+{
+    return rebuild_table(opening, "recording",
+                         "id, directory, session_id, state, tries, failures, created_at, "
+                         "updated_at, next_try_at, last_error, reason, meeting_url, share");
+}
+
 /* Brings an older file up to date, one version after the other. */
 static int upgrade(struct opening *opening)
 {
-    static int (*const steps[])(struct opening *) = {[1] = upgrade_from_1};
+    static int (*const steps[])(struct opening *) = {[1] = upgrade_from_1, [2] = upgrade_from_2};
     char identity[48];
     /* Else renaming a table would rename it where others refer to it, too. */
     int status = execute(opening, "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON;"
