@@ -13,11 +13,27 @@
 #include <string.h>
 #include <unistd.h>
 
-int command_fail(const struct error *err)
+static int fail_with(const struct error *err, const char *advice)
 {
     fflush(stdout);
-    fprintf(stderr, "jibri-finalize: %s; what to do: %s\n", err->text, explain_advice(err));
+    fprintf(stderr, "jibri-finalize: %s; what to do: %s\n", err->text, advice);
     return (int)explain_exit_code(err);
+}
+
+int command_fail(const struct error *err)
+{
+    switch (err->kind) { /* which mean something else to an operator than to Jibri's call */
+    case ERROR_NO_INPUT:
+        return fail_with(err, "see jibri-finalize status --all for what there is");
+    case ERROR_USAGE:
+        return fail_with(err, "name it by its session directory; jibri-finalize status shows all");
+    case ERROR_DAMAGED:
+        return fail_with(err, "jibri-finalize DIR, with a session directory, sets the journal "
+                              "aside and makes a new one from what is on the disk and in the "
+                              "bucket");
+    default:
+        return fail_with(err, explain_advice(err));
+    }
 }
 
 int command_misused(const char *name, const char *format, ...)
@@ -128,6 +144,7 @@ bool command_open(struct command *command, const struct command_line *line,
                   enum command_needs needs, const char *argument, int *ret_code)
 {
     struct error err = ERROR_INIT;
+    char advice[OWNER_ADVICE_SIZE] = "";
 
     *command = (struct command){.complete = false};
     if (!load(command, line, needs)) {
@@ -139,9 +156,9 @@ bool command_open(struct command *command, const struct command_line *line,
     if (needs == COMMAND_WORKS)
         program_say_warnings(&command->problems);
     if (find_place(command, argument, &err) && owner_become(command->recordings_dir, &err) &&
-        owner_may_use(command->journal, &err))
+        owner_may_use(command->journal, advice, &err))
         return true;
-    *ret_code = command_fail(&err);
+    *ret_code = advice[0] ? fail_with(&err, advice) : command_fail(&err);
     return false;
 }
 

@@ -185,7 +185,7 @@ static int retry_one(const struct command *command, const struct retry *retry,
     struct error err = ERROR_INIT;
 
     wishes.retries_abandoned = !retry->all;
-    if (open_writer_in(target->directory)) {
+    if (open_writer_in(target->directory) == OPEN_WRITER_THERE) {
         error_set(&err, ERROR_TRANSIENT,
                   "somebody still writes to a recording in %s: it is left alone",
                   target->directory);

@@ -165,6 +165,9 @@ const char *explain_advice(const struct error *err)
         advice = advice_for_backend_status(err->http_status);
     if (!advice && err->sys_errno)
         advice = advice_for_errno(err->sys_errno);
+    if (!advice && strstr(err->text, "does not begin with a meeting id"))
+        advice = "jibri-finalize retry --meeting-id NUMBER, with the same directory, tells the "
+                 "backend of it";
     return advice ? advice : advice_for_kind(err->kind);
 }
 

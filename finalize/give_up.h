@@ -32,7 +32,7 @@ struct give_up_result {
 /*
  * Waits for who works on it, who gives way if it is the watcher. ERROR_STOPPED when the wait was
  * stopped, ERROR_NO_INPUT when neither the directory nor a row of it is there; ERROR_USAGE when it
- * is safe already.
+ * is safe already: there is nothing to give up.
  */
 bool give_up(const struct give_up *giving_up, struct give_up_result *ret_result, struct error *err)
     __attribute__((warn_unused_result));

@@ -6,37 +6,53 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-bool open_writer_has(int fd)
+enum open_writer open_writer_of(int fd)
 {
     /* Sent when somebody opens it for writing while we have the lease. */
     void (*before)(int) = signal(SIGIO, SIG_IGN);
-    bool has = fcntl(fd, F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN;
+    enum open_writer writer = OPEN_WRITER_NONE;
 
-    if (!has)
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
         (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+    else
+        writer = errno == EAGAIN ? OPEN_WRITER_THERE : OPEN_WRITER_UNKNOWN;
     (void)signal(SIGIO, before == SIG_ERR ? SIG_DFL : before);
-    return has;
+    return writer;
 }
 
-bool open_writer_in(const char *directory)
+static enum open_writer look_at(int directory, const char *name)
+{
+    int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat status;
+    enum open_writer writer = OPEN_WRITER_UNKNOWN;
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ELOOP ? OPEN_WRITER_NONE : OPEN_WRITER_UNKNOWN;
+    if (fstat(fd, &status) == 0)
+        writer = S_ISREG(status.st_mode) ? open_writer_of(fd) : OPEN_WRITER_NONE;
+    close(fd);
+    return writer;
+}
+
+enum open_writer open_writer_in(const char *directory)
 {
     DIR *list = opendir(directory);
+    enum open_writer writer = OPEN_WRITER_NONE;
     struct dirent *entry;
-    bool has = false;
 
-    while (list && !has && (entry = readdir(list))) {
-        int fd;
+    if (!list)
+        return errno == ENOENT ? OPEN_WRITER_NONE : OPEN_WRITER_UNKNOWN;
+    while (writer != OPEN_WRITER_THERE && (entry = readdir(list))) {
+        enum open_writer one = file_name_is_media(entry->d_name)
+                                   ? look_at(dirfd(list), entry->d_name)
+                                   : OPEN_WRITER_NONE;
 
-        if (!file_name_is_media(entry->d_name))
-            continue;
-        fd = openat(dirfd(list), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        has = fd >= 0 && open_writer_has(fd);
-        if (fd >= 0)
-            close(fd);
+        if (one != OPEN_WRITER_NONE)
+            writer = one;
     }
-    if (list)
-        closedir(list);
-    return has;
+    closedir(list);
+    return writer;
 }

@@ -60,9 +60,10 @@ static bool stat_nearest(const char *journal, struct stat *ret_status)
     return false;
 }
 
-bool owner_may_use(const char *journal, struct error *err)
+bool owner_may_use(const char *journal, char ret_advice[OWNER_ADVICE_SIZE], struct error *err)
 {
-    char owner[NAME_SIZE], self[NAME_SIZE], user[NAME_SIZE + 8];
+    char owner[NAME_SIZE], self[NAME_SIZE];
+    const struct passwd *entry;
     struct stat status;
 
     if (!stat_nearest(journal, &status) || status.st_uid == geteuid() ||
@@ -70,12 +71,17 @@ bool owner_may_use(const char *journal, struct error *err)
         return true;
     name_user(status.st_uid, owner);
     name_user(geteuid(), self);
-    if (getpwuid(status.st_uid))
-        snprintf(user, sizeof user, "%s", owner);
+    entry = getpwuid(status.st_uid);
+    if (entry)
+        snprintf(ret_advice, OWNER_ADVICE_SIZE,
+                 "call it as that user: docker exec -u %s ..., or, as root, su -s /bin/sh %s -c "
+                 "'jibri-finalize ...'",
+                 entry->pw_name, entry->pw_name);
     else
-        snprintf(user, sizeof user, "%ld", (long)status.st_uid);
-    return error_set(err, ERROR_PERMANENT,
-                     "the journal %.300s is %s's, and this is %s; call it as that user (docker "
-                     "exec -u %s ..., or as root: su -s /bin/sh %s -c 'jibri-finalize ...')",
-                     journal, owner, self, user, user);
+        snprintf(
+            ret_advice, OWNER_ADVICE_SIZE,
+            "call it as that user: docker exec -u %ld ..., or as root, which becomes that user",
+            (long)status.st_uid);
+    return error_set(err, ERROR_PERMANENT, "the journal %.400s belongs to %s, and this is %s",
+                     journal, owner, self);
 }

@@ -18,10 +18,14 @@
  */
 bool owner_become(const char *directory, struct error *err) __attribute__((warn_unused_result));
 
+/* Room for owner_may_use()'s advice. */
+#define OWNER_ADVICE_SIZE 256
+
 /*
  * Whether this user may use the journal (that needn't be there). ERROR_PERMANENT when it is another
- * user's: the text says whose it is, and how to call it as that one.
+ * user's; `ret_advice` says how to call the program as that one.
  */
-bool owner_may_use(const char *journal, struct error *err) __attribute__((warn_unused_result));
+bool owner_may_use(const char *journal, char ret_advice[OWNER_ADVICE_SIZE], struct error *err)
+    __attribute__((warn_unused_result));
 
 #endif

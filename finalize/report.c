@@ -149,8 +149,10 @@ static enum report_state state_of(const struct walk *walk, const struct journal_
         return lost ? REPORT_LOST : REPORT_SAFE;
     case JOURNAL_RECORDING_WORKING:
         return worker || !walk->locks.known ? REPORT_UPLOADING : REPORT_INTERRUPTED;
-    case JOURNAL_RECORDING_RECORDING:
-        return REPORT_RECORDING;
+    case JOURNAL_RECORDING_RECORDING: /* until the watcher sees that nobody writes any more */
+        return worker || !walk->locks.known || open_writer_in(row->directory) != OPEN_WRITER_NONE
+                   ? REPORT_RECORDING
+                   : REPORT_INTERRUPTED;
     case JOURNAL_RECORDING_WAITING:
         return worker ? REPORT_UPLOADING : REPORT_WAITING;
     case JOURNAL_RECORDING_FAILED:
@@ -197,9 +199,9 @@ static bool begin_recording(struct walk *walk, const struct journal_recording *r
     if (row->id)
         recording->state = state_of(walk, row, lost, recording->worker_pid);
     else
-        recording->state = recording->worker_pid            ? REPORT_UPLOADING
-                           : open_writer_in(row->directory) ? REPORT_RECORDING
-                                                            : REPORT_FOUND;
+        recording->state = recording->worker_pid                                 ? REPORT_UPLOADING
+                           : open_writer_in(row->directory) == OPEN_WRITER_THERE ? REPORT_RECORDING
+                                                                                 : REPORT_FOUND;
     if (row->meeting_id)
         snprintf(recording->meeting, sizeof recording->meeting, "%ld", (long)row->meeting_id);
     walk->open = true;

@@ -10,14 +10,14 @@
 #include <time.h>
 
 #define WIDE_COLUMNS    100u /* from here on the detail stands in the line */
-#define TABLE_COLUMNS   62u  /* below, a recording is a few lines instead of a row */
+#define TABLE_COLUMNS   64u  /* below, a recording is a few lines instead of a row */
 #define SUMMARY_ERROR   160u /* columns of an error in the summary */
-#define ID_COLUMNS      6u
+#define ID_COLUMNS      8u
 #define TIME_COLUMNS    16u
 #define MEETING_COLUMNS 12u
 #define SIZE_COLUMNS    9u
 #define STATE_COLUMNS   11u
-#define LABEL_COLUMNS   13u
+#define LABEL_COLUMNS   15u
 
 static const struct {
     const char *words;  /* in the table */
@@ -431,6 +431,10 @@ void status_text_append_title(struct buffer *out, const struct report_recording 
     append_coloured(out, looks[recording->state].words, looks[recording->state].colour, style);
     buffer_append_text(out, "  ");
     cell_append(out, status_text_id(recording, id), 0);
+    if (recording->meeting[0]) {
+        buffer_append_text(out, "  meeting ");
+        cell_append(out, recording->meeting, 0);
+    }
     buffer_append_format(out, "  since %s\n", status_text_time(recording->row.created_at, when));
     append_labelled(out, "directory", recording->row.directory, style);
 }
@@ -482,7 +486,6 @@ void status_text_append_rest(struct buffer *out, const struct report_recording *
     char detail[STATUS_TEXT_DETAIL_SIZE], text[1024], size[32], held[32];
     char when[STATUS_TEXT_TIME_SIZE];
 
-    append_labelled(out, "meeting", recording->meeting, style);
     units_format_size(recording->size_bytes, size, sizeof size);
     units_format_size(recording->held_bytes, held, sizeof held);
     snprintf(text, sizeof text, "%s, of which %s in the bucket", size, held);

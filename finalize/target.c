@@ -152,8 +152,7 @@ static bool judge(struct search *search, FILE *out, struct targets *targets, str
         if (found->count > MOST_CANDIDATES)
             fprintf(out, "  ...\n");
         fflush(out);
-        return error_set(err, ERROR_USAGE, "%.200s is ambiguous: name one by its ID or directory",
-                         search->name);
+        return error_set(err, ERROR_USAGE, "%.200s is ambiguous", search->name);
     }
     if (is_directory(search->path))
         return targets_add(targets, 0, search->path, REPORT_FOUND, err);
