@@ -163,7 +163,7 @@ static int give_up_one(const struct command *command, const struct abandon *aban
     fflush(stdout);
     fprintf(stderr,
             "jibri-finalize: %u upload(s) in the bucket could not be aborted: %s; what to do: "
-            "nothing where a watcher runs, which tries again; else %s, and call it again\n",
+            "nothing where a watcher runs, which tries again; else %s\n",
             result.left, result.why.text, explain_advice(&result.why));
     return EXPLAIN_EXIT_LATER;
 }

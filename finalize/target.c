@@ -104,7 +104,7 @@ static void add_candidate(struct search *search, const struct report_recording *
 {
     char id[STATUS_TEXT_ID_SIZE], when[STATUS_TEXT_TIME_SIZE];
 
-    if (search->maybe.count + search->exact.count > MOST_CANDIDATES)
+    if (search->maybe.count + search->exact.count >= MOST_CANDIDATES)
         return;
     buffer_append_text(&search->candidates, "  ");
     cell_append_padded(&search->candidates, status_text_id(recording, id), 6, false);
