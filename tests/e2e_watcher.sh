@@ -97,7 +97,6 @@ sink_parts() { sink_lines P | cut -d ' ' -f 3 | paste -s -d ' '; }
 
 use_sink() {
 	start_sink --journal "$case_dir/sink.journal" "$@"
-	sink_pid=${pids[-1]}
 	environment+=("CONFOMEET_S3_URL=$sink_url")
 }
 
