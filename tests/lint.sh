@@ -33,7 +33,7 @@ have() {
 }
 
 shell_files=()
-for file in scripts/* tests/*.sh .ci/run; do
+for file in scripts/* tests/*.sh .ci/run finalize/completion/*.bash; do
 	if [ -f "$file" ] && read -r first_line <"$file" && [[ $first_line =~ ^'#!'.*sh$ ]]; then
 		shell_files+=("$file")
 	fi
