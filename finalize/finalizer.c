@@ -66,6 +66,14 @@ static void note(struct run *run, int64_t file_id, const char *text)
         return;
 }
 
+static void note_begin(struct run *run)
+{
+    char text[48];
+
+    snprintf(text, sizeof text, "a run begins (try %u)", run->row.tries);
+    note(run, 0, text);
+}
+
 static void on_remark(void *context, const char *path, const char *sentence)
 {
     struct run *run = context;
@@ -581,7 +589,7 @@ static bool work(struct run *run, struct error *err)
                                  time(NULL), &run->row, err) ||
         !journal_take_over(run->journal, directory, err) || !take_up(run, err))
         return false;
-    note(run, 0, "a run begins");
+    note_begin(run);
     if (!deliver_in_rounds(run, err))
         return false;
     note_left_out(run);
