@@ -26,7 +26,8 @@ int command_fail(const struct error *err)
     case ERROR_NO_INPUT:
         return fail_with(err, "see jibri-finalize status --all for what there is");
     case ERROR_USAGE:
-        return fail_with(err, "jibri-finalize status shows what there is; name a recording by its directory");
+        return fail_with(
+            err, "jibri-finalize status shows what there is; name a recording by its directory");
     case ERROR_DAMAGED:
         return fail_with(err, "jibri-finalize DIR, with a session directory, sets the journal "
                               "aside and makes a new one from what is on the disk and in the "

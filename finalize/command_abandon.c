@@ -100,15 +100,21 @@ static bool show(struct report *report, const struct targets *targets, struct er
 {
     const char **directories = targets_directories(targets);
     const struct report_filter filter = {.directories = directories};
-    struct buffer text;
-    const struct report_visitor visitor = {.context = &text, .recording = on_recording};
+    struct listing listing;
+    const struct report_visitor visitor = {.context = &listing, .recording = on_recording};
+    struct screen screen;
     bool ok;
 
-    buffer_init(&text, 1u << 20);
+    screen_look(&screen);
+    listing.style = (struct status_text_style){.columns = screen.columns,
+                                               .colours = screen.colours,
+                                               .watcher = report_watcher(report),
+                                               .now = time(NULL)};
+    buffer_init(&listing.text, 1u << 20);
     ok = directories && report_each(report, &filter, time(NULL), &visitor, NULL, err);
     if (ok)
-        fputs(buffer_text(&text), stdout);
-    buffer_done(&text);
+        fputs(buffer_text(&listing.text), stdout);
+    buffer_done(&listing.text);
     free(directories);
     return ok;
 }
@@ -117,7 +123,7 @@ static bool is_confirmed(size_t count)
 {
     char answer[16];
 
-    printf("Give %s up? Their files stay on the disk. [y/N] ", count > 1 ? "these" : "it");
+    printf("Give %s up? The files stay on the disk. [y/N] ", count > 1 ? "these" : "it");
     fflush(stdout);
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }

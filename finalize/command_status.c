@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -319,14 +320,30 @@ static bool is_over(struct program_stop *stop)
         return program_stop_requested(stop);
     if (fds[1].revents) {
         got = read(STDIN_FILENO, keys, sizeof keys);
-        if (got <= 0 || memchr(keys, 'q', (size_t)got))
-            return true;
+        if (got <= 0 || memchr(keys, 'q', (size_t)got) || memchr(keys, 4, (size_t)got))
+            return true; /* 4: Ctrl-D */
     }
     return program_stop_requested(stop);
 }
 
+/* Keys arrive one by one, and are not shown. */
+static bool take_keys(struct termios *ret_before)
+{
+    struct termios mode;
+
+    if (tcgetattr(STDIN_FILENO, ret_before) != 0)
+        return false;
+    mode = *ret_before;
+    mode.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    mode.c_cc[VMIN] = 1;
+    mode.c_cc[VTIME] = 0;
+    return tcsetattr(STDIN_FILENO, TCSANOW, &mode) == 0;
+}
+
 static int watch(struct status *status)
 {
+    struct termios before;
+    bool keys = take_keys(&before);
     struct program_stop stop;
     struct error err = ERROR_INIT;
     struct screen screen;
@@ -347,6 +364,8 @@ static int watch(struct status *status)
     } while (ok && !is_over(&stop));
     fputs(LEAVE_SCREEN, stdout);
     fflush(stdout);
+    if (keys)
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &before);
     program_stop_close(&stop);
     return ok ? command_status_code(status->totals.shown_states) : command_fail(&err);
 }

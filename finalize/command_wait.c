@@ -7,6 +7,7 @@
 #include "finalize/loop.h"
 #include "finalize/program.h"
 #include "finalize/report.h"
+#include "finalize/screen.h"
 #include "finalize/status_text.h"
 
 #include <getopt.h>
@@ -128,15 +129,19 @@ static bool on_recording(void *context, const struct report_recording *recording
 static void list(struct wait *wait, unsigned states)
 {
     const struct report_filter filter = {.states = states};
-    struct buffer text;
-    const struct report_visitor visitor = {.context = &text, .recording = on_recording};
+    struct listing listing = {.style = {.watcher = wait->watcher, .now = time(NULL)}};
+    const struct report_visitor visitor = {.context = &listing, .recording = on_recording};
     struct error ignored = ERROR_INIT;
+    struct screen screen;
 
-    buffer_init(&text, 1u << 20);
+    screen_look(&screen);
+    listing.style.columns = screen.columns;
+    listing.style.colours = screen.colours;
+    buffer_init(&listing.text, 1u << 20);
     if (report_each(wait->report, &filter, time(NULL), &visitor, NULL, &ignored))
-        fputs(buffer_text(&text), stdout);
+        fputs(buffer_text(&listing.text), stdout);
     fflush(stdout);
-    buffer_done(&text);
+    buffer_done(&listing.text);
 }
 
 static int say_left(struct wait *wait, bool stopped)

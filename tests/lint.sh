@@ -33,11 +33,12 @@ have() {
 }
 
 shell_files=()
-for file in scripts/* tests/*.sh .ci/run finalize/completion/*.bash; do
+for file in scripts/* tests/*.sh .ci/run; do
 	if [ -f "$file" ] && read -r first_line <"$file" && [[ $first_line =~ ^'#!'.*sh$ ]]; then
 		shell_files+=("$file")
 	fi
 done
+shell_files+=(finalize/completion/*.bash)
 mapfile -t c_files < <(find config finalize watcher tests -name '*.[ch]' 2>/dev/null | sort)
 
 if have shellcheck; then

@@ -1,4 +1,5 @@
 # Completion of jibri-finalize for bash.
+# shellcheck shell=bash
 
 # The column ID of the table that status prints.
 _jibri_finalize_ids() {
