@@ -83,16 +83,17 @@ static int read_line(const struct command_line *line, struct abandon *abandon)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
+struct listing {
+    struct buffer text;
+    struct status_text_style style;
+};
+
 static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
 {
-    struct screen screen;
-    struct status_text_style style;
+    struct listing *listing = context;
 
     (void)err;
-    screen_look(&screen);
-    style = (struct status_text_style){
-        .columns = screen.columns, .colours = screen.colours, .watcher = -1, .now = time(NULL)};
-    status_text_append_row(context, recording, &style);
+    status_text_append_row(&listing->text, recording, &listing->style);
     return true;
 }
 
