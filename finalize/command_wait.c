@@ -116,12 +116,17 @@ static void warn_of_nobody(struct wait *wait)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+struct listing {
+    struct buffer text;
+    struct status_text_style style;
+};
+
 static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
 {
-    const struct status_text_style style = {.watcher = -1, .now = time(NULL)};
+    struct listing *listing = context;
 
     (void)err;
-    status_text_append_row(context, recording, &style);
+    status_text_append_row(&listing->text, recording, &listing->style);
     return true;
 }
 
