@@ -88,17 +88,32 @@ static bool is_pending(const struct wait *wait)
     return report_states_of(&wait->totals) & REPORT_IS_PENDING;
 }
 
+/* "3 not safe yet: 1 uploading, 2 waiting", on the terminal's line that changes. */
 static void say_status(const struct wait *wait)
 {
-    const struct status_text_style style = {.watcher = wait->watcher, .now = time(NULL)};
-    struct buffer text;
+    unsigned left = 0;
+    struct screen screen;
+    struct buffer all, line;
 
-    buffer_init(&text, 16384);
-    status_text_append_summary(&text, &wait->totals, &style);
-    if (text.length)
-        text.data[strcspn(text.data, "\n")] = 0; /* the first line alone */
-    log_status(buffer_text(&text));
-    buffer_done(&text);
+    if (!log_has_status_line())
+        return;
+    screen_look(&screen);
+    buffer_init(&all, 1024);
+    buffer_init(&line, 1024);
+    for (unsigned i = 0; i < REPORT_STATES; i++) {
+        if (!(REPORT_BIT(i) & REPORT_IS_PENDING) || !wait->totals.recordings[i])
+            continue;
+        buffer_append_format(&all, "%s%u %s", left ? ", " : "", wait->totals.recordings[i],
+                             report_state_name((enum report_state)i));
+        left += wait->totals.recordings[i];
+    }
+    buffer_append_format(&line, "%u not safe yet: ", left);
+    buffer_append_text(&line, buffer_text(&all));
+    buffer_clear(&all);
+    cell_append(&all, buffer_text(&line), (screen.columns ? screen.columns : 80) - 1);
+    log_status(buffer_text(&all));
+    buffer_done(&line);
+    buffer_done(&all);
 }
 
 /* Nobody is at work on it, and nobody will be. */
