@@ -58,10 +58,10 @@ void command_finish_output(FILE *out, int *code)
 
     if (fflush(out) == 0 && !ferror(out))
         return;
-    if (errno != EPIPE) { /* who reads no further wants no more */
-        error_set(&err, ERROR_PERMANENT, "cannot write to standard output");
-        fprintf(stderr, "jibri-finalize: %s; what to do: make room where it goes to\n", err.text);
-    }
+    if (errno == EPIPE)
+        return; /* who reads no further wants no more */
+    error_set_errno(&err, ERROR_PERMANENT, errno, "cannot write to standard output");
+    fprintf(stderr, "jibri-finalize: %s; what to do: make room where it goes to\n", err.text);
     if (*code == EXPLAIN_EXIT_OK)
         *code = EXPLAIN_EXIT_PERSON;
 }
