@@ -25,6 +25,7 @@ struct delivery {
     char base_key[S3_MAX_KEY_BYTES + 1];
     struct upload *upload;                            /* NULL once it is over */
     struct s3_call calls[UPLOAD_PARTS_MAX_SLOTS + 1]; /* under way, by slot */
+    uint64_t started_ms[UPLOAD_PARTS_MAX_SLOTS + 1];  /* since when they are */
     bool ended;
     struct error error;
 
@@ -118,6 +119,7 @@ static bool open_upload(struct delivery *delivery, struct error *err)
         .journal = delivery->options.journal,
         .file = &delivery->file,
         .rng = delivery->options.rng,
+        .stats = delivery->options.stats,
         .fd = delivery->upload_fd,
         .base_key = delivery->base_key,
         .content_type = file_name_content_type(file_name_of(delivery->file.path)),
@@ -262,6 +264,7 @@ static bool take_notice_reply(struct delivery *delivery, const struct http_reply
 
     delivery->notice_under_way = false;
     notice_read(settings, file_name_of(delivery->file.path), reply, &result);
+    stats_add(delivery->options.stats, STATS_NOTICES, result.outcome, 0, 1);
     switch (result.outcome) {
     case NOTICE_ACCEPTED:
         delivery->file.notice = JOURNAL_NOTICE_ACCEPTED;
@@ -273,6 +276,8 @@ static bool take_notice_reply(struct delivery *delivery, const struct http_reply
         return true;
     case NOTICE_RETRY:
         delivery->notice_tries++;
+        stats_add(delivery->options.stats, STATS_RETRIES, STATS_TARGET_BACKEND,
+                  stats_reason_of(&result.error), 1);
         if (!retry_goes_on(&delivery->notice_streak, delivery->notice_tries, now_ms,
                            settings->s3_retry_for_ms)) {
             end_with(delivery, &result.error);
@@ -295,13 +300,14 @@ static bool take_notice_reply(struct delivery *delivery, const struct http_reply
 
 /* ---- steps and replies ---------------------------------------------------------------------- */
 
-static bool translate(struct delivery *delivery, const struct upload_step *asked, int64_t now,
-                      struct delivery_step *ret_step, struct error *err)
+static bool translate(struct delivery *delivery, const struct upload_step *asked, uint64_t now_ms,
+                      int64_t now, struct delivery_step *ret_step, struct error *err)
 {
     ret_step->slot = asked->slot;
     switch (asked->kind) {
     case UPLOAD_STEP_REQUEST:
         delivery->calls[asked->slot] = asked->call;
+        delivery->started_ms[asked->slot] = now_ms;
         ret_step->kind = DELIVERY_STEP_REQUEST;
         return s3_build(delivery->options.s3, &asked->call, (time_t)now, &ret_step->request, err);
     case UPLOAD_STEP_READ:
@@ -353,7 +359,7 @@ bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, in
         if (!upload_next(delivery->upload, may_send, now_ms, now, &asked, err))
             return false;
         if (asked.kind != UPLOAD_STEP_END)
-            return translate(delivery, &asked, now, ret_step, err);
+            return translate(delivery, &asked, now_ms, now, ret_step, err);
         leave_upload(delivery);
     }
     if (!delivery->ended)
@@ -389,6 +395,8 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
         return true;
     s3_read(delivery->options.s3, &delivery->calls[slot], reply, (time_t)now, &result);
     *ret_mood = mood_of(result.outcome);
+    stats_count_s3(delivery->options.stats, delivery->calls[slot].operation, &result,
+                   reply->bytes_sent, now_ms - delivery->started_ms[slot], now);
     if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)
         delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
                                 &result.error);

@@ -15,6 +15,7 @@
 #include "finalize/recording.h"
 #include "finalize/rng.h"
 #include "finalize/s3.h"
+#include "finalize/stats.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +33,7 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     struct recording *recording;
     struct s3 *s3;
     struct rng *rng;
+    struct stats *stats; /* counted in; may be NULL */
     /* A media file of the session, for {meeting} and the date in keys; "" when there is none. */
     const char *main_media_name;
     void (*event)(void *context, enum delivery_event event, const struct journal_file *file,

@@ -4,6 +4,7 @@
 #include "finalize/engine.h"
 #include "finalize/intake.h"
 #include "finalize/journal_place.h"
+#include "finalize/journal_stats.h"
 #include "finalize/loop.h"
 #include "finalize/recording.h"
 #include "finalize/removal.h"
@@ -19,7 +20,8 @@
 #include <unistd.h>
 
 #define LOCK_RETRY_MS 200u
-#define MAX_ROUNDS    3u /* a file that keeps changing is still being written: left for later */
+#define COUNT_MS      5000u /* the journal is given the numbers that often */
+#define MAX_ROUNDS    3u    /* a file that keeps changing is still being written: left for later */
 
 struct run {
     const struct finalizer_options *options;
@@ -30,6 +32,8 @@ struct run {
     struct s3 *s3;
     struct rng rng;
     uint64_t deadline_ms;
+    struct stats stats;
+    uint64_t counted_ms; /* when the journal was given them last */
 
     struct intake_result intake;
     bool media; /* which files are being delivered: media first */
@@ -130,6 +134,7 @@ static bool open_delivery(struct run *run, const struct journal_file *file,
         .recording = run->recording,
         .s3 = run->s3,
         .rng = &run->rng,
+        .stats = &run->stats,
         .main_media_name = run->intake.main_media_name,
         .event = on_delivery_event,
         .context = run,
@@ -178,6 +183,17 @@ static bool on_ended(void *context, const struct delivery *delivery, struct erro
     return true;
 }
 
+/* Unless they were given less than `pause_ms` ago. */
+static void give_numbers(struct run *run, uint64_t pause_ms)
+{
+    uint64_t now_ms = loop_now_ms();
+
+    if (now_ms - run->counted_ms < pause_ms)
+        return;
+    run->counted_ms = now_ms;
+    journal_add_stats(run->journal, &run->stats);
+}
+
 static void on_progress(void *context, uint64_t held_bytes, uint64_t under_way_bytes)
 {
     struct run *run = context;
@@ -187,6 +203,7 @@ static void on_progress(void *context, uint64_t held_bytes, uint64_t under_way_b
     if (progress.done_bytes > progress.total_bytes)
         progress.done_bytes = progress.total_bytes;
     run->options->progress(run->options->context, recording_session_id(run->recording), &progress);
+    give_numbers(run, COUNT_MS);
 }
 
 static bool on_stop_requested(void *context)
@@ -502,6 +519,7 @@ static bool run_once(const struct finalizer_options *options, const char *path,
                      uint64_t deadline_ms, struct finalizer_summary *ret_summary, struct error *err)
 {
     struct run run = {.options = options, .deadline_ms = deadline_ms, .summary = ret_summary};
+    uint64_t started_ms;
     bool ok = false;
 
     *ret_summary = (struct finalizer_summary){0};
@@ -513,7 +531,15 @@ static bool run_once(const struct finalizer_options *options, const char *path,
     if (!open_network(&run, err) || !take_lock(&run, err) ||
         !journal_place_open(options->settings, recording_parent(run.recording), &run.journal, err))
         goto out;
+    started_ms = run.counted_ms = loop_now_ms();
     ok = work(&run, err);
+    if (run.row.id)
+        stats_observe(&run.stats, STATS_FINALIZE_SECONDS,
+                      ok                             ? STATS_RESULT_SAFE
+                      : err->kind == ERROR_PERMANENT ? STATS_RESULT_FAILED
+                                                     : STATS_RESULT_WAITING,
+                      loop_now_ms() - started_ms);
+    give_numbers(&run, 0);
 out:
     s3_close(run.s3);
     loop_close(run.loop);

@@ -1,5 +1,6 @@
 #include "finalize/journal.h"
 
+#include "finalize/journal_private.h"
 #include "finalize/journal_query.h"
 #include "finalize/journal_schema.h"
 
@@ -120,6 +121,21 @@ void journal_close(struct journal *journal)
         sqlite3_finalize(journal->statements[i]);
     sqlite3_close(journal->database);
     free(journal);
+}
+
+struct sqlite3 *journal_database(struct journal *journal)
+{
+    return journal->database;
+}
+
+const char *journal_path(const struct journal *journal)
+{
+    return journal->path;
+}
+
+void journal_set_patience(struct journal *journal, unsigned patience_ms)
+{
+    sqlite3_busy_timeout(journal->database, (int)patience_ms);
 }
 
 bool journal_check(struct journal *journal, struct error *err)
