@@ -2,6 +2,7 @@
 
 #include "finalize/journal_private.h"
 #include "finalize/journal_query.h"
+#include "finalize/journal_row.h"
 #include "finalize/journal_schema.h"
 
 #include <sqlite3.h>
@@ -31,15 +32,6 @@ enum statement {
     STATEMENTS
 };
 
-/* The columns that load_file() gets, in its order; from `incomplete` on they are those that
- * put_file() puts. */
-#define FILE_COLUMNS                                                                            \
-    "id, recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns, "          \
-    "object_bytes, state, mark, key, key_suffix, phase, phase_at, upload_id, part_size_bytes, " \
-    "etag, uploaded_at, notice, backend_row, safe_at, removed_at, last_error"
-#define RECORDING_COLUMNS                                                                      \
-    "id, directory, session_id, state, tries, failures, created_at, updated_at, next_try_at, " \
-    "last_error, reason, meeting_url, share"
 #define PART_COLUMNS "number, length, fingerprint, etag, acknowledged_at"
 
 static const char *const statement_sql[STATEMENTS] = {
@@ -48,10 +40,11 @@ static const char *const statement_sql[STATEMENTS] = {
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
     [CHECK] = "PRAGMA quick_check(1)",
-    [FIND_RECORDING] = "SELECT " RECORDING_COLUMNS " FROM recording WHERE directory = ?",
+    [FIND_RECORDING] = "SELECT " JOURNAL_ROW_RECORDING("") " FROM recording WHERE directory = ?",
     [NEXT_KEPT_RECORDING] = /* 3: JOURNAL_FILE_SAFE, as the index says it */
-    "SELECT " RECORDING_COLUMNS " FROM recording WHERE id = (SELECT min(recording_id) FROM file "
-    "WHERE state = 3 AND removed_at = 0 AND recording_id > ? AND safe_at <= ?)",
+    "SELECT " JOURNAL_ROW_RECORDING(
+        "") " FROM recording WHERE id = (SELECT min(recording_id) FROM file "
+            "WHERE state = 3 AND removed_at = 0 AND recording_id > ? AND safe_at <= ?)",
     [BEGIN_RECORDING] =
         "INSERT INTO recording (directory, session_id, state, tries, created_at, updated_at, "
         "next_try_at, last_error, meeting_url, share) VALUES (?, ?, ?, 1, ?, ?, 0, '', '', -1) "
@@ -59,8 +52,8 @@ static const char *const statement_sql[STATEMENTS] = {
         "updated_at = excluded.updated_at",
     [SAVE_RECORDING] =
         "UPDATE recording SET state = ?, tries = ?, failures = ?, updated_at = ?, next_try_at = ?, "
-        "last_error = ?, reason = ?, meeting_url = ?, share = ? WHERE id = ?",
-    [FIND_FILE] = "SELECT " FILE_COLUMNS " FROM file WHERE recording_id = ? AND path = ?",
+        "last_error = ?, reason = ?, meeting_url = ?, share = ?, meeting_id = ? WHERE id = ?",
+    [FIND_FILE] = "SELECT " JOURNAL_ROW_FILE("") " FROM file WHERE recording_id = ? AND path = ?",
     [ADD_FILE] =
         "INSERT INTO file (incomplete, device, inode, size_bytes, mtime_ns, object_bytes, state, "
         "mark, key, key_suffix, phase, phase_at, upload_id, part_size_bytes, etag, uploaded_at, "
@@ -71,8 +64,9 @@ static const char *const statement_sql[STATEMENTS] = {
         "object_bytes = ?, state = ?, mark = ?, key = ?, key_suffix = ?, phase = ?, phase_at = ?, "
         "upload_id = ?, part_size_bytes = ?, etag = ?, uploaded_at = ?, notice = ?, "
         "backend_row = ?, safe_at = ?, removed_at = ?, last_error = ? WHERE id = ?",
-    [NEXT_FILE] = "SELECT " FILE_COLUMNS " FROM file "
-                  "WHERE recording_id = ? AND media = ? AND id > ? ORDER BY id LIMIT 1",
+    [NEXT_FILE] = "SELECT " JOURNAL_ROW_FILE(
+        "") " FROM file "
+            "WHERE recording_id = ? AND media = ? AND id > ? ORDER BY id LIMIT 1",
     [FIND_PART] = "SELECT " PART_COLUMNS " FROM part WHERE file_id = ? AND number = ?",
     [NEXT_PART] = "SELECT " PART_COLUMNS " FROM part "
                   "WHERE file_id = ? AND number > ? ORDER BY number LIMIT 1",
@@ -192,24 +186,6 @@ static void put_path(struct journal_query *query, const char *path)
     journal_query_put_bytes(query, path, strlen(path));
 }
 
-static void get_recording(struct journal_query *query, struct journal_recording *recording)
-{
-    recording->id = journal_query_get_integer(query, 1, INT64_MAX);
-    journal_query_get_text(query, recording->directory, sizeof recording->directory);
-    journal_query_get_text(query, recording->session_id, sizeof recording->session_id);
-    recording->state = (enum journal_recording_state)journal_query_get_integer(
-        query, JOURNAL_RECORDING_WORKING, JOURNAL_RECORDING_ABANDONED);
-    recording->tries = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
-    recording->failures = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
-    recording->created_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    recording->updated_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    recording->next_try_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    journal_query_get_text(query, recording->last_error, sizeof recording->last_error);
-    journal_query_get_text(query, recording->reason, sizeof recording->reason);
-    journal_query_get_text(query, recording->meeting_url, sizeof recording->meeting_url);
-    recording->share = (int)journal_query_get_integer(query, -1, 1);
-}
-
 static bool load_recording(struct journal_query *query, struct journal_recording *ret_recording,
                            bool *ret_found, struct error *err)
 {
@@ -219,7 +195,7 @@ static bool load_recording(struct journal_query *query, struct journal_recording
     if (!journal_query_fetch(query, &found, err))
         return false;
     if (found) {
-        get_recording(query, &recording);
+        journal_row_get_recording(query, &recording);
         if (!journal_query_end(query, err))
             return false;
         *ret_recording = recording;
@@ -291,65 +267,9 @@ bool journal_save_recording(struct journal *journal, const struct journal_record
     journal_query_put_text(&query, recording->reason);
     journal_query_put_text(&query, recording->meeting_url);
     journal_query_put_integer(&query, recording->share);
+    journal_query_put_integer(&query, recording->meeting_id);
     journal_query_put_integer(&query, recording->id);
     return journal_query_change_row(&query, NULL, err);
-}
-
-static void get_file(struct journal_query *query, struct journal_file *file)
-{
-    file->id = journal_query_get_integer(query, 1, INT64_MAX);
-    file->recording_id = journal_query_get_integer(query, 1, INT64_MAX);
-    journal_query_get_text(query, file->path, sizeof file->path);
-    file->media = journal_query_get_integer(query, 0, 1);
-    file->incomplete = journal_query_get_integer(query, 0, 1);
-    file->identity.device = journal_query_get_unsigned(query);
-    file->identity.inode = journal_query_get_unsigned(query);
-    file->identity.size_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    file->identity.mtime_ns = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->object_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    file->state = (enum journal_file_state)journal_query_get_integer(query, JOURNAL_FILE_PENDING,
-                                                                     JOURNAL_FILE_WITHHELD);
-    journal_query_get_text(query, file->mark, sizeof file->mark);
-    journal_query_get_text(query, file->key, sizeof file->key);
-    file->key_suffix = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
-    file->phase = (enum journal_phase)journal_query_get_integer(query, JOURNAL_PHASE_NONE,
-                                                                JOURNAL_PHASE_ABORTING);
-    file->phase_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    journal_query_get_text(query, file->upload_id, sizeof file->upload_id);
-    file->part_size_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    journal_query_get_text(query, file->etag, sizeof file->etag);
-    file->uploaded_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->notice = (enum journal_notice)journal_query_get_integer(query, JOURNAL_NOTICE_NONE,
-                                                                  JOURNAL_NOTICE_REFUSED);
-    file->backend_row = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->safe_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->removed_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    journal_query_get_text(query, file->last_error, sizeof file->last_error);
-}
-
-static void put_file(struct journal_query *query, const struct journal_file *file)
-{
-    journal_query_put_integer(query, file->incomplete);
-    journal_query_put_unsigned(query, file->identity.device);
-    journal_query_put_unsigned(query, file->identity.inode);
-    journal_query_put_unsigned(query, file->identity.size_bytes);
-    journal_query_put_integer(query, file->identity.mtime_ns);
-    journal_query_put_unsigned(query, file->object_bytes);
-    journal_query_put_integer(query, file->state);
-    journal_query_put_text(query, file->mark);
-    journal_query_put_text_or_null(query, file->key);
-    journal_query_put_integer(query, file->key_suffix);
-    journal_query_put_integer(query, file->phase);
-    journal_query_put_integer(query, file->phase_at);
-    journal_query_put_text(query, file->upload_id);
-    journal_query_put_unsigned(query, file->part_size_bytes);
-    journal_query_put_text(query, file->etag);
-    journal_query_put_integer(query, file->uploaded_at);
-    journal_query_put_integer(query, file->notice);
-    journal_query_put_integer(query, file->backend_row);
-    journal_query_put_integer(query, file->safe_at);
-    journal_query_put_integer(query, file->removed_at);
-    journal_query_put_text(query, file->last_error);
 }
 
 static bool load_file(struct journal_query *query, struct journal_file *ret_file, bool *ret_found,
@@ -361,7 +281,7 @@ static bool load_file(struct journal_query *query, struct journal_file *ret_file
     if (!journal_query_fetch(query, &found, err))
         return false;
     if (found) {
-        get_file(query, &file);
+        journal_row_get_file(query, &file);
         if (!journal_query_end(query, err))
             return false;
         *ret_file = file;
@@ -401,7 +321,7 @@ bool journal_add_file(struct journal *journal, struct journal_file *file, struct
 
     if (!begin_query(journal, ADD_FILE, &query, err))
         return false;
-    put_file(&query, file);
+    journal_row_put_file(&query, file);
     journal_query_put_integer(&query, file->recording_id);
     put_path(&query, file->path);
     journal_query_put_integer(&query, file->media);
@@ -418,7 +338,7 @@ static bool save_file(struct journal *journal, const struct journal_file *file, 
 
     if (!begin_query(journal, SAVE_FILE, &query, err))
         return false;
-    put_file(&query, file);
+    journal_row_put_file(&query, file);
     journal_query_put_integer(&query, file->id);
     return journal_query_change_row(&query, ret_conflict, err);
 }

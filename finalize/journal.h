@@ -49,6 +49,7 @@ struct journal_recording {
     char reason[256];       /* why a person gave it up; "" unless ABANDONED */
     char meeting_url[2048]; /* from metadata.json; "" unknown */
     int share;              /* from metadata.json: 0, 1, or -1 unknown */
+    int32_t meeting_id;     /* given by a person for files whose names have none; 0: not given */
 };
 
 enum journal_file_state {                            /* stored */

@@ -42,7 +42,9 @@ static const char *const tables[] = {
     "    last_error TEXT NOT NULL, -- '': the last run had none\n"
     "    reason TEXT NOT NULL DEFAULT '', -- why a person gave it up\n"
     "    meeting_url TEXT NOT NULL, -- from metadata.json; '': unknown\n"
-    "    share INTEGER NOT NULL CHECK (share IN (-1, 0, 1)) -- from metadata.json; -1: unknown\n"
+    "    share INTEGER NOT NULL CHECK (share IN (-1, 0, 1)), -- from metadata.json; -1: unknown\n"
+    "    meeting_id INTEGER NOT NULL DEFAULT 0 CHECK (meeting_id BETWEEN 0 AND 2147483647)\n"
+    "        -- given by a person for files whose names have none; 0: not given\n"
     ")",
 
     "CREATE TABLE file (\n"
@@ -285,8 +287,9 @@ static int upgrade_from_1(struct opening *opening)
 
 static int upgrade_from_2(struct opening *opening)
 {
-    (void)opening;
-    return SQLITE_OK;
+    return rebuild_table(opening, "recording",
+                         "id, directory, session_id, state, tries, failures, created_at, "
+                         "updated_at, next_try_at, last_error, reason, meeting_url, share");
 }
 
 static int upgrade_from_3(struct opening *opening)
