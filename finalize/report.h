@@ -96,6 +96,8 @@ struct report_filter {
     unsigned states;      /* REPORT_BIT()s; 0: all */
     int64_t since;        /* created_at at least; 0: all */
     unsigned most_safe;   /* of safe ones, the latest; 0: all */
+    unsigned skip;        /* of those that pass, the first ones */
+    unsigned most;        /* of those behind, the first ones; 0: all */
 };
 
 /*
