@@ -149,9 +149,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     (void)version;
     (void)upload;
     (void)upload_length;
-    (void)request_context;
-    request.authorization = header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION);
     request.has_body = announces_body(connection);
+    if (!request.has_body && !*request_context) { /* answered when all of it is here: else the
+                                                     connection would be closed each time */
+        *request_context = context;
+        return MHD_YES;
+    }
+    request.authorization = header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION);
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter, &request);
     gather_facts(context, &facts);
     face_answer(&facts, &request, &reply);

@@ -1,6 +1,7 @@
 #include "watcher/face_answer.h"
 
 #include "finalize/journal.h"
+#include "finalize/journal_place.h"
 #include "finalize/journal_stats.h"
 #include "finalize/metrics.h"
 #include "watcher/face_recordings.h"
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -86,13 +88,32 @@ static void answer_health(const struct face_facts *facts, const struct face_requ
         say(reply, 200, "alive");
 }
 
-static bool open_journal(const struct face_facts *facts, struct journal **ret_journal,
-                         struct error *err)
+/* Before the first recording there is none, and nobody is to make one for the sake of a question.
+ */
+static bool is_missing(const struct face_facts *facts)
 {
-    if (access(facts->journal, F_OK) != 0)
-        return error_set_errno(err, ERROR_PERMANENT, errno, "there is no journal at %s",
-                               facts->journal);
-    return journal_open(facts->journal, ret_journal, err);
+    return access(facts->journal, F_OK) != 0 && errno == ENOENT;
+}
+
+/* Its directory is made with it, the one above is not. */
+static bool could_be_made(const struct face_facts *facts, struct error *err)
+{
+    char directory[JOURNAL_PLACE_SIZE];
+
+    snprintf(directory, sizeof directory, "%s", facts->journal);
+    for (unsigned levels = 0; levels < 2; levels++) {
+        char *slash = strrchr(directory, '/');
+
+        if (!slash)
+            break;
+        *slash = 0;
+        if (access(directory[0] ? directory : "/", W_OK | X_OK) == 0)
+            return true;
+        if (errno != ENOENT)
+            break;
+    }
+    return error_set_errno(err, ERROR_PERMANENT, errno, "no journal can be made at %s",
+                           facts->journal);
 }
 
 static bool is_writable(struct journal *journal, struct error *err)
@@ -138,8 +159,10 @@ static void answer_ready(const struct face_facts *facts, const struct face_reque
     (void)request;
     if (is_silent(facts, reply))
         return;
-    if (open_journal(facts, &journal, &err) && is_writable(journal, &err) &&
-        metrics_load(journal, &metrics, &err) && reaches_s3(&metrics, &err)) {
+    if (is_missing(facts)
+            ? could_be_made(facts, &err)
+            : journal_open(facts->journal, &journal, &err) && is_writable(journal, &err) &&
+                  metrics_load(journal, &metrics, &err) && reaches_s3(&metrics, &err)) {
         say(reply, 200, "ready");
     } else {
         reply->status = 503;
@@ -163,7 +186,10 @@ static void answer_metrics(const struct face_facts *facts, const struct face_req
     struct error ignored = ERROR_INIT; /* the metrics say that the journal can't be read */
 
     (void)request;
-    if (open_journal(facts, &journal, &ignored) && !metrics_load(journal, &metrics, &ignored))
+    if (is_missing(facts))
+        metrics.journal_readable = true; /* an empty one */
+    else if (journal_open(facts->journal, &journal, &ignored) &&
+             !metrics_load(journal, &metrics, &ignored))
         error_clear(&ignored);
     journal_close(journal);
     if (facts->recordings_dir)
