@@ -1,7 +1,6 @@
 #include "finalize/journal_stats.h"
 
 #include "finalize/journal_private.h"
-#include "finalize/journal_query.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -31,8 +30,8 @@ static bool add_cells(struct journal *journal, const struct stats *stats, struct
         if (!stats->cells[cell])
             continue;
         stats_cell_key(cell, name, labels, &gauge);
-        ok = journal_query_begin(&query, journal_database(journal), journal_path(journal),
-                                 gauge ? &raise : &add, gauge ? raise_sql : add_sql, err);
+        ok = journal_query_begin(&query, journal->database, journal->path, gauge ? &raise : &add,
+                                 gauge ? raise_sql : add_sql, err);
         if (!ok)
             break;
         journal_query_put_text(&query, name);
@@ -86,8 +85,8 @@ bool journal_load_stats(struct journal *journal, struct stats *ret_stats, struct
         bool gauge;
 
         stats_cell_key(cell, name, labels, &gauge);
-        ok = journal_query_begin(&query, journal_database(journal), journal_path(journal),
-                                 &statement, load_sql, err);
+        ok = journal_query_begin(&query, journal->database, journal->path, &statement, load_sql,
+                                 err);
         if (!ok)
             break;
         journal_query_put_text(&query, name);
@@ -109,8 +108,7 @@ static bool ask(struct journal *journal, const char *sql, int64_t parameter, int
     struct sqlite3_stmt *statement = NULL;
     struct journal_query query;
     bool found;
-    bool ok = journal_query_begin(&query, journal_database(journal), journal_path(journal),
-                                  &statement, sql, err);
+    bool ok = journal_query_begin(&query, journal->database, journal->path, &statement, sql, err);
 
     if (ok) {
         journal_query_put_integer(&query, parameter);

@@ -85,10 +85,10 @@ CREATE TABLE event (
 );
 INSERT INTO event VALUES(1,1,1,1795504481,'S3 was not reached');
 CREATE TABLE claim (
-    -- A process that waits for a recording's lock: whoever holds it for the watcher gives
-    -- way.
+    -- A process that waits for a recording's lock: a worker of the watcher that holds it
+    -- gives way. Renewed every second while it waits.
     directory BLOB NOT NULL CHECK (typeof(directory) = 'blob'),
-    pid INTEGER NOT NULL,
+    pid INTEGER NOT NULL, -- 0: handed over to the watcher by a process that has ended
     at INTEGER NOT NULL,
     PRIMARY KEY (directory, pid)
 ) WITHOUT ROWID;
@@ -98,5 +98,5 @@ CREATE INDEX file_by_media ON file (recording_id, media);
 CREATE INDEX event_by_recording ON event (recording_id);
 CREATE INDEX event_by_file ON event (file_id) WHERE file_id IS NOT NULL;
 COMMIT;
-PRAGMA application_id=1246120497;
-PRAGMA user_version=2;
+PRAGMA application_id = 1246120497;
+PRAGMA user_version = 2;
