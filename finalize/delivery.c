@@ -1,6 +1,7 @@
 #include "finalize/delivery.h"
 
 #include "finalize/file_name.h"
+#include "finalize/journal_outbox.h"
 #include "finalize/key.h"
 #include "finalize/metadata.h"
 #include "finalize/notice.h"
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define NOTICE_SLOT (UPLOAD_PARTS_MAX_SLOTS + 1)
+#define DIGEST_SLOT (UPLOAD_PARTS_MAX_SLOTS + 2)
 
 struct delivery {
     struct delivery_options options;
@@ -28,6 +30,8 @@ struct delivery {
     uint64_t started_ms[UPLOAD_PARTS_MAX_SLOTS + 1];  /* since when they are */
     bool ended;
     struct error error;
+
+    bool digest_due, digest_under_way;
 
     bool notice_under_way;
     unsigned notice_tries;
@@ -144,6 +148,21 @@ static bool open_upload(struct delivery *delivery, struct error *err)
     return upload_open(&options, &delivery->upload, err);
 }
 
+/* The content of a file that is to be uploaded may be another than the one whose digest is known.
+ */
+static bool wants_digest(struct delivery *delivery, struct error *err)
+{
+    char hex[DIGEST_SHA256_HEX] = "";
+
+    if (!delivery->options.digest || delivery->options.growing)
+        return true;
+    if (delivery->file.state != JOURNAL_FILE_PENDING &&
+        !journal_load_digest(delivery->options.journal, delivery->file.id, hex, err))
+        return false;
+    delivery->digest_due = !hex[0];
+    return true;
+}
+
 bool delivery_open(const struct delivery_options *options, const struct journal_file *row,
                    struct delivery **ret_delivery, struct error *err)
 {
@@ -162,9 +181,12 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
         error_set(err, ERROR_CHANGED, "%s changed", row->path);
         goto fail;
     }
+    if (!wants_digest(delivery, err) ||
+        ((row->state == JOURNAL_FILE_PENDING || delivery->digest_due) &&
+         !choose_bytes(delivery, err)))
+        goto fail;
     if (row->state == JOURNAL_FILE_PENDING &&
-        (!choose_bytes(delivery, err) || !choose_base_key(delivery, err) ||
-         !open_upload(delivery, err)))
+        (!choose_base_key(delivery, err) || !open_upload(delivery, err)))
         goto fail;
     *ret_delivery = delivery;
     return true;
@@ -232,6 +254,8 @@ static bool next_notice_step(struct delivery *delivery, bool may_send, uint64_t 
     struct error error = ERROR_INIT;
     int32_t meeting_id;
 
+    if (delivery->digest_under_way) /* once the file is safe, nobody may read it any more */
+        return true;
     if (!delivery->file.media || !delivery->options.settings->notice ||
         delivery->file.notice == JOURNAL_NOTICE_ACCEPTED) {
         ret_step->kind = DELIVERY_STEP_END;
@@ -365,10 +389,36 @@ static void leave_upload(struct delivery *delivery)
     delivery->upload = NULL;
 }
 
+static void ask_for_digest(struct delivery *delivery, struct delivery_step *ret_step)
+{
+    delivery->digest_due = false;
+    delivery->digest_under_way = true;
+    ret_step->kind = DELIVERY_STEP_READ;
+    ret_step->read_aside = true;
+    ret_step->read = (struct hasher_job){.fd = delivery->upload_fd,
+                                         .length = delivery->file.object_bytes,
+                                         .wants = HASHER_WANTS_SHA256,
+                                         .owner = delivery,
+                                         .slot = DIGEST_SLOT};
+}
+
+/* Without it an event says less; that is no reason not to upload. */
+static bool take_digest(struct delivery *delivery, const struct hasher_result *result,
+                        struct error *err)
+{
+    delivery->digest_under_way = false;
+    return !result->whole || journal_save_digest(delivery->options.journal, delivery->file.id,
+                                                 result->sha256_hex, err);
+}
+
 bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
                    struct delivery_step *ret_step, struct error *err)
 {
     *ret_step = (struct delivery_step){.kind = DELIVERY_STEP_NONE};
+    if (delivery->digest_due) {
+        ask_for_digest(delivery, ret_step);
+        return true;
+    }
     if (delivery->upload && !delivery->ended) {
         struct upload_step asked;
 
@@ -387,6 +437,8 @@ bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, in
 bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
                          const struct hasher_result *result, struct error *err)
 {
+    if (slot == DIGEST_SLOT)
+        return take_digest(delivery, result, err);
     return !delivery->upload || upload_take_bytes(delivery->upload, slot, result, err);
 }
 

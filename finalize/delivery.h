@@ -34,6 +34,7 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     struct s3 *s3;
     struct rng *rng;
     struct stats *stats; /* counted in; may be NULL */
+    bool digest;         /* the journal is to have the SHA-256 of the whole object */
     /* A media file of the session, for {meeting} and the date in keys; "" when there is none. */
     const char *main_media_name;
     bool growing; /* the file is still being written: see upload.h; no notice then */
@@ -55,6 +56,7 @@ struct delivery_step {
     unsigned slot;
     struct http_request request;
     struct hasher_job read;
+    bool read_aside; /* it is long, and nothing waits for it: other reads may overtake it */
     uint64_t until_ms;
 };
 

@@ -15,6 +15,7 @@
 #include "finalize/sweep.h"
 #include "finalize/turn.h"
 #include "finalize/watcher_lock.h"
+#include "finalize/webhook.h"
 
 #include <libgen.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@
 #define LOCK_RETRY_MS   200u
 #define CLAIM_EVERY_S   1
 #define DEFAULT_WAIT_MS UINT64_C(600000)
-#define COUNT_MS        5000u /* the journal is given the numbers that often */
+#define EVENTS_MS       3000u
 #define MAX_ROUNDS      3u /* a file that keeps changing is still being written: left for later */
 
 struct run {
@@ -40,8 +41,7 @@ struct run {
     struct turn turn;
     uint64_t deadline_ms;
     int64_t claimed_at; /* 0: no claim of ours is in the journal */
-    struct stats stats;
-    uint64_t counted_ms; /* when the journal was given them last */
+    struct journal_account account;
 
     struct intake_result intake;
     bool media; /* which files are being delivered: media first */
@@ -53,6 +53,11 @@ struct run {
     struct error worst;        /* of all files: a permanent one before a transient one */
     struct finalizer_summary *summary;
 };
+
+static bool wants_events(const struct settings *settings)
+{
+    return settings->webhook_url && *settings->webhook_url;
+}
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
@@ -143,7 +148,8 @@ static bool open_delivery(struct run *run, const struct journal_file *file,
         .recording = run->recording,
         .s3 = run->s3,
         .rng = &run->rng,
-        .stats = &run->stats,
+        .stats = &run->account.stats,
+        .digest = wants_events(run->options->settings),
         .main_media_name = run->intake.main_media_name,
         .event = on_delivery_event,
         .context = run,
@@ -193,17 +199,6 @@ static bool on_ended(void *context, const struct delivery *delivery, struct erro
     return true;
 }
 
-/* Unless they were given less than `pause_ms` ago. */
-static void give_numbers(struct run *run, uint64_t pause_ms)
-{
-    uint64_t now_ms = loop_now_ms();
-
-    if (now_ms - run->counted_ms < pause_ms)
-        return;
-    run->counted_ms = now_ms;
-    journal_add_stats(run->journal, &run->stats);
-}
-
 static void on_progress(void *context, uint64_t held_bytes, uint64_t kept_bytes,
                         uint64_t under_way_bytes)
 {
@@ -216,7 +211,7 @@ static void on_progress(void *context, uint64_t held_bytes, uint64_t kept_bytes,
     if (progress.done_bytes > progress.total_bytes)
         progress.done_bytes = progress.total_bytes;
     run->options->progress(run->options->context, recording_session_id(run->recording), &progress);
-    give_numbers(run, COUNT_MS);
+    journal_add_account(run->journal, &run->account, loop_now_ms());
 }
 
 static bool on_stop_requested(void *context)
@@ -419,6 +414,21 @@ static void plan_next_try(struct run *run)
     }
 }
 
+/* What is told later is written down together with what it tells of. */
+static bool save_and_announce(struct run *run, int64_t now, struct error *err)
+{
+    if (!wants_events(run->options->settings))
+        return journal_save_recording(run->journal, &run->row, now, err);
+    if (!journal_begin(run->journal, err))
+        return false;
+    if (journal_save_recording(run->journal, &run->row, now, err) &&
+        webhook_announce(run->options->settings, run->journal, &run->row, &run->rng, now,
+                         &run->account.stats, err))
+        return journal_commit(run->journal, err);
+    journal_rollback(run->journal);
+    return false;
+}
+
 static bool save_outcome(struct run *run, struct error *err)
 {
     const struct error *worst = &run->worst;
@@ -436,7 +446,25 @@ static bool save_outcome(struct run *run, struct error *err)
     snprintf(run->row.last_error, sizeof run->row.last_error, "%s",
              worst->kind == ERROR_NONE ? "" : worst->text);
     plan_next_try(run);
-    return journal_save_recording(run->journal, &run->row, time(NULL), err);
+    return save_and_announce(run, time(NULL), err);
+}
+
+/* Tells of it now, if somebody is there to hear it; else the watcher does, later. */
+static void deliver_events(struct run *run)
+{
+    struct webhook_delivery delivery = {.settings = run->options->settings,
+                                        .journal = run->journal,
+                                        .loop = run->loop,
+                                        .rng = &run->rng,
+                                        .stats = &run->account.stats,
+                                        .recording_id = run->row.id,
+                                        .patience_ms = EVENTS_MS,
+                                        .stop_requested = on_stop_requested,
+                                        .context = run};
+    struct error ignored = ERROR_INIT; /* they are in the journal */
+
+    if (wants_events(run->options->settings) && !webhook_deliver_due(&delivery, &ignored))
+        return;
 }
 
 /* ---- the beginning of a run ------------------------------------------------------------------ */
@@ -640,15 +668,17 @@ static bool run_once(const struct finalizer_options *options, const char *path,
         (!run.journal && !journal_place_open(options->settings, recording_parent(run.recording),
                                              &run.journal, err)))
         goto out;
-    started_ms = run.counted_ms = loop_now_ms();
+    started_ms = loop_now_ms();
     ok = work(&run, err);
     if (run.row.id)
-        stats_observe(&run.stats, STATS_FINALIZE_SECONDS,
+        stats_observe(&run.account.stats, STATS_FINALIZE_SECONDS,
                       ok                             ? STATS_RESULT_SAFE
                       : err->kind == ERROR_PERMANENT ? STATS_RESULT_FAILED
                                                      : STATS_RESULT_WAITING,
                       loop_now_ms() - started_ms);
-    give_numbers(&run, 0);
+    if (run.row.id)
+        deliver_events(&run);
+    journal_add_stats(run.journal, &run.account.stats);
 out:
     s3_close(run.s3);
     loop_close(run.loop);

@@ -147,7 +147,8 @@ static const char *const tables[] = {
     "CREATE TABLE announcement (\n"
     "    -- The last event that was made of a recording.\n"
     "    recording_id INTEGER PRIMARY KEY REFERENCES recording (id) ON DELETE CASCADE,\n"
-    "    event INTEGER NOT NULL CHECK (event IN (1, 2)) -- 1 uploaded, 2 failed\n"
+    "    event INTEGER NOT NULL CHECK (event IN (1, 2)), -- 1 uploaded, 2 failed\n"
+    "    files INTEGER NOT NULL CHECK (files >= 0) -- that were safe then\n"
     ")",
 
     "CREATE TABLE digest (\n"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define STATS_PATIENCE_MS 200u
+#define ACCOUNT_PAUSE_MS  5000u
 
 static const char add_sql[] = "INSERT INTO metric (name, labels, value) VALUES (?, ?, ?) "
                               "ON CONFLICT (name, labels) DO UPDATE SET value = value + "
@@ -59,6 +60,16 @@ void journal_add_stats(struct journal *journal, struct stats *stats)
     }
     journal_set_patience(journal, JOURNAL_PATIENCE_MS);
     memset(stats, 0, sizeof *stats);
+}
+
+void journal_add_account(struct journal *journal, struct journal_account *account, uint64_t now_ms)
+{
+    if (!account->given_ms)
+        account->given_ms = now_ms;
+    if (now_ms - account->given_ms < ACCOUNT_PAUSE_MS)
+        return;
+    account->given_ms = now_ms;
+    journal_add_stats(journal, &account->stats);
 }
 
 static bool load_cell(struct journal_query *query, uint64_t *ret_value, struct error *err)

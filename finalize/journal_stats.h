@@ -17,6 +17,15 @@
  */
 void journal_add_stats(struct journal *journal, struct stats *stats);
 
+/* The numbers of a process, and when the journal was given them last (0 at first). */
+struct journal_account {
+    struct stats stats;
+    uint64_t given_ms;
+};
+
+/* As journal_add_stats(), but for calls that come within five seconds of one that was heeded. */
+void journal_add_account(struct journal *journal, struct journal_account *account, uint64_t now_ms);
+
 /* Loads the numbers of all processes; what isn't there is 0. */
 bool journal_load_stats(struct journal *journal, struct stats *ret_stats, struct error *err)
     __attribute__((warn_unused_result));
