@@ -91,7 +91,7 @@ def case_history(browser, url):
     browser.wait("document.querySelector('.details:not([hidden]) ol li')")
     check(browser.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true", "not announced")
     check("a run begins" in text(browser, ".details"), "no history")
-    check("jibri-finalize retry '/" in text(browser, ".details code"), "no command to type")
+    check("jibri-finalize retry 1" in text(browser, ".details code"), "no command to type")
     browser.evaluate("document.activeElement.id = 'focused'")
     time.sleep(3.5)  # a refresh, which must not take the focus away nor close it
     check(browser.evaluate("document.activeElement.id") == "focused", "the focus is gone")

@@ -44,8 +44,8 @@ struct face {
     /* Of both. */
     pthread_mutex_t lock;
     uint64_t reported_ms;
-    bool reported, disk_fills;
-    uint64_t disk_full_in_seconds;
+    bool reported;
+    struct face_report report;
 };
 
 /* ---- one request ----------------------------------------------------------------------------- */
@@ -59,8 +59,9 @@ static void gather_facts(struct face *face, struct face_facts *facts)
     pthread_mutex_lock(&face->lock);
     facts->silent_ms = loop_now_ms() - face->reported_ms;
     facts->trend_known = face->reported;
-    facts->disk_fills = face->disk_fills;
-    facts->disk_full_in_seconds = face->disk_full_in_seconds;
+    facts->suspended = face->report.suspended;
+    facts->disk_fills = face->report.disk_fills;
+    facts->disk_full_in_seconds = face->report.disk_full_in_seconds;
     pthread_mutex_unlock(&face->lock);
 }
 
@@ -390,14 +391,13 @@ void face_close(struct face *face)
     free(face);
 }
 
-void face_report(struct face *face, bool disk_fills, uint64_t disk_full_in_seconds)
+void face_report(struct face *face, const struct face_report *report)
 {
     if (!face)
         return;
     pthread_mutex_lock(&face->lock);
     face->reported_ms = loop_now_ms();
     face->reported = true;
-    face->disk_fills = disk_fills;
-    face->disk_full_in_seconds = disk_full_in_seconds;
+    face->report = *report;
     pthread_mutex_unlock(&face->lock);
 }

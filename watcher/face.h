@@ -16,7 +16,7 @@
 
 struct face;
 
-struct face_options { /* borrowed while the face is open */
+struct face_options { /* borrowed while the face is open: not to be changed until then */
     const struct settings *settings;
     const char *journal;        /* its path; the file may come, go and be replaced */
     const char *recordings_dir; /* NULL: unknown */
@@ -33,10 +33,14 @@ bool face_open(const struct face_options *options, struct face **ret_face, struc
 void face_close(struct face *face);
 
 /*
- * The main loop's sign of life, with what it knows of the disk: to be given at least every 30 s,
- * else /healthz says after two minutes that the loop hangs. `disk_fills` false: it doesn't, or
- * nothing is known yet. NULL is accepted.
+ * The main loop's sign of life, with what it knows: to be given at least every 30 s, else /healthz
+ * says after two minutes that the loop hangs. Copied. `face` may be NULL.
  */
-void face_report(struct face *face, bool disk_fills, uint64_t disk_full_in_seconds);
+struct face_report {
+    bool suspended;  /* the settings cannot be used */
+    bool disk_fills; /* false: it doesn't, or nothing is known yet */
+    uint64_t disk_full_in_seconds;
+};
+void face_report(struct face *face, const struct face_report *report);
 
 #endif

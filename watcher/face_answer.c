@@ -159,6 +159,10 @@ static void answer_ready(const struct face_facts *facts, const struct face_reque
     (void)request;
     if (is_silent(facts, reply))
         return;
+    if (facts->suspended) {
+        say(reply, 503, "not ready: the settings cannot be used, the log says why");
+        return;
+    }
     if (is_missing(facts)
             ? could_be_made(facts, &err)
             : journal_open(facts->journal, &journal, &err) && is_writable(journal, &err) &&

@@ -39,6 +39,7 @@ struct face_facts {
     const char *recordings_dir; /* NULL: unknown */
     int64_t now;                /* seconds since 1970 */
     uint64_t silent_ms;         /* since the main loop gave its last sign of life */
+    bool suspended;             /* the settings cannot be used */
     bool trend_known, disk_fills;
     uint64_t disk_full_in_seconds;
 };

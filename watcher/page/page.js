@@ -98,7 +98,6 @@
     return Math.round(seconds / 86400) + " " + T.time[3];
   };
   const moment = (text) => text ? MOMENT.format(new Date(text)) : "";
-  const quoted = (text) => "'" + String(text).replaceAll("'", "'\\''") + "'";
 
   let group = "all", offset = 0, timer = 0, lastContact = null, running = false, again = false;
   let token = "";
@@ -163,8 +162,8 @@
 
   function showDetails(card, reply) {
     const recording = reply.recording || card.recording, facts = make("dl"), nodes = [facts];
-    const command = recording.state === "failed" ? "jibri-finalize retry " + quoted(recording.directory)
-      : recording.state === "lost" ? "jibri-finalize abandon " + quoted(recording.directory) : "";
+    const command = recording.state === "failed" ? "jibri-finalize retry " + recording.id
+      : recording.state === "lost" ? "jibri-finalize abandon " + recording.id : "";
     if (command) {
       const hint = make("dd");
       hint.append((recording.state === "failed" ? T.retryHint : T.lostHint) + " ", make("code", "", visible(command)));
