@@ -6,3 +6,5 @@ function(add_face_test name)
 endfunction()
 
 add_face_test(face_page)
+add_face_test(monitoring)
+add_face_test(webhook)

@@ -103,6 +103,43 @@ stop_watcher() {
 	wait "$watcher_pid" || true
 }
 
+# start_ready NAME PROGRAM... - one that prints "port=N" when it is ready; the port goes to $port.
+start_ready() {
+	local name=$1 ready
+	shift
+	mkfifo "$work/$name.ready"
+	"$@" >"$work/$name.ready" 2>"$work/$name.log" &
+	pids+=($!)
+	read -r -t 20 ready <"$work/$name.ready" || fail "$name does not start"
+	rm "$work/$name.ready"
+	port=${ready#port=}
+}
+
+# start_sink ARGUMENT... - an S3 server that keeps no bytes; its settings go to $s3.
+start_sink() {
+	start_ready sink "$build/tests/sink" --port 0 "$@"
+	s3=CONFOMEET_S3_URL=http://127.0.0.1:$port
+}
+
+# make_session NAME MIB - a session directory with a recording of random bytes: $session.
+make_session() {
+	session=$recordings/$1
+	mkdir -p "$session"
+	# As little as makes a whole mp4: an empty moov, and an mdat up to the end.
+	{
+		printf '\0\0\0\10moov\0\0\0\0mdat'
+		head -c "$(($2 * 1048576 - 16))" /dev/urandom
+	} >"$session/12345_2026-11-24-10-00-0${#1}.mp4"
+	printf '{"meeting_url":"https://meet.example.org/12345?jwt=do-not-show-this","participants":[],"share":true}' \
+		>"$session/metadata.json"
+}
+
+# finalize SESSION - by the settings that were written last; $code is its exit code.
+finalize() {
+	code=0
+	env -i PATH="$PATH" "$program" --config "$work/finalize.env" "$1" >"$work/finalize.log" 2>&1 || code=$?
+}
+
 sql() { sqlite3 -bail -cmd '.timeout 10000' "$journal" "$@"; }
 
 # make_journal COUNT - a journal with COUNT recordings in all states, most of them done.

@@ -976,7 +976,7 @@ int main(void)
     tcase_add_test(tests, another_program_s_database_is_left_alone);
     tcase_add_test(tests, a_journal_of_a_newer_version_is_left_alone);
     tcase_add_loop_test(
-        tests, a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it, 1, 3);
+        tests, a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it, 1, 4);
     tcase_add_test(tests, a_journal_whose_content_was_overwritten_is_damaged);
     tcase_add_test(tests, a_journal_that_may_not_be_written_is_permanent);
     tcase_add_test(tests, a_recording_is_found_as_it_was_saved);
