@@ -98,6 +98,15 @@ struct settings_problems {
 bool settings_load(const char *const *environment, const char *path, struct settings *ret_settings,
                    struct settings_problems *ret_problems) __attribute__((warn_unused_result));
 
+/*
+ * As settings_load(), of the settings of this machine alone (the recordings directory, the journal,
+ * the log): for commands that look and ask nothing of bucket or backend, so that what is missing or
+ * wrong there is not in their way. The other fields are not set.
+ */
+bool settings_load_machine(const char *const *environment, const char *path,
+                           struct settings *ret_settings, struct settings_problems *ret_problems)
+    __attribute__((warn_unused_result));
+
 /* Frees everything; secrets are wiped first. */
 void settings_done(struct settings *settings);
 void settings_problems_done(struct settings_problems *problems);

@@ -248,6 +248,15 @@ static bool build_notice(struct delivery *delivery, int32_t meeting_id,
     return notice_build(delivery->options.settings, &notice, &ret_step->request, err);
 }
 
+/* The name's own comes first: what a person says is for those that have none. */
+static bool find_meeting_id(const struct delivery *delivery, int32_t *ret_meeting_id)
+{
+    if (file_name_meeting_id(file_name_of(delivery->file.path), ret_meeting_id))
+        return true;
+    *ret_meeting_id = delivery->options.meeting_id;
+    return delivery->options.meeting_id > 0;
+}
+
 static bool next_notice_step(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
                              struct delivery_step *ret_step, struct error *err)
 {
@@ -261,7 +270,7 @@ static bool next_notice_step(struct delivery *delivery, bool may_send, uint64_t 
         ret_step->kind = DELIVERY_STEP_END;
         return become_safe(delivery, now, err);
     }
-    if (!file_name_meeting_id(file_name_of(delivery->file.path), &meeting_id)) {
+    if (!find_meeting_id(delivery, &meeting_id)) {
         error_set(
             &error, ERROR_PERMANENT,
             "%s is in the bucket, but its name does not begin with a meeting id and \"_\": the "

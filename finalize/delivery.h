@@ -37,7 +37,8 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     bool digest;         /* the journal is to have the SHA-256 of the whole object */
     /* A media file of the session, for {meeting} and the date in keys; "" when there is none. */
     const char *main_media_name;
-    bool growing; /* the file is still being written: see upload.h; no notice then */
+    int32_t meeting_id; /* for a name that has none; 0: there is none */
+    bool growing;       /* the file is still being written: see upload.h; no notice then */
     void (*event)(void *context, enum delivery_event event, const struct journal_file *file,
                   const char *sentence, const struct error *error);
     void *context;

@@ -46,6 +46,7 @@ struct run {
     struct intake_result intake;
     bool media; /* which files are being delivered: media first */
     int64_t after_id;
+    bool left_out;             /* something is not in the bucket, and is not to be uploaded now */
     bool changed;              /* a file changed under our hands: one more round */
     uint64_t ended_bytes;      /* of deliveries that have ended well, in this round */
     bool got_somewhere;        /* the bucket or the backend acknowledged something new */
@@ -120,9 +121,12 @@ static void note_failure(struct run *run, int64_t file_id, const char *path,
 
 /* ---- deliveries ------------------------------------------------------------------------------ */
 
-static bool wants_delivery(const struct journal_file *file)
+static bool wants_delivery(struct run *run, const struct journal_file *file)
 {
-    return file->state == JOURNAL_FILE_PENDING || file->state == JOURNAL_FILE_UPLOADED;
+    if (file->state != JOURNAL_FILE_PENDING || !run->options->notify_only)
+        return file->state == JOURNAL_FILE_PENDING || file->state == JOURNAL_FILE_UPLOADED;
+    run->left_out = true;
+    return false;
 }
 
 static bool keep_failure(struct run *run, const struct journal_file *file,
@@ -151,6 +155,7 @@ static bool open_delivery(struct run *run, const struct journal_file *file,
         .stats = &run->account.stats,
         .digest = wants_events(run->options->settings),
         .main_media_name = run->intake.main_media_name,
+        .meeting_id = run->row.meeting_id,
         .event = on_delivery_event,
         .context = run,
     };
@@ -181,7 +186,7 @@ static bool on_next(void *context, struct delivery **ret_delivery, struct error 
             continue;
         }
         run->after_id = file.id;
-        if (wants_delivery(&file) && !open_delivery(run, &file, ret_delivery, err))
+        if (wants_delivery(run, &file) && !open_delivery(run, &file, ret_delivery, err))
             return false;
     }
     return true;
@@ -430,6 +435,18 @@ static bool save_and_announce(struct run *run, int64_t now, struct error *err)
     return false;
 }
 
+/* With notify_only, what is not in the bucket yet is left as it is. */
+static void note_left_out(struct run *run)
+{
+    struct error failure = ERROR_INIT;
+
+    if (!run->left_out || run->worst.kind != ERROR_NONE)
+        return;
+    error_set(&failure, ERROR_TRANSIENT,
+              "not all is in the bucket yet, and only notices were asked for");
+    note_failure(run, 0, "", &failure);
+}
+
 static bool save_outcome(struct run *run, struct error *err)
 {
     const struct error *worst = &run->worst;
@@ -554,6 +571,35 @@ static bool open_network(struct run *run, struct error *err)
     return loop_open(&loop_options, &run->loop, err) && s3_open(settings, &run->s3, err);
 }
 
+/* What a person gave up stays so until a person takes it up again. */
+static bool refuse_abandoned(struct run *run, const char *directory, struct error *err)
+{
+    struct journal_recording row;
+    bool found;
+
+    if (!journal_find_recording(run->journal, directory, &row, &found, err))
+        return false;
+    if (!found || row.state != JOURNAL_RECORDING_ABANDONED || run->options->retries_abandoned)
+        return true;
+    return error_set(err, ERROR_PERMANENT,
+                     "%s was abandoned%s%s: its files stay, and it is taken up again only by "
+                     "jibri-finalize retry",
+                     directory, row.reason[0] ? ": " : "", row.reason);
+}
+
+/* It is another try, by a person who may have something to add. */
+static bool take_up(struct run *run, struct error *err)
+{
+    const struct finalizer_options *options = run->options;
+
+    if (!run->row.reason[0] && (!options->meeting_id || options->meeting_id == run->row.meeting_id))
+        return true;
+    run->row.reason[0] = 0;
+    if (options->meeting_id)
+        run->row.meeting_id = options->meeting_id;
+    return journal_save_recording(run->journal, &run->row, time(NULL), err);
+}
+
 /* With the recording open, its journal open and its lock held. */
 static bool work(struct run *run, struct error *err)
 {
@@ -561,7 +607,7 @@ static bool work(struct run *run, struct error *err)
     unsigned files = 0;
     bool done;
 
-    if (!is_done_already(run, directory, &done, err))
+    if (!refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
         return false;
     if (!recording_still_there(run->recording)) /* who had the lock before us finished it */
         return done || error_set(err, ERROR_NO_INPUT, "%s is gone", directory);
@@ -578,11 +624,12 @@ static bool work(struct run *run, struct error *err)
     }
     if (!journal_begin_recording(run->journal, directory, recording_session_id(run->recording),
                                  time(NULL), &run->row, err) ||
-        !journal_take_over(run->journal, directory, err))
+        !journal_take_over(run->journal, directory, err) || !take_up(run, err))
         return false;
     note(run, 0, "a run begins");
     if (!deliver_in_rounds(run, err))
         return false;
+    note_left_out(run);
     /* Before the directory goes: once it is gone, the journal alone can tell that all is well. */
     if (run->worst.kind == ERROR_NONE && !save_outcome(run, err))
         return false;
@@ -631,7 +678,7 @@ static bool hand_over(struct run *run, struct error *err)
 
     if (!journal_place_open(run->options->settings, recording_parent(run->recording), &run->journal,
                             err) ||
-        !is_done_already(run, directory, &done, err))
+        !refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
         return false;
     if (!done && (!intake_survey(run->recording, &files, err) ||
                   !journal_hand_over(run->journal, directory, time(NULL), err)))

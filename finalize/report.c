@@ -2,6 +2,7 @@
 
 #include "finalize/file_name.h"
 #include "finalize/lock_table.h"
+#include "finalize/open_writer.h"
 #include "finalize/report_found.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 struct report {
     struct journal_view *view; /* NULL: there is no journal */
     char *recordings_dir;      /* NULL: not looked at */
+    char *watcher_lock;        /* the path of the file that a running watcher locks */
 };
 
 static const char *const state_names[REPORT_STATES] = {
@@ -51,6 +53,18 @@ unsigned report_states_of(const struct report_totals *totals)
     return states;
 }
 
+/* Beside the journal: see watcher_lock.h. */
+static char *name_watcher_lock(const char *journal)
+{
+    const char *slash = strrchr(journal, '/');
+    char *path = NULL;
+
+    return asprintf(&path, "%.*s/watcher.lock", slash ? (int)(slash - journal) : 1,
+                    slash ? journal : ".") < 0
+               ? NULL
+               : path;
+}
+
 bool report_open(const struct report_source *source, struct report **ret_report, struct error *err)
 {
     struct report *report = calloc(1, sizeof *report);
@@ -58,6 +72,10 @@ bool report_open(const struct report_source *source, struct report **ret_report,
     if (!report)
         return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
     if (source->recordings_dir && !(report->recordings_dir = strdup(source->recordings_dir))) {
+        error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
+        goto fail;
+    }
+    if (!(report->watcher_lock = name_watcher_lock(source->journal))) {
         error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
         goto fail;
     }
@@ -78,7 +96,19 @@ void report_close(struct report *report)
         return;
     journal_view_close(report->view);
     free(report->recordings_dir);
+    free(report->watcher_lock);
     free(report);
+}
+
+int report_watcher(const struct report *report)
+{
+    struct lock_table locks;
+    int runs;
+
+    lock_table_read(&locks);
+    runs = !locks.known ? -1 : lock_table_holder(&locks, report->watcher_lock) != 0;
+    lock_table_done(&locks);
+    return runs;
 }
 
 /* ---- one recording --------------------------------------------------------------------------- */
@@ -120,8 +150,10 @@ static enum report_state state_of(const struct walk *walk, const struct journal_
         return lost ? REPORT_LOST : REPORT_SAFE;
     case JOURNAL_RECORDING_WORKING:
         return worker || !walk->locks.known ? REPORT_UPLOADING : REPORT_INTERRUPTED;
-    case JOURNAL_RECORDING_RECORDING:
-        return REPORT_RECORDING;
+    case JOURNAL_RECORDING_RECORDING: /* until the watcher sees that nobody writes any more */
+        return worker || !walk->locks.known || open_writer_in(row->directory) != OPEN_WRITER_NONE
+                   ? REPORT_RECORDING
+                   : REPORT_INTERRUPTED;
     case JOURNAL_RECORDING_WAITING:
         return worker ? REPORT_UPLOADING : REPORT_WAITING;
     case JOURNAL_RECORDING_FAILED:
@@ -132,10 +164,20 @@ static enum report_state state_of(const struct walk *walk, const struct journal_
     return REPORT_ABANDONED;
 }
 
+static bool is_among(const char *directory, const char *const *directories)
+{
+    for (; *directories; directories++)
+        if (!strcmp(*directories, directory))
+            return true;
+    return false;
+}
+
 static bool passes(struct walk *walk)
 {
     const struct report_recording *recording = &walk->current;
 
+    if (walk->filter->directories && !is_among(recording->row.directory, walk->filter->directories))
+        return false;
     if (walk->filter->states && !(walk->filter->states & REPORT_BIT(recording->state)))
         return false;
     if (walk->filter->since && recording->row.created_at < walk->filter->since)
@@ -170,13 +212,19 @@ static bool begin_recording(struct walk *walk, const struct journal_recording *r
     if (row->id)
         recording->state = state_of(walk, row, lost, recording->worker_pid);
     else
-        recording->state = recording->worker_pid ? REPORT_UPLOADING : REPORT_FOUND;
+        recording->state = recording->worker_pid                                 ? REPORT_UPLOADING
+                           : open_writer_in(row->directory) == OPEN_WRITER_THERE ? REPORT_RECORDING
+                                                                                 : REPORT_FOUND;
     if (row->meeting_id)
         snprintf(recording->meeting, sizeof recording->meeting, "%ld", (long)row->meeting_id);
     walk->open = true;
     walk->recent_bytes = 0;
     walk->sends_since = 0;
     walk->shown = is_shown(walk);
+    if (walk->shown) {
+        walk->totals.shown_states |= REPORT_BIT(recording->state);
+        walk->totals.shown++;
+    }
     if (walk->shown && walk->visitor->begins)
         return walk->visitor->begins(walk->visitor->context, recording, err);
     return true;

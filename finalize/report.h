@@ -45,8 +45,8 @@ bool report_state_read(const char *name, enum report_state *ret_state);
 
 struct report_recording {
     enum report_state state;
-    /* The journal's row. REPORT_FOUND: id 0, with directory, session_id, created_at (of the newest
-     * file) and updated_at (the same) alone. */
+    /* The journal's row. Not in the journal: id 0, with directory, session_id, created_at (of the
+     * newest file) and updated_at (the same) alone. */
     struct journal_recording row;
     char media_name[RECORDING_NAME_SIZE]; /* of the first media file; "": none */
     char meeting[RECORDING_NAME_SIZE];    /* what its name begins with, or what a person said */
@@ -76,6 +76,8 @@ struct report_totals {
     int64_t oldest_waiting_at;
     int64_t next_try_at;   /* the soonest; 0: none */
     char waiting_for[640]; /* last_error of the recording that waits longest */
+    unsigned shown_states; /* REPORT_BIT()s of those that passed the filter */
+    unsigned shown;        /* their number */
     bool locks_known; /* false: whether somebody works on a recording is the journal's word alone */
 };
 
@@ -91,13 +93,17 @@ bool report_open(const struct report_source *source, struct report **ret_report,
     __attribute__((warn_unused_result));
 void report_close(struct report *report);
 
+/* Whether a watcher works for these recordings: 1, 0, or -1 when it can't be told. */
+int report_watcher(const struct report *report);
+
 struct report_filter {
-    int64_t recording_id; /* 0: all, those that are not in the journal too */
-    unsigned states;      /* REPORT_BIT()s; 0: all */
-    int64_t since;        /* created_at at least; 0: all */
-    unsigned most_safe;   /* of safe ones, the latest; 0: all */
-    unsigned skip;        /* of those that pass, the first ones */
-    unsigned most;        /* of those behind, the first ones; 0: all */
+    int64_t recording_id;           /* 0: all, those that are not in the journal too */
+    unsigned states;                /* REPORT_BIT()s; 0: all */
+    int64_t since;                  /* created_at at least; 0: all */
+    unsigned most_safe;             /* of safe ones, the latest; 0: all */
+    const char *const *directories; /* NULL-terminated: these alone; NULL: all */
+    unsigned skip;                  /* of those that pass, the first ones */
+    unsigned most;                  /* of those behind, the first ones; 0: all */
 };
 
 /*
