@@ -20,7 +20,7 @@
 #define MOST_CONNECTIONS   32u
 #define MOST_OF_ONE_PEER   16u
 #define CONNECTION_MEMORY  (16u * 1024) /* the request's head has to fit */
-#define IDLE_TIMEOUT_S     15u
+#define IDLE_TIMEOUT_S     10u
 #define REQUEST_TIMEOUT_MS 60000u /* from its first byte to its reply's last */
 #define LISTEN_AGAIN_MS    60000u
 #define BACKLOG            16
@@ -251,6 +251,14 @@ static int open_socket(const union listen_address *address)
     return -1;
 }
 
+/* A NUL would end a path before its end: one that has it stays as it is, and is found nowhere. */
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 static void start_daemon(struct face *face)
 {
     int fd = open_socket(&face->address);
@@ -263,7 +271,8 @@ static void start_daemon(struct face *face)
             MOST_OF_ONE_PEER, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
             MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
             on_connection, face, MHD_OPTION_NOTIFY_COMPLETED, on_completed, face,
-            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+            MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+            MHD_OPTION_END);
         if (!face->daemon)
             close(fd);
     }
