@@ -115,9 +115,9 @@ start_ready() {
 	port=${ready#port=}
 }
 
-# start_sink ARGUMENT... - an S3 server that keeps no bytes; its settings go to $s3.
+# start_sink - an S3 server that keeps no bytes; its settings go to $s3.
 start_sink() {
-	start_ready sink "$build/tests/sink" --port 0 "$@"
+	start_ready sink "$build/tests/sink" --port 0
 	s3=CONFOMEET_S3_URL=http://127.0.0.1:$port
 }
 

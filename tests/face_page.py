@@ -45,10 +45,10 @@ def quiet(browser):
 
 
 def every_look(browser, url, name):
+    open_page(browser, url)
     for width, height in ((375, 812), (1280, 800)):
         for dark in (False, True):
             browser.size(width, height, dark)
-            open_page(browser, url)
             fits(browser, name)
             picture(browser, "%s-%s-%d-%s" % (name, browser.evaluate("document.documentElement.lang"), width,
                                               "dark" if dark else "light"))

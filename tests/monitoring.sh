@@ -17,9 +17,9 @@ promtool check rules "$monitoring/alerts.yml" >"$work/log" 2>&1 || fail "$(cat "
 (cd "$monitoring" && promtool check config prometheus.yml) >"$work/log" 2>&1 || fail "$(cat "$work/log")"
 ok "the rules and the scrape example are valid, and each alert fires when it should and not before"
 
-for alert in $(sed -n 's/^ *- alert: //p' "$monitoring/alerts.yml"); do
+while IFS= read -r alert; do
 	grep -q "alertname: $alert\$" "$monitoring/alerts_test.yml" || fail "$alert has no test"
-done
+done < <(sed -n 's/^ *- alert: //p' "$monitoring/alerts.yml")
 ok "each alert has a test"
 
 # A recorder that has done something.
@@ -67,6 +67,7 @@ missing=$(comm -23 "$work/asked" "$work/there")
 ok "every metric that rules and dashboard ask for is there"
 
 while IFS= read -r expression; do
+	# shellcheck disable=SC2016  # Grafana's variable
 	expression=${expression//'$instance_id'/.*}
 	answer=$(ask "${expression% > 0}") || fail "Prometheus refuses: $expression"
 	[ "$(jq '.data.result | length' <<<"$answer")" -gt 0 ] || fail "nothing comes of: $expression"
