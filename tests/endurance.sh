@@ -111,7 +111,8 @@ requests_at_once() {
 
 SlowDown_makes_it_send_fewer_at_once_and_it_recovers() {
 	local before during after
-	use_sink --latency-ms 200
+	# So late that reading the next part takes no time beside it, however busy this machine is.
+	use_sink --latency-ms 1000
 	proxy_log=$case_dir/proxy.log
 	proxy_upstream=${sink_url##*:} start_proxy "$proxy_log" --fault part:25-32:503
 	make_sparse_file "$session/$name" $((80 * 5 * MIB))
@@ -119,12 +120,13 @@ SlowDown_makes_it_send_fewer_at_once_and_it_recovers() {
 	cat "$proxy_log"
 	expect_code 0 ': safe: 1 file'
 	before=$(requests_at_once 8 24)
-	during=$(requests_at_once 33 38)
+	during=$(requests_at_once 33 37)
 	after=$(requests_at_once 66 80)
 	echo "requests at once: $before before, $during after the SlowDown, $after in the end"
-	expect_at_least "requests at once before" 6 "$before"
-	expect_at_most "requests at once after the SlowDown" 5 "$during"
-	expect_at_least "requests at once in the end" 6 "$after"
+	expect_at_least "requests at once before" 7 "$before"
+	# Half of them, and one or two for those that have succeeded since.
+	expect_at_most "requests at once after the SlowDown" 6 "$during"
+	expect_at_least "requests at once in the end" 7 "$after"
 	expect "parts that were acknowledged twice" '' "$(parts_sent_twice)"
 	expect "accepted notices" 1 "$(accepted_notices)"
 }
