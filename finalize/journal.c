@@ -1,8 +1,10 @@
 #include "finalize/journal_private.h"
 
+#include "finalize/journal_reserve.h"
 #include "finalize/journal_row.h"
 #include "finalize/journal_schema.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +95,24 @@ bool journal_begin_query(struct journal *journal, enum journal_statement stateme
                                &journal->statements[statement], statement_sql[statement], err);
 }
 
+/* Opening takes room, too: SQLite makes its log, and an index of it. */
+static bool open_database(const char *path, sqlite3 **ret_database, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+    bool opened = journal_schema_open(path, ret_database, &failure);
+    bool full = failure.sys_errno == ENOSPC || failure.sys_errno == EDQUOT;
+
+    if (!opened && full && journal_reserve_give_up(path)) {
+        error_clear(&failure);
+        opened = journal_schema_open(path, ret_database, &failure);
+        if (!opened)
+            journal_reserve_keep(path);
+    }
+    if (!opened && err->kind == ERROR_NONE)
+        *err = failure;
+    return opened;
+}
+
 bool journal_open(const char *path, struct journal **ret_journal, struct error *err)
 {
     struct journal *journal = calloc(1, sizeof *journal);
@@ -100,10 +120,11 @@ bool journal_open(const char *path, struct journal **ret_journal, struct error *
     if (!journal)
         return error_set(err, ERROR_TRANSIENT, "no memory for the journal %s", path);
     snprintf(journal->path, sizeof journal->path, "%s", path);
-    if (!journal_schema_open(path, &journal->database, err)) {
+    if (!open_database(path, &journal->database, err)) {
         free(journal);
         return false;
     }
+    journal_reserve_make(path);
     *ret_journal = journal;
     return true;
 }
@@ -115,6 +136,7 @@ void journal_close(struct journal *journal)
     for (size_t i = 0; i < JOURNAL_STATEMENTS; i++)
         sqlite3_finalize(journal->statements[i]);
     sqlite3_close(journal->database);
+    journal_reserve_keep(journal->path);
     free(journal);
 }
 
@@ -152,6 +174,9 @@ bool journal_begin(struct journal *journal, struct error *err)
 {
     struct journal_query rollback;
 
+    /* One that fails when it is to be written is gone as a whole. */
+    if (journal_reserve_is_needed(journal->path))
+        journal_query_make_room(journal->database, journal->path);
     /* Prepared now, so that no lack of memory can stand in the way of a rollback later. */
     return journal_begin_query(journal, JOURNAL_SQL_ROLLBACK, &rollback, err) &&
            run_plain(journal, JOURNAL_SQL_BEGIN, err);
