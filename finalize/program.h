@@ -1,0 +1,35 @@
+/*
+ * program - what the main functions of our programs begin with: a safe process, an orderly stop,
+ * settings that cannot be used.
+ */
+#ifndef FINALIZE_PROGRAM_H
+#define FINALIZE_PROGRAM_H
+
+#include "config/settings.h"
+
+#include <stdbool.h>
+
+/*
+ * To be called first: no core dumps and no other process's ptrace, since keys and tokens are in
+ * this process's memory; files of ours are for their owner only; a closed pipe is an error, not a
+ * signal.
+ */
+void program_begin(void);
+
+/* TERM and INT become readable on a descriptor that one can wait for: no handler, no races. */
+struct program_stop {
+    int fd; /* -1: could not be had */
+    bool requested;
+};
+
+void program_stop_open(struct program_stop *stop);
+void program_stop_close(struct program_stop *stop);
+bool program_stop_requested(struct program_stop *stop);
+
+/* Logs the warnings. */
+void program_say_warnings(const struct settings_problems *problems);
+
+/* Logs warnings and errors of settings that cannot be used, and what to do. */
+void program_say_problems(const struct settings_problems *problems);
+
+#endif

@@ -1,0 +1,11 @@
+/*
+ * watcher - the loop of jibri-watcher: what happens, what is due, who works on it.
+ */
+#ifndef WATCHER_WATCHER_H
+#define WATCHER_WATCHER_H
+
+/* Runs until SIGTERM or SIGINT. `config`: the file of settings, NULL for the default one. Returns
+ * the program's exit code (explain.h). */
+int watcher_run(const char *config);
+
+#endif
