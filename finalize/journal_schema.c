@@ -184,7 +184,7 @@ static int configure(struct opening *opening)
 {
     return execute(opening, "PRAGMA trusted_schema = OFF;"
                             "PRAGMA foreign_keys = ON;"
-                            "PRAGMA synchronous = FULL;"
+                            "PRAGMA synchronous = NORMAL;" /* see journal_commit.c */
                             "PRAGMA cache_size = -256;"
                             "PRAGMA mmap_size = 0;"
                             "PRAGMA temp_store = MEMORY");
