@@ -132,6 +132,29 @@ def whole(cases, results, sizes, versions, load):
     return "\n".join(lines).rstrip() + "\n"
 
 
+def summary(results, sizes):
+    """The few rows that the README has."""
+    shown = [("1g", "1 GiB"), ("tls-1g", "1 GiB over TLS"), ("many", "200 small files"), ("start", "1 KiB")]
+    shown = [(case, label) for case, label in shown if results.get(case)]
+    names = [tool for tool in (OURS, *tools.COMPARED) if any(tool in results[case] for case, _ in shown)]
+    lines = ["| |" + "".join(f" {name} |" for name in names), "| --- |" + " --: |" * len(names)]
+
+    def row(label, text):
+        lines.append(f"| {label} |" + "".join(f" {text(name)} |" for name in names))
+
+    for case, label in shown:
+        runs = results[case]
+        row(f"{label}: wall time", lambda name: seconds(median(runs[name], "wall_s")) if name in runs else "–")
+        row(f"{label}: CPU time", lambda name: seconds(median(runs[name], "cpu_s")) if name in runs else "–")
+    peaks = {name: max((run.peak_kib for runs in results.values() for run in runs.get(name, ())), default=0)
+             for name in names}
+    row("peak memory, most of all cases", lambda name: f"{peaks[name] / 1024:.0f} MiB")
+    if sizes:
+        row("what the image grows by",
+            lambda name: f"{sizes[name] / (1 << 20):.1f} MiB" if sizes.get(name) is not None else "–")
+    return "\n".join(lines) + "\n"
+
+
 def write_into(path, text):
     """Replaces what is between the marks of the document."""
     begin, end = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"

@@ -169,6 +169,10 @@ class Openssl:
         return [self.program, "dgst", "-sha256"] + [str(file) for file in upload.files], base_environment(upload)
 
 
+# What a user would pick instead.
+COMPARED = (AwsCli.name, Rclone.name, S3cmd.name, S5cmd.name)
+
+
 def aws_environment(upload):
     nothing = str(upload.scratch / "aws")
     return {"AWS_ACCESS_KEY_ID": upload.access_key, "AWS_SECRET_ACCESS_KEY": upload.secret_key,
