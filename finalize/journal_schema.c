@@ -225,7 +225,7 @@ static int configure(struct opening *opening)
 {
     return execute(opening, "PRAGMA trusted_schema = OFF;"
                             "PRAGMA foreign_keys = ON;"
-                            "PRAGMA synchronous = FULL;"
+                            "PRAGMA synchronous = NORMAL;" /* see journal_commit.c */
                             "PRAGMA cache_size = -256;"
                             "PRAGMA wal_autocheckpoint = " LOG_PAGES ";"
                             "PRAGMA mmap_size = 0;"

@@ -7,6 +7,10 @@ add_executable(sink ${CMAKE_CURRENT_LIST_DIR}/sink.c)
 target_link_libraries(sink PRIVATE project_options PkgConfig::SSL PkgConfig::CRYPTO
     Threads::Threads)
 
+# A slow line, for scripts/bench.
+add_executable(shaped-link ${CMAKE_CURRENT_LIST_DIR}/shaped_link.c)
+target_link_libraries(shaped-link PRIVATE project_options)
+
 function(add_e2e_test name)
     add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${name}.sh ${ARGN})
     set(environment "E2E_BUILD=${CMAKE_BINARY_DIR}")
