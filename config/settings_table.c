@@ -84,6 +84,7 @@ const struct settings_row settings_table[] = {
         .required = true,
         .in_example = true,
         .secret = true,
+        .file_name = "CONFOMEET_S3_CLIENT_SECRET_FILE",
         .help = "The secret of the access key.",
     },
     {
@@ -252,6 +253,7 @@ const struct settings_row settings_table[] = {
                     "socks5 or socks5h",
         .example = "http://proxy.example.org:3128",
         .secret = true,
+        .file_name = "CONFOMEET_PROXY_FILE",
         .help = "The proxy that requests go through.",
     },
     /* the backend */
@@ -291,6 +293,7 @@ const struct settings_row settings_table[] = {
         .expected = "printable ASCII without blanks",
         .example = "put-the-token-here",
         .secret = true,
+        .file_name = "CONFOMEET_BACKEND_TOKEN_FILE",
         .help = "A token that is sent to the backend, as Authorization: Bearer.",
     },
     {
