@@ -65,6 +65,9 @@ static void on_event(void *context, const char *session_id, const struct finaliz
     case FINALIZER_WAITS:
         log_line(SETTINGS_LOG_INFO, fields, "waiting: another process works on this recording");
         break;
+    case FINALIZER_HANDS_OVER:
+        log_line(SETTINGS_LOG_INFO, fields, "handed over: the watcher goes on with this recording");
+        break;
     case FINALIZER_REMARK:
         log_line(SETTINGS_LOG_WARNING, fields, "%s%s%s", event->path ? event->path : "",
                  event->path && event->path[0] ? ": " : "", event->text);
@@ -96,6 +99,17 @@ static void on_progress(void *context, const char *session_id,
                     session_id);
 }
 
+static void say_failure(const struct log_field *fields, bool watched, const struct error *err)
+{
+    if (watched && (err->kind == ERROR_TRANSIENT || err->kind == ERROR_STOPPED))
+        log_line(SETTINGS_LOG_WARNING, fields,
+                 "not finished yet: %s; what to do: nothing, the watcher goes on with it",
+                 err->text);
+    else
+        log_line(SETTINGS_LOG_ERROR, fields, "not finished: %s; what to do: %s", err->text,
+                 explain_advice(err));
+}
+
 static void say_result(const struct command *command, const char *directory, bool ok,
                        const struct finalizer_summary *summary, const struct error *err)
 {
@@ -106,6 +120,8 @@ static void say_result(const struct command *command, const char *directory, boo
     units_format_duration(loop_now_ms() - command->started_ms, took, sizeof took);
     if (summary->files_left)
         snprintf(left, sizeof left, "; %u local file(s) stay", summary->files_left);
+    if (ok && summary->handed_over)
+        return; /* said already */
     if (ok && !summary->files_safe && !summary->files_left)
         log_line(SETTINGS_LOG_INFO, fields, "safe: an earlier run has finished this recording");
     else if (ok)
@@ -115,8 +131,7 @@ static void say_result(const struct command *command, const char *directory, boo
                  : summary->directory_removed ? "; the disk is freed"
                                               : "");
     else
-        log_line(SETTINGS_LOG_ERROR, fields, "not finished: %s; what to do: %s", err->text,
-                 explain_advice(err));
+        say_failure(fields, summary->watched, err);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
@@ -128,10 +143,16 @@ static bool on_stop_requested(void *context)
     return program_stop_requested(&command->stop);
 }
 
-int command_finalize(const struct settings *settings, const char *directory)
+int command_finalize(const struct settings *settings, const char *directory,
+                     enum command_finalize_caller caller)
 {
     struct command command = {.started_ms = loop_now_ms()};
+    bool by_jibri = caller == COMMAND_FINALIZE_JIBRI;
     struct finalizer_options options = {.settings = settings,
+                                        .wait_ms =
+                                            by_jibri ? settings->finalize_wait_ms : UINT64_MAX,
+                                        .may_hand_over = by_jibri,
+                                        .gives_way = caller == COMMAND_FINALIZE_WATCHER,
                                         .stop_requested = on_stop_requested,
                                         .event = on_event,
                                         .progress = on_progress,

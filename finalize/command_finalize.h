@@ -9,7 +9,14 @@
 
 #include "config/settings.h"
 
+enum command_finalize_caller {
+    COMMAND_FINALIZE_JIBRI,    /* who waits for at most CONFOMEET_FINALIZE_WAIT */
+    COMMAND_FINALIZE_OPERATOR, /* who waits for as long as something moves */
+    COMMAND_FINALIZE_WATCHER   /* who does so, too, and gives way to the others */
+};
+
 /* Returns the program's exit code (explain.h). Stops in order on SIGTERM and SIGINT. */
-int command_finalize(const struct settings *settings, const char *directory);
+int command_finalize(const struct settings *settings, const char *directory,
+                     enum command_finalize_caller caller);
 
 #endif

@@ -45,6 +45,17 @@ static void on_report(void *context, const char *sentence)
 }
 
 /* The file of that name, not the open one alone: another may have been put in its place. */
+static bool is_as_expected(const struct delivery *delivery,
+                           const struct recording_identity *identity)
+{
+    const struct recording_identity *expected = &delivery->file.identity;
+
+    if (!delivery->options.growing)
+        return recording_same(identity, expected);
+    return identity->device == expected->device && identity->inode == expected->inode &&
+           identity->size_bytes >= expected->size_bytes;
+}
+
 static bool on_unchanged(void *context)
 {
     struct delivery *delivery = context;
@@ -56,7 +67,7 @@ static bool on_unchanged(void *context)
                              &err))
         return false;
     close(fd);
-    return recording_same(&identity, &delivery->file.identity);
+    return is_as_expected(delivery, &identity);
 }
 
 /* The day in the key: of the recording's name, or else of the file's last change. */
@@ -122,6 +133,7 @@ static bool open_upload(struct delivery *delivery, struct error *err)
         .base_key = delivery->base_key,
         .content_type = file_name_content_type(file_name_of(delivery->file.path)),
         .session_id = recording_session_id(delivery->options.recording),
+        .growing = delivery->options.growing,
         .unchanged = on_unchanged,
         .report = on_report,
         .context = delivery,
@@ -144,7 +156,7 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
     delivery->metadata.redacted_fd = -1;
     if (!recording_open_file(options->recording, row->path, &delivery->fd, &identity, err))
         goto fail;
-    if (!recording_same(&identity, &row->identity)) {
+    if (!is_as_expected(delivery, &identity)) {
         error_set(err, ERROR_CHANGED, "%s changed", row->path);
         goto fail;
     }
@@ -337,6 +349,10 @@ static void leave_upload(struct delivery *delivery)
         end_with(delivery, error);
         return;
     }
+    if (delivery->options.growing) {
+        delivery->ended = true;
+        return;
+    }
     delivery->options.event(delivery->options.context, DELIVERY_UPLOADED, &delivery->file, "",
                             NULL);
     upload_close(delivery->upload);
@@ -405,6 +421,13 @@ const struct error *delivery_error(const struct delivery *delivery)
 const struct journal_file *delivery_file(const struct delivery *delivery)
 {
     return &delivery->file;
+}
+
+bool delivery_may_be_dropped(const struct delivery *delivery)
+{
+    if (delivery->upload)
+        return !upload_is_asking(delivery->upload);
+    return !delivery->notice_under_way;
 }
 
 void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept)

@@ -34,6 +34,7 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     struct rng *rng;
     /* A media file of the session, for {meeting} and the date in keys; "" when there is none. */
     const char *main_media_name;
+    bool growing; /* the file is still being written: see upload.h; no notice then */
     void (*event)(void *context, enum delivery_event event, const struct journal_file *file,
                   const char *sentence, const struct error *error);
     void *context;
@@ -85,6 +86,10 @@ const struct error *delivery_error(const struct delivery *delivery);
 
 /* Its row as it is now; borrowed. */
 const struct journal_file *delivery_file(const struct delivery *delivery);
+
+/* True unless a request is under way whose fate would be unknown if it were dropped now, at some
+ * cost: all but those for parts. */
+bool delivery_may_be_dropped(const struct delivery *delivery);
 
 void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept);
 

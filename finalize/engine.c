@@ -8,6 +8,7 @@
 
 #define MOST_DELIVERIES 16u /* at once; each has a file open */
 #define TICK_MS         250u
+#define GIVE_WAY_MS     1000u /* for parts under way */
 
 struct active {
     struct delivery *delivery;
@@ -25,6 +26,8 @@ struct engine {
     struct active active[MOST_DELIVERIES];
     unsigned count;
     bool source_is_empty;
+    bool giving_way;
+    uint64_t give_way_until_ms;
 };
 
 static struct active *find_active(struct engine *engine, const void *delivery)
@@ -37,7 +40,7 @@ static struct active *find_active(struct engine *engine, const void *delivery)
 
 static bool take_new(struct engine *engine, struct error *err)
 {
-    while (!engine->source_is_empty && engine->count < MOST_DELIVERIES &&
+    while (!engine->source_is_empty && !engine->giving_way && engine->count < MOST_DELIVERIES &&
            engine->count < engine->pace.now) {
         struct delivery *delivery = NULL;
 
@@ -79,7 +82,7 @@ static bool pump(struct engine *engine, struct active *active, struct error *err
 
     active->until_ms = UINT64_MAX;
     while (!active->ended) {
-        bool may_send = loop_pending(engine->loop) < engine->pace.now;
+        bool may_send = !engine->giving_way && loop_pending(engine->loop) < engine->pace.now;
 
         if (!delivery_next(active->delivery, may_send, loop_now_ms(), time(NULL), &step, err))
             return false;
@@ -171,6 +174,7 @@ static bool close_ended(struct engine *engine)
 static void report_progress(struct engine *engine)
 {
     uint64_t held = 0;
+    uint64_t kept = 0;
 
     for (unsigned i = 0; i < engine->count; i++) {
         uint64_t held_of_one, kept_of_one;
@@ -179,8 +183,10 @@ static void report_progress(struct engine *engine)
             continue;
         delivery_progress(engine->active[i].delivery, &held_of_one, &kept_of_one);
         held += held_of_one;
+        kept += kept_of_one;
     }
-    engine->source->progress(engine->source->context, held, loop_bytes_under_way(engine->loop));
+    engine->source->progress(engine->source->context, held, kept,
+                             loop_bytes_under_way(engine->loop));
 }
 
 /* ---- the loop
@@ -216,6 +222,41 @@ static bool turn(struct engine *engine, bool *ret_going, struct error *err)
     return loop_wait(engine->loop, deadline_ms > now_ms ? deadline_ms - now_ms : 0, err);
 }
 
+/* True when enough was waited for what is under way. */
+static bool has_given_way(struct engine *engine)
+{
+    const struct engine_limits *limits = engine->limits;
+
+    if (!engine->giving_way) {
+        if (!limits->give_way || !limits->give_way(limits->stop_context))
+            return false;
+        engine->giving_way = true;
+        engine->give_way_until_ms = loop_now_ms() + GIVE_WAY_MS;
+    }
+    if (!loop_pending(engine->loop))
+        return true;
+    for (unsigned i = 0; i < engine->count; i++)
+        if (!delivery_may_be_dropped(engine->active[i].delivery))
+            return false;
+    return loop_now_ms() >= engine->give_way_until_ms;
+}
+
+/* True when it is to end before all deliveries have. */
+static bool ends_early(struct engine *engine, enum engine_end *ret_end)
+{
+    const struct engine_limits *limits = engine->limits;
+
+    if (limits->stop_requested(limits->stop_context))
+        *ret_end = ENGINE_STOPPED;
+    else if (loop_now_ms() >= limits->deadline_ms)
+        *ret_end = ENGINE_OUT_OF_TIME;
+    else if (has_given_way(engine))
+        *ret_end = ENGINE_GAVE_WAY;
+    else
+        return false;
+    return true;
+}
+
 bool engine_run(struct loop *loop, const struct engine_source *source,
                 const struct engine_limits *limits, enum engine_end *ret_end, struct error *err)
 {
@@ -228,14 +269,8 @@ bool engine_run(struct loop *loop, const struct engine_source *source,
     pace_init(&engine.pace, limits->parallel);
     *ret_end = ENGINE_ALL_ENDED;
     while (going) {
-        if (limits->stop_requested(limits->stop_context)) {
-            *ret_end = ENGINE_STOPPED;
+        if (ends_early(&engine, ret_end))
             break;
-        }
-        if (loop_now_ms() >= limits->deadline_ms) {
-            *ret_end = ENGINE_OUT_OF_TIME;
-            break;
-        }
         if (!turn(&engine, &going, err))
             goto out;
     }

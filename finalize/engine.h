@@ -24,24 +24,32 @@ struct engine_source {
     bool (*ended)(void *context, const struct delivery *delivery, struct error *err);
     /*
      * Called after something happened, and at least every quarter of a second: bytes that the
-     * bucket holds of the deliveries under way, and bytes of requests that have not ended.
+     * bucket holds of the deliveries under way, how many of them were there before, and bytes of
+     * requests that have not ended.
      */
-    void (*progress)(void *context, uint64_t held_bytes, uint64_t under_way_bytes);
+    void (*progress)(void *context, uint64_t held_bytes, uint64_t kept_bytes,
+                     uint64_t under_way_bytes);
 };
 
 struct engine_limits {
     unsigned parallel;                     /* most requests at once */
     uint64_t deadline_ms;                  /* on loop_now_ms()'s clock */
     bool (*stop_requested)(void *context); /* asked at every turn */
-    void *stop_context;
+    /*
+     * NULL, or asked at every turn whether somebody more important waits: nothing new is sent from
+     * then on, parts under way are given a second to finish, other requests all the time that they
+     * take.
+     */
+    bool (*give_way)(void *context);
+    void *stop_context; /* of both */
 };
 
-enum engine_end { ENGINE_ALL_ENDED, ENGINE_OUT_OF_TIME, ENGINE_STOPPED };
+enum engine_end { ENGINE_ALL_ENDED, ENGINE_OUT_OF_TIME, ENGINE_STOPPED, ENGINE_GAVE_WAY };
 
 /*
- * Runs until all deliveries have ended, the time is over or a stop was requested; in the latter
- * cases those under way are dropped where they are: the journal knows where that is. Fails when the
- * journal or memory does.
+ * Runs until all deliveries have ended, the time is over, a stop was requested or it gave way; in
+ * the latter cases those under way are dropped where they are: the journal knows where that is.
+ * Fails when the journal or memory does.
  */
 bool engine_run(struct loop *loop, const struct engine_source *source,
                 const struct engine_limits *limits, enum engine_end *ret_end, struct error *err)

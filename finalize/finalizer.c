@@ -4,12 +4,16 @@
 #include "finalize/engine.h"
 #include "finalize/intake.h"
 #include "finalize/journal_place.h"
+#include "finalize/journal_schedule.h"
 #include "finalize/loop.h"
 #include "finalize/recording.h"
 #include "finalize/removal.h"
 #include "finalize/rng.h"
 #include "finalize/s3.h"
+#include "finalize/schedule.h"
 #include "finalize/sweep.h"
+#include "finalize/turn.h"
+#include "finalize/watcher_lock.h"
 
 #include <libgen.h>
 #include <stdio.h>
@@ -18,8 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_RETRY_MS 200u
-#define MAX_ROUNDS    3u /* a file that keeps changing is still being written: left for later */
+#define LOCK_RETRY_MS   200u
+#define CLAIM_EVERY_S   1
+#define DEFAULT_WAIT_MS UINT64_C(600000)
+#define MAX_ROUNDS      3u /* a file that keeps changing is still being written: left for later */
 
 struct run {
     const struct finalizer_options *options;
@@ -29,13 +35,16 @@ struct run {
     struct loop *loop;
     struct s3 *s3;
     struct rng rng;
+    struct turn turn;
     uint64_t deadline_ms;
+    int64_t claimed_at; /* 0: no claim of ours is in the journal */
 
     struct intake_result intake;
     bool media; /* which files are being delivered: media first */
     int64_t after_id;
     bool changed;              /* a file changed under our hands: one more round */
     uint64_t ended_bytes;      /* of deliveries that have ended well, in this round */
+    bool got_somewhere;        /* the bucket or the backend acknowledged something new */
     struct error last_trouble; /* of the requests that were tried again */
     struct error worst;        /* of all files: a permanent one before a transient one */
     struct finalizer_summary *summary;
@@ -175,14 +184,18 @@ static bool on_ended(void *context, const struct delivery *delivery, struct erro
     if (error)
         return keep_failure(run, delivery_file(delivery), error, err);
     run->ended_bytes += delivery_file(delivery)->object_bytes;
+    run->got_somewhere = true;
     return true;
 }
 
-static void on_progress(void *context, uint64_t held_bytes, uint64_t under_way_bytes)
+static void on_progress(void *context, uint64_t held_bytes, uint64_t kept_bytes,
+                        uint64_t under_way_bytes)
 {
     struct run *run = context;
-    struct finalizer_progress progress = {.total_bytes = run->intake.pending_bytes};
+    struct finalizer_progress progress = {.total_bytes = run->intake.pending_bytes,
+                                          .kept_bytes = kept_bytes};
 
+    run->got_somewhere |= held_bytes > kept_bytes;
     progress.done_bytes = run->ended_bytes + held_bytes + under_way_bytes;
     if (progress.done_bytes > progress.total_bytes)
         progress.done_bytes = progress.total_bytes;
@@ -196,6 +209,13 @@ static bool on_stop_requested(void *context)
     return run->options->stop_requested(run->options->context);
 }
 
+static bool on_give_way(void *context)
+{
+    struct run *run = context;
+
+    return turn_is_wanted(&run->turn, run->journal, recording_path(run->recording));
+}
+
 static bool deliver(struct run *run, struct error *err)
 {
     struct engine_source source = {
@@ -203,6 +223,7 @@ static bool deliver(struct run *run, struct error *err)
     struct engine_limits limits = {.parallel = (unsigned)run->options->settings->s3_parallel,
                                    .deadline_ms = run->deadline_ms,
                                    .stop_requested = on_stop_requested,
+                                   .give_way = run->options->gives_way ? on_give_way : NULL,
                                    .stop_context = run};
     struct error failure = ERROR_INIT;
     enum engine_end end;
@@ -215,6 +236,8 @@ static bool deliver(struct run *run, struct error *err)
         return false;
     if (end == ENGINE_STOPPED)
         error_set(&failure, ERROR_STOPPED, "stopped before all was uploaded");
+    else if (end == ENGINE_GAVE_WAY)
+        error_set(&failure, ERROR_STOPPED, "another process goes on with it");
     else if (end == ENGINE_OUT_OF_TIME)
         error_set(
             &failure, ERROR_STOPPED, "not all was uploaded within CONFOMEET_FINALIZE_WAIT%s%s",
@@ -359,6 +382,26 @@ static bool count_file(void *context, struct journal_file *file, struct error *e
     return true;
 }
 
+/* What was stopped, not what failed, goes on as soon as there is somebody to do it. */
+static void plan_next_try(struct run *run)
+{
+    struct journal_recording *row = &run->row;
+    int64_t now = time(NULL);
+
+    if (row->state == JOURNAL_RECORDING_DONE) {
+        row->failures = 0;
+        row->next_try_at = 0;
+    } else if (run->worst.kind == ERROR_STOPPED && run->last_trouble.kind == ERROR_NONE) {
+        row->failures = 0;
+        row->next_try_at = now;
+    } else {
+        row->failures = run->got_somewhere ? 1 : row->failures + 1;
+        row->next_try_at =
+            schedule_next_try(run->options->settings, row->failures,
+                              row->state == JOURNAL_RECORDING_FAILED, now, &run->rng);
+    }
+}
+
 static bool save_outcome(struct run *run, struct error *err)
 {
     const struct error *worst = &run->worst;
@@ -375,10 +418,40 @@ static bool save_outcome(struct run *run, struct error *err)
         run->row.state = JOURNAL_RECORDING_WAITING;
     snprintf(run->row.last_error, sizeof run->row.last_error, "%s",
              worst->kind == ERROR_NONE ? "" : worst->text);
+    plan_next_try(run);
     return journal_save_recording(run->journal, &run->row, time(NULL), err);
 }
 
 /* ---- the beginning of a run ------------------------------------------------------------------ */
+
+/* Makes the one that works on the recording give way, if it is one of the watcher's. That it can't
+ * be asked is no reason not to wait. */
+static void claim(struct run *run)
+{
+    struct error ignored = ERROR_INIT;
+    int64_t now = time(NULL);
+
+    if (now - run->claimed_at < CLAIM_EVERY_S && now >= run->claimed_at)
+        return;
+    if (!run->journal &&
+        !journal_place_open(run->options->settings, recording_parent(run->recording), &run->journal,
+                            &ignored)) {
+        run->journal = NULL;
+        return;
+    }
+    if (journal_claim(run->journal, recording_path(run->recording), getpid(), now, &ignored))
+        run->claimed_at = now;
+}
+
+static void unclaim(struct run *run)
+{
+    struct error ignored = ERROR_INIT;
+
+    if (!run->claimed_at)
+        return;
+    if (journal_unclaim(run->journal, recording_path(run->recording), getpid(), &ignored))
+        run->claimed_at = 0; /* else it runs out by itself */
+}
 
 /* Waits for another process that works on this recording, for as long as Jibri may be held. */
 static bool take_lock(struct run *run, struct error *err)
@@ -393,6 +466,10 @@ static bool take_lock(struct run *run, struct error *err)
             return false;
         if (locked)
             return true;
+        if (run->options->gives_way)
+            return error_set(err, ERROR_STOPPED, "another process works on %s",
+                             recording_path(run->recording));
+        claim(run);
         if (!told)
             tell(run, &(struct finalizer_event){.kind = FINALIZER_WAITS, .path = ""});
         told = true;
@@ -454,7 +531,8 @@ static bool work(struct run *run, struct error *err)
             return error_set(err, ERROR_NO_INPUT, "%s holds no file to upload", directory);
     }
     if (!journal_begin_recording(run->journal, directory, recording_session_id(run->recording),
-                                 time(NULL), &run->row, err))
+                                 time(NULL), &run->row, err) ||
+        !journal_take_over(run->journal, directory, err))
         return false;
     note(run, 0, "a run begins");
     if (!deliver_in_rounds(run, err))
@@ -498,10 +576,31 @@ static bool forgive_absence(struct run *run, const char *path, struct error *err
     return done;
 }
 
+/* Leaves all of it to the watcher, which finds it in the journal. */
+static bool hand_over(struct run *run, struct error *err)
+{
+    const char *directory = recording_path(run->recording);
+    unsigned files = 0;
+    bool done;
+
+    if (!journal_place_open(run->options->settings, recording_parent(run->recording), &run->journal,
+                            err) ||
+        !is_done_already(run, directory, &done, err))
+        return false;
+    if (!done && (!intake_survey(run->recording, &files, err) ||
+                  !journal_hand_over(run->journal, directory, time(NULL), err)))
+        return false;
+    run->summary->handed_over = !done;
+    if (!done)
+        tell(run, &(struct finalizer_event){.kind = FINALIZER_HANDS_OVER, .path = ""});
+    return true;
+}
+
 static bool run_once(const struct finalizer_options *options, const char *path,
                      uint64_t deadline_ms, struct finalizer_summary *ret_summary, struct error *err)
 {
     struct run run = {.options = options, .deadline_ms = deadline_ms, .summary = ret_summary};
+    bool locked;
     bool ok = false;
 
     *ret_summary = (struct finalizer_summary){0};
@@ -510,8 +609,18 @@ static bool run_once(const struct finalizer_options *options, const char *path,
         ok = err->kind == ERROR_NO_INPUT && forgive_absence(&run, path, err);
         goto out;
     }
-    if (!open_network(&run, err) || !take_lock(&run, err) ||
-        !journal_place_open(options->settings, recording_parent(run.recording), &run.journal, err))
+    ret_summary->watched = watcher_lock_is_held(options->settings, recording_parent(run.recording));
+    if (ret_summary->watched && options->may_hand_over && options->wait_ms == 0) {
+        ok = hand_over(&run, err);
+        goto out;
+    }
+    if (!open_network(&run, err))
+        goto out;
+    locked = take_lock(&run, err);
+    unclaim(&run);
+    if (!locked ||
+        (!run.journal && !journal_place_open(options->settings, recording_parent(run.recording),
+                                             &run.journal, err)))
         goto out;
     ok = work(&run, err);
 out:
@@ -552,7 +661,10 @@ static bool set_journal_aside(const struct finalizer_options *options, const cha
 bool finalizer_run(const struct finalizer_options *options, const char *path,
                    struct finalizer_summary *ret_summary, struct error *err)
 {
-    uint64_t deadline_ms = loop_now_ms() + options->settings->finalize_wait_ms;
+    uint64_t wait_ms =
+        options->may_hand_over && options->wait_ms == 0 ? DEFAULT_WAIT_MS : options->wait_ms;
+    uint64_t now_ms = loop_now_ms();
+    uint64_t deadline_ms = wait_ms < UINT64_MAX - now_ms ? now_ms + wait_ms : UINT64_MAX;
 
     if (run_once(options, path, deadline_ms, ret_summary, err))
         return true;

@@ -16,14 +16,15 @@
 
 /* Something that happened, as a value; `kind` says which fields mean something. */
 enum finalizer_event_kind {
-    FINALIZER_BEGINS,   /* files, bytes (that are still to be uploaded), tries */
-    FINALIZER_WAITS,    /* another process works on this recording */
-    FINALIZER_REMARK,   /* path, text: worth knowing, not a failure */
-    FINALIZER_RETRY,    /* path, error: a request failed and is tried again */
-    FINALIZER_UPLOADED, /* file: confirmed in the bucket */
-    FINALIZER_NOTIFIED, /* file: accepted by the backend */
-    FINALIZER_FAILED,   /* path, error: this file is left for now */
-    FINALIZER_REMOVED   /* path: the local copy, or the directory (path "") */
+    FINALIZER_BEGINS,     /* files, bytes (that are still to be uploaded), tries */
+    FINALIZER_WAITS,      /* another process works on this recording */
+    FINALIZER_HANDS_OVER, /* the watcher goes on from here */
+    FINALIZER_REMARK,     /* path, text: worth knowing, not a failure */
+    FINALIZER_RETRY,      /* path, error: a request failed and is tried again */
+    FINALIZER_UPLOADED,   /* file: confirmed in the bucket */
+    FINALIZER_NOTIFIED,   /* file: accepted by the backend */
+    FINALIZER_FAILED,     /* path, error: this file is left for now */
+    FINALIZER_REMOVED     /* path: the local copy, or the directory (path "") */
 };
 
 struct finalizer_event {
@@ -45,6 +46,15 @@ struct finalizer_progress {
 
 struct finalizer_options {
     const struct settings *settings;
+    uint64_t wait_ms; /* how long it may take; UINT64_MAX: as long as something moves */
+    /*
+     * For Jibri's call, which holds Jibri up: when a watcher runs, `wait_ms` 0 leaves all of it to
+     * the watcher at once, and so does a `wait_ms` that is over leave the rest. Without a watcher,
+     * 0 is CONFOMEET_FINALIZE_WAIT's default.
+     */
+    bool may_hand_over;
+    /* For the watcher's own runs: doesn't wait for the lock, and gives way to whoever does. */
+    bool gives_way;
     int stop_fd; /* readable when a stop is requested; -1: none */
     bool (*stop_requested)(void *context);
     void (*event)(void *context, const char *session_id, const struct finalizer_event *event);
@@ -61,10 +71,13 @@ struct finalizer_summary {
         files_left; /* safe ones whose local copy stays, by the keep-local policy or withheld */
     uint64_t bytes_safe;
     bool directory_removed;
+    bool handed_over; /* to the watcher; nothing was done */
+    bool watched;     /* a watcher runs, which goes on with what is left */
 };
 
 /*
- * Does all of it for the session directory `path`. True when all is safe (again): exit code 0. Else
+ * Does all of it for the session directory `path`. True when all is safe (again), or was handed
+ * over: exit code 0. Else
  * `err`: ERROR_TRANSIENT and ERROR_STOPPED (75), ERROR_PERMANENT (1), ERROR_SETTINGS (78),
  * ERROR_NO_INPUT (66), ERROR_USAGE (64). `ret_summary` is filled in any case.
  */

@@ -130,8 +130,8 @@ static void adapt_to_change(const struct intake *intake, struct journal_file *fi
         begin_again(intake, file);
 }
 
-static bool add_row(const struct intake *intake, const struct recording_found *found,
-                    struct journal_file *ret_file, struct error *err)
+static void begin_row(const struct intake *intake, const struct recording_found *found,
+                      struct journal_file *ret_file)
 {
     *ret_file = (struct journal_file){.recording_id = intake->row->id,
                                       .media = found->media,
@@ -139,18 +139,62 @@ static bool add_row(const struct intake *intake, const struct recording_found *f
                                       .object_bytes = found->identity.size_bytes};
     snprintf(ret_file->path, sizeof ret_file->path, "%s", found->path);
     begin_again(intake, ret_file);
+}
+
+static bool add_row(const struct intake *intake, const struct recording_found *found,
+                    struct journal_file *ret_file, struct error *err)
+{
+    begin_row(intake, found, ret_file);
     return look_into(intake, ret_file, err) && journal_add_file(intake->journal, ret_file, err);
 }
 
 static bool update_row(const struct intake *intake, const struct recording_found *found,
                        struct journal_file *file, struct error *err)
 {
+    bool was_incomplete = file->incomplete;
+
     if (recording_same(&file->identity, &found->identity))
         return true;
     file->identity = found->identity;
     file->object_bytes = found->identity.size_bytes;
     adapt_to_change(intake, file);
-    return look_into(intake, file, err) && journal_save_file(intake->journal, file, err);
+    if (!look_into(intake, file, err))
+        return false;
+    /* What an object is said to be is fixed when its upload is created. */
+    if (file->incomplete != was_incomplete && file->phase == JOURNAL_PHASE_OPEN)
+        begin_again(intake, file);
+    return journal_save_file(intake->journal, file, err);
+}
+
+static bool save_growing(const struct intake *intake, struct journal_file *file, bool known,
+                         struct error *err)
+{
+    return known ? journal_save_file(intake->journal, file, err)
+                 : journal_add_file(intake->journal, file, err);
+}
+
+bool intake_growing(const struct intake *intake, const struct recording_found *found,
+                    struct journal_file *ret_file, bool *ret_usable, struct error *err)
+{
+    bool known;
+
+    *ret_usable = false;
+    if (!journal_find_file(intake->journal, intake->row->id, found->path, ret_file, &known, err))
+        return false;
+    if (!known)
+        begin_row(intake, found, ret_file);
+    if (ret_file->state != JOURNAL_FILE_PENDING ||
+        (ret_file->phase != JOURNAL_PHASE_NONE && ret_file->phase != JOURNAL_PHASE_CREATING &&
+         ret_file->phase != JOURNAL_PHASE_OPEN))
+        return true;
+    if (known && (ret_file->identity.device != found->identity.device ||
+                  ret_file->identity.inode != found->identity.inode ||
+                  ret_file->identity.size_bytes > found->identity.size_bytes))
+        return true; /* another file: the finalizer compares all of it */
+    ret_file->identity = found->identity;
+    ret_file->object_bytes = found->identity.size_bytes;
+    *ret_usable = true;
+    return save_growing(intake, ret_file, known, err);
 }
 
 static bool on_file(void *context, const struct recording_found *found, struct error *err)

@@ -47,4 +47,13 @@ bool intake_survey(struct recording *recording, unsigned *ret_files, struct erro
 bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
     __attribute__((warn_unused_result));
 
+/*
+ * Brings the row of one file that is still being written up to date, or makes it; what is in the
+ * file is not looked at. *ret_usable is false, and nothing written, when its row is not that of a
+ * file that only grew and was never finished: that one is for intake_run().
+ */
+bool intake_growing(const struct intake *intake, const struct recording_found *found,
+                    struct journal_file *ret_file, bool *ret_usable, struct error *err)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -1,6 +1,5 @@
-#include "finalize/journal.h"
+#include "finalize/journal_private.h"
 
-#include "finalize/journal_query.h"
 #include "finalize/journal_schema.h"
 
 #include <sqlite3.h>
@@ -8,29 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum statement {
-    BEGIN,
-    COMMIT,
-    ROLLBACK,
-    FIND_RECORDING,
-    NEXT_KEPT_RECORDING,
-    BEGIN_RECORDING,
-    SAVE_RECORDING,
-    FIND_FILE,
-    ADD_FILE,
-    SAVE_FILE,
-    NEXT_FILE,
-    FIND_PART,
-    NEXT_PART,
-    SAVE_PART,
-    FORGET_PART,
-    FORGET_PARTS,
-    ADD_EVENT,
-    CHECK,
-    STATEMENTS
-};
-
-/* The columns that load_file() gets, in its order; from `incomplete` on they are those that
+/* The columns that journal_load_file() gets, in its order; from `incomplete` on they are those that
  * put_file() puts. */
 #define FILE_COLUMNS                                                                            \
     "id, recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns, "          \
@@ -41,57 +18,81 @@ enum statement {
     "last_error, reason, meeting_url, share"
 #define PART_COLUMNS "number, length, fingerprint, etag, acknowledged_at"
 
-static const char *const statement_sql[STATEMENTS] = {
+static const char *const statement_sql[JOURNAL_STATEMENTS] = {
     /* A write from the start: one that began as a read can't wait for other writers. */
-    [BEGIN] = "BEGIN IMMEDIATE",
-    [COMMIT] = "COMMIT",
-    [ROLLBACK] = "ROLLBACK",
-    [CHECK] = "PRAGMA quick_check(1)",
-    [FIND_RECORDING] = "SELECT " RECORDING_COLUMNS " FROM recording WHERE directory = ?",
-    [NEXT_KEPT_RECORDING] = /* 3: JOURNAL_FILE_SAFE, as the index says it */
+    [JOURNAL_SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [JOURNAL_SQL_COMMIT] = "COMMIT",
+    [JOURNAL_SQL_ROLLBACK] = "ROLLBACK",
+    [JOURNAL_SQL_CHECK] = "PRAGMA quick_check(1)",
+    [JOURNAL_SQL_FIND_RECORDING] =
+        "SELECT " RECORDING_COLUMNS " FROM recording WHERE directory = ?",
+    [JOURNAL_SQL_NEXT_KEPT_RECORDING] = /* 3: JOURNAL_FILE_SAFE, as the index says it */
     "SELECT " RECORDING_COLUMNS " FROM recording WHERE id = (SELECT min(recording_id) FROM file "
     "WHERE state = 3 AND removed_at = 0 AND recording_id > ? AND safe_at <= ?)",
-    [BEGIN_RECORDING] =
+    [JOURNAL_SQL_BEGIN_RECORDING] =
         "INSERT INTO recording (directory, session_id, state, tries, created_at, updated_at, "
         "next_try_at, last_error, meeting_url, share) VALUES (?, ?, ?, 1, ?, ?, 0, '', '', -1) "
         "ON CONFLICT (directory) DO UPDATE SET state = excluded.state, tries = tries + 1, "
         "updated_at = excluded.updated_at",
-    [SAVE_RECORDING] =
+    [JOURNAL_SQL_SAVE_RECORDING] =
         "UPDATE recording SET state = ?, tries = ?, failures = ?, updated_at = ?, next_try_at = ?, "
         "last_error = ?, reason = ?, meeting_url = ?, share = ? WHERE id = ?",
-    [FIND_FILE] = "SELECT " FILE_COLUMNS " FROM file WHERE recording_id = ? AND path = ?",
-    [ADD_FILE] =
+    [JOURNAL_SQL_FIND_FILE] =
+        "SELECT " FILE_COLUMNS " FROM file WHERE recording_id = ? AND path = ?",
+    [JOURNAL_SQL_ADD_FILE] =
         "INSERT INTO file (incomplete, device, inode, size_bytes, mtime_ns, object_bytes, state, "
         "mark, key, key_suffix, phase, phase_at, upload_id, part_size_bytes, etag, uploaded_at, "
         "notice, backend_row, safe_at, removed_at, last_error, recording_id, path, media) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [SAVE_FILE] =
+    [JOURNAL_SQL_SAVE_FILE] =
         "UPDATE file SET incomplete = ?, device = ?, inode = ?, size_bytes = ?, mtime_ns = ?, "
         "object_bytes = ?, state = ?, mark = ?, key = ?, key_suffix = ?, phase = ?, phase_at = ?, "
         "upload_id = ?, part_size_bytes = ?, etag = ?, uploaded_at = ?, notice = ?, "
         "backend_row = ?, safe_at = ?, removed_at = ?, last_error = ? WHERE id = ?",
-    [NEXT_FILE] = "SELECT " FILE_COLUMNS " FROM file "
-                  "WHERE recording_id = ? AND media = ? AND id > ? ORDER BY id LIMIT 1",
-    [FIND_PART] = "SELECT " PART_COLUMNS " FROM part WHERE file_id = ? AND number = ?",
-    [NEXT_PART] = "SELECT " PART_COLUMNS " FROM part "
-                  "WHERE file_id = ? AND number > ? ORDER BY number LIMIT 1",
-    [SAVE_PART] = "INSERT INTO part (file_id, number, length, fingerprint, etag, acknowledged_at) "
-                  "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (file_id, number) DO UPDATE "
-                  "SET length = excluded.length, fingerprint = excluded.fingerprint, "
-                  "etag = excluded.etag, acknowledged_at = excluded.acknowledged_at",
-    [FORGET_PART] = "DELETE FROM part WHERE file_id = ? AND number = ?",
-    [FORGET_PARTS] = "DELETE FROM part WHERE file_id = ?",
-    [ADD_EVENT] = "INSERT INTO event (recording_id, file_id, at, text) VALUES (?, ?, ?, ?)",
+    [JOURNAL_SQL_NEXT_FILE] = "SELECT " FILE_COLUMNS " FROM file "
+                              "WHERE recording_id = ? AND media = ? AND id > ? ORDER BY id LIMIT 1",
+    [JOURNAL_SQL_FIND_PART] = "SELECT " PART_COLUMNS " FROM part WHERE file_id = ? AND number = ?",
+    [JOURNAL_SQL_NEXT_PART] = "SELECT " PART_COLUMNS " FROM part "
+                              "WHERE file_id = ? AND number > ? ORDER BY number LIMIT 1",
+    [JOURNAL_SQL_SAVE_PART] =
+        "INSERT INTO part (file_id, number, length, fingerprint, etag, acknowledged_at) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (file_id, number) DO UPDATE "
+        "SET length = excluded.length, fingerprint = excluded.fingerprint, "
+        "etag = excluded.etag, acknowledged_at = excluded.acknowledged_at",
+    [JOURNAL_SQL_FORGET_PART] = "DELETE FROM part WHERE file_id = ? AND number = ?",
+    [JOURNAL_SQL_FORGET_PARTS] = "DELETE FROM part WHERE file_id = ?",
+    [JOURNAL_SQL_NOTE_RECORDING] =
+        "INSERT INTO recording (directory, session_id, state, tries, created_at, updated_at, "
+        "next_try_at, last_error, meeting_url, share) VALUES (?, ?, ?, 0, ?, ?, 0, '', '', -1) "
+        "ON CONFLICT (directory) DO NOTHING",
+    [JOURNAL_SQL_NEXT_UNFINISHED] = /* neither done nor abandoned */
+    "SELECT " RECORDING_COLUMNS
+    " FROM recording WHERE state IN (1, 2, 3, 5) AND id > ? ORDER BY id LIMIT 1",
+    [JOURNAL_SQL_HURRY] = "UPDATE recording SET next_try_at = ?1 WHERE state = 2 AND "
+                          "next_try_at > ?1",
+    [JOURNAL_SQL_HURRY_ALL] = "UPDATE recording SET next_try_at = ?1 WHERE state IN (2, 3) AND "
+                              "next_try_at > ?1",
+    [JOURNAL_SQL_NEXT_LEFTOVER_UPLOAD] =
+        "SELECT " FILE_COLUMNS " FROM file WHERE upload_id <> '' AND id > ? AND (SELECT state FROM "
+        "recording WHERE recording.id = recording_id) IN (4, 6) ORDER BY id LIMIT 1",
+    [JOURNAL_SQL_FORGET_DONE] =
+        "DELETE FROM recording WHERE state = 4 AND updated_at < ? AND NOT EXISTS (SELECT 1 FROM "
+        "file WHERE recording_id = recording.id AND (state = 5 OR state = 3 AND removed_at = 0))",
+    [JOURNAL_SQL_COUNT_PARTS] =
+        "SELECT count(*) FROM part WHERE file_id = ? AND number BETWEEN ? AND ?",
+    [JOURNAL_SQL_CLAIM] = "INSERT INTO claim (directory, pid, at) VALUES (?, ?, ?) "
+                          "ON CONFLICT (directory, pid) DO UPDATE SET at = excluded.at",
+    [JOURNAL_SQL_UNCLAIM] = "DELETE FROM claim WHERE directory = ? AND pid = ?",
+    [JOURNAL_SQL_IS_CLAIMED] =
+        "SELECT 1 FROM claim WHERE directory = ? AND (pid = 0 OR at >= ?) LIMIT 1",
+    [JOURNAL_SQL_NEXT_HANDED_OVER] =
+        "SELECT directory FROM claim WHERE pid = 0 AND directory > ? ORDER BY directory LIMIT 1",
+    [JOURNAL_SQL_ADD_EVENT] =
+        "INSERT INTO event (recording_id, file_id, at, text) VALUES (?, ?, ?, ?)",
 };
 
-struct journal {
-    sqlite3 *database;
-    sqlite3_stmt *statements[STATEMENTS]; /* prepared when first used */
-    char path[RECORDING_PATH_SIZE];
-};
-
-static bool begin_query(struct journal *journal, enum statement statement,
-                        struct journal_query *query, struct error *err)
+bool journal_begin_query(struct journal *journal, enum journal_statement statement,
+                         struct journal_query *query, struct error *err)
 {
     return journal_query_begin(query, journal->database, journal->path,
                                &journal->statements[statement], statement_sql[statement], err);
@@ -116,7 +117,7 @@ void journal_close(struct journal *journal)
 {
     if (!journal)
         return;
-    for (size_t i = 0; i < STATEMENTS; i++)
+    for (size_t i = 0; i < JOURNAL_STATEMENTS; i++)
         sqlite3_finalize(journal->statements[i]);
     sqlite3_close(journal->database);
     free(journal);
@@ -128,7 +129,8 @@ bool journal_check(struct journal *journal, struct error *err)
     char verdict[32];
     bool found;
 
-    if (!begin_query(journal, CHECK, &query, err) || !journal_query_fetch(&query, &found, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_CHECK, &query, err) ||
+        !journal_query_fetch(&query, &found, err))
         return false;
     if (found) {
         journal_query_get_text(&query, verdict, sizeof verdict);
@@ -139,11 +141,11 @@ bool journal_check(struct journal *journal, struct error *err)
     return found || error_set(err, ERROR_DAMAGED, "the journal is damaged: %s", journal->path);
 }
 
-static bool run_plain(struct journal *journal, enum statement statement, struct error *err)
+static bool run_plain(struct journal *journal, enum journal_statement statement, struct error *err)
 {
     struct journal_query query;
 
-    return begin_query(journal, statement, &query, err) && journal_query_run(&query, err);
+    return journal_begin_query(journal, statement, &query, err) && journal_query_run(&query, err);
 }
 
 bool journal_begin(struct journal *journal, struct error *err)
@@ -151,12 +153,13 @@ bool journal_begin(struct journal *journal, struct error *err)
     struct journal_query rollback;
 
     /* Prepared now, so that no lack of memory can stand in the way of a rollback later. */
-    return begin_query(journal, ROLLBACK, &rollback, err) && run_plain(journal, BEGIN, err);
+    return journal_begin_query(journal, JOURNAL_SQL_ROLLBACK, &rollback, err) &&
+           run_plain(journal, JOURNAL_SQL_BEGIN, err);
 }
 
 bool journal_commit(struct journal *journal, struct error *err)
 {
-    if (run_plain(journal, COMMIT, err))
+    if (run_plain(journal, JOURNAL_SQL_COMMIT, err))
         return true;
     journal_rollback(journal);
     return false;
@@ -168,10 +171,10 @@ void journal_rollback(struct journal *journal)
 
     /* SQLite may have rolled back by itself, as it does when the disk is full. */
     if (!sqlite3_get_autocommit(journal->database))
-        (void)run_plain(journal, ROLLBACK, &ignored);
+        (void)run_plain(journal, JOURNAL_SQL_ROLLBACK, &ignored);
 }
 
-static void put_path(struct journal_query *query, const char *path)
+void journal_put_path(struct journal_query *query, const char *path)
 {
     journal_query_put_bytes(query, path, strlen(path));
 }
@@ -194,8 +197,8 @@ static void get_recording(struct journal_query *query, struct journal_recording 
     recording->share = (int)journal_query_get_integer(query, -1, 1);
 }
 
-static bool load_recording(struct journal_query *query, struct journal_recording *ret_recording,
-                           bool *ret_found, struct error *err)
+bool journal_load_recording(struct journal_query *query, struct journal_recording *ret_recording,
+                            bool *ret_found, struct error *err)
 {
     struct journal_recording recording;
     bool found;
@@ -218,10 +221,10 @@ bool journal_find_recording(struct journal *journal, const char *directory,
 {
     struct journal_query query;
 
-    if (!begin_query(journal, FIND_RECORDING, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_FIND_RECORDING, &query, err))
         return false;
-    put_path(&query, directory);
-    return load_recording(&query, ret_recording, ret_found, err);
+    journal_put_path(&query, directory);
+    return journal_load_recording(&query, ret_recording, ret_found, err);
 }
 
 bool journal_next_kept_recording(struct journal *journal, int64_t after_id, int64_t safe_before,
@@ -230,11 +233,11 @@ bool journal_next_kept_recording(struct journal *journal, int64_t after_id, int6
 {
     struct journal_query query;
 
-    if (!begin_query(journal, NEXT_KEPT_RECORDING, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_NEXT_KEPT_RECORDING, &query, err))
         return false;
     journal_query_put_integer(&query, after_id);
     journal_query_put_integer(&query, safe_before);
-    return load_recording(&query, ret_recording, ret_found, err);
+    return journal_load_recording(&query, ret_recording, ret_found, err);
 }
 
 bool journal_begin_recording(struct journal *journal, const char *directory, const char *session_id,
@@ -244,10 +247,10 @@ bool journal_begin_recording(struct journal *journal, const char *directory, con
     struct journal_query query;
     bool found;
 
-    if (!begin_query(journal, BEGIN_RECORDING, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_BEGIN_RECORDING, &query, err))
         return false;
-    put_path(&query, directory);
-    put_path(&query, session_id);
+    journal_put_path(&query, directory);
+    journal_put_path(&query, session_id);
     journal_query_put_integer(&query, JOURNAL_RECORDING_WORKING);
     journal_query_put_integer(&query, now);
     journal_query_put_integer(&query, now);
@@ -264,7 +267,7 @@ bool journal_save_recording(struct journal *journal, const struct journal_record
 {
     struct journal_query query;
 
-    if (!begin_query(journal, SAVE_RECORDING, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_SAVE_RECORDING, &query, err))
         return false;
     journal_query_put_integer(&query, recording->state);
     journal_query_put_integer(&query, recording->tries);
@@ -336,8 +339,8 @@ static void put_file(struct journal_query *query, const struct journal_file *fil
     journal_query_put_text(query, file->last_error);
 }
 
-static bool load_file(struct journal_query *query, struct journal_file *ret_file, bool *ret_found,
-                      struct error *err)
+bool journal_load_file(struct journal_query *query, struct journal_file *ret_file, bool *ret_found,
+                       struct error *err)
 {
     struct journal_file file;
     bool found;
@@ -359,11 +362,11 @@ bool journal_find_file(struct journal *journal, int64_t recording_id, const char
 {
     struct journal_query query;
 
-    if (!begin_query(journal, FIND_FILE, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_FIND_FILE, &query, err))
         return false;
     journal_query_put_integer(&query, recording_id);
-    put_path(&query, path);
-    return load_file(&query, ret_file, ret_found, err);
+    journal_put_path(&query, path);
+    return journal_load_file(&query, ret_file, ret_found, err);
 }
 
 bool journal_next_file(struct journal *journal, int64_t recording_id, bool media, int64_t after_id,
@@ -371,23 +374,23 @@ bool journal_next_file(struct journal *journal, int64_t recording_id, bool media
 {
     struct journal_query query;
 
-    if (!begin_query(journal, NEXT_FILE, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_NEXT_FILE, &query, err))
         return false;
     journal_query_put_integer(&query, recording_id);
     journal_query_put_integer(&query, media);
     journal_query_put_integer(&query, after_id);
-    return load_file(&query, ret_file, ret_found, err);
+    return journal_load_file(&query, ret_file, ret_found, err);
 }
 
 bool journal_add_file(struct journal *journal, struct journal_file *file, struct error *err)
 {
     struct journal_query query;
 
-    if (!begin_query(journal, ADD_FILE, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_ADD_FILE, &query, err))
         return false;
     put_file(&query, file);
     journal_query_put_integer(&query, file->recording_id);
-    put_path(&query, file->path);
+    journal_put_path(&query, file->path);
     journal_query_put_integer(&query, file->media);
     if (!journal_query_run(&query, err))
         return false;
@@ -400,7 +403,7 @@ static bool save_file(struct journal *journal, const struct journal_file *file, 
 {
     struct journal_query query;
 
-    if (!begin_query(journal, SAVE_FILE, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_SAVE_FILE, &query, err))
         return false;
     put_file(&query, file);
     journal_query_put_integer(&query, file->id);
@@ -443,13 +446,13 @@ static bool load_part(struct journal_query *query, struct journal_part *ret_part
 }
 
 /* `number`: the part's, or the one to begin after. */
-static bool load_part_by(struct journal *journal, enum statement statement, int64_t file_id,
+static bool load_part_by(struct journal *journal, enum journal_statement statement, int64_t file_id,
                          unsigned number, struct journal_part *ret_part, bool *ret_found,
                          struct error *err)
 {
     struct journal_query query;
 
-    if (!begin_query(journal, statement, &query, err))
+    if (!journal_begin_query(journal, statement, &query, err))
         return false;
     journal_query_put_integer(&query, file_id);
     journal_query_put_integer(&query, number);
@@ -478,13 +481,14 @@ bool journal_each_file(struct journal *journal, int64_t recording_id,
 bool journal_find_part(struct journal *journal, int64_t file_id, unsigned number,
                        struct journal_part *ret_part, bool *ret_found, struct error *err)
 {
-    return load_part_by(journal, FIND_PART, file_id, number, ret_part, ret_found, err);
+    return load_part_by(journal, JOURNAL_SQL_FIND_PART, file_id, number, ret_part, ret_found, err);
 }
 
 bool journal_next_part(struct journal *journal, int64_t file_id, unsigned after_number,
                        struct journal_part *ret_part, bool *ret_found, struct error *err)
 {
-    return load_part_by(journal, NEXT_PART, file_id, after_number, ret_part, ret_found, err);
+    return load_part_by(journal, JOURNAL_SQL_NEXT_PART, file_id, after_number, ret_part, ret_found,
+                        err);
 }
 
 bool journal_save_part(struct journal *journal, int64_t file_id, const struct journal_part *part,
@@ -492,7 +496,7 @@ bool journal_save_part(struct journal *journal, int64_t file_id, const struct jo
 {
     struct journal_query query;
 
-    if (!begin_query(journal, SAVE_PART, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_SAVE_PART, &query, err))
         return false;
     journal_query_put_integer(&query, file_id);
     journal_query_put_integer(&query, part->number);
@@ -511,7 +515,7 @@ bool journal_forget_part(struct journal *journal, int64_t file_id, unsigned numb
 {
     struct journal_query query;
 
-    if (!begin_query(journal, FORGET_PART, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_FORGET_PART, &query, err))
         return false;
     journal_query_put_integer(&query, file_id);
     journal_query_put_integer(&query, number);
@@ -522,7 +526,7 @@ bool journal_forget_parts(struct journal *journal, int64_t file_id, struct error
 {
     struct journal_query query;
 
-    if (!begin_query(journal, FORGET_PARTS, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_FORGET_PARTS, &query, err))
         return false;
     journal_query_put_integer(&query, file_id);
     return journal_query_run(&query, err);
@@ -533,7 +537,7 @@ bool journal_add_event(struct journal *journal, int64_t recording_id, int64_t fi
 {
     struct journal_query query;
 
-    if (!begin_query(journal, ADD_EVENT, &query, err))
+    if (!journal_begin_query(journal, JOURNAL_SQL_ADD_EVENT, &query, err))
         return false;
     journal_query_put_integer(&query, recording_id);
     if (file_id)

@@ -111,10 +111,10 @@ static const char *const tables[] = {
     ")",
 
     "CREATE TABLE claim (\n"
-    "    -- A process that waits for a recording's lock: whoever holds it for the watcher gives\n"
-    "    -- way.\n"
+    "    -- A process that waits for a recording's lock: a worker of the watcher that holds it\n"
+    "    -- gives way. Renewed every second while it waits.\n"
     "    directory BLOB NOT NULL CHECK (typeof(directory) = 'blob'),\n"
-    "    pid INTEGER NOT NULL,\n"
+    "    pid INTEGER NOT NULL, -- 0: handed over to the watcher by a process that has ended\n"
     "    at INTEGER NOT NULL,\n"
     "    PRIMARY KEY (directory, pid)\n"
     ") WITHOUT ROWID",

@@ -91,7 +91,8 @@ static int run(const char *config, const char *argument)
     if (settings_load((const char *const *)environ, path, &settings, &problems)) {
         log_open(settings.log_level, settings.log_format);
         program_say_warnings(&problems);
-        code = checking ? check(&settings, path) : command_finalize(&settings, argument);
+        code = checking ? check(&settings, path)
+                        : command_finalize(&settings, argument, COMMAND_FINALIZE_JIBRI);
     } else if (checking) {
         code = check_problems(&problems);
     } else {

@@ -71,7 +71,11 @@ bool upload_open(const struct upload_options *options, struct upload **ret_uploa
     upload->parts.fd = options->fd;
     upload->parts.content_md5 = options->settings->s3_content_md5;
     upload->parts.patience_ms = options->settings->s3_retry_for_ms;
+    upload->parts.growing = options->growing;
     buffer_init(&upload->complete_body, COMPLETE_CEILING);
+    /* Whether the bucket still has what the journal says of it is found out at the end. */
+    if (options->growing && options->file->phase == JOURNAL_PHASE_OPEN)
+        upload_begin_parts(upload);
     *ret_upload = upload;
     return true;
 }
@@ -294,7 +298,7 @@ static bool leave_parts(struct upload *upload, int64_t now, struct error *err)
         break;
     case UPLOAD_PARTS_ALL_HELD:
         upload->all_held = true;
-        upload_go_to(upload, UPLOAD_STAGE_CHECK_KEY);
+        upload_go_to(upload, upload->options.growing ? UPLOAD_STAGE_ENDED : UPLOAD_STAGE_CHECK_KEY);
         break;
     case UPLOAD_PARTS_UPLOAD_GONE:
         if (upload->parts.busy) /* the others are told the same in a moment */
@@ -340,9 +344,15 @@ const struct error *upload_error(const struct upload *upload)
     return upload->error.kind == ERROR_NONE ? NULL : &upload->error;
 }
 
+bool upload_is_asking(const struct upload *upload)
+{
+    return upload->under_way;
+}
+
 void upload_progress(const struct upload *upload, uint64_t *ret_held, uint64_t *ret_kept)
 {
-    bool uploaded = upload->stage == UPLOAD_STAGE_ENDED && upload->error.kind == ERROR_NONE;
+    bool uploaded = upload->stage == UPLOAD_STAGE_ENDED && upload->error.kind == ERROR_NONE &&
+                    !upload->options.growing;
 
     *ret_kept = upload->parts.bytes_kept;
     *ret_held = uploaded ? upload->options.file->object_bytes : upload->parts.bytes_held;

@@ -34,6 +34,12 @@ struct upload_options {
     const char *base_key; /* the key to use when it is free */
     const char *content_type;
     const char *session_id;
+    /*
+     * The file's writer has not finished: object_bytes is what there is of it now. Sends the parts
+     * that will not change any more, as far as one can know, and leaves the upload open. For a row
+     * that is PENDING and whose phase is NONE, CREATING or OPEN.
+     */
+    bool growing;
     /* Tells whether the file is still the one that file->identity describes. */
     bool (*unchanged)(void *context);
     /* Something that a person may want to know; one sentence. */
@@ -66,9 +72,13 @@ bool upload_take_reply(struct upload *upload, unsigned slot, struct s3_result *r
 
 /*
  * How it ended, after UPLOAD_STEP_END: NULL when the object was confirmed (the row says UPLOADED
- * then). Else ERROR_CHANGED when the file is not what it was, ERROR_TRANSIENT or ERROR_PERMANENT.
+ * then), or of a growing file when all that can be sent now was acknowledged. Else ERROR_CHANGED
+ * when the file is not what it was, ERROR_TRANSIENT or ERROR_PERMANENT.
  */
 const struct error *upload_error(const struct upload *upload);
+
+/* True while a request other than a part's, or a read for one, is under way. */
+bool upload_is_asking(const struct upload *upload);
 
 /* Bytes of the file that the bucket is known to hold, and how many of them were there before this
  * run. */

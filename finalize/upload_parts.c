@@ -13,6 +13,8 @@ void upload_parts_begin(struct upload_parts *parts, unsigned at_once)
 
     parts->state = UPLOAD_PARTS_GOING;
     parts->count = part_count(parts->file->part_size_bytes, parts->file->object_bytes);
+    if (parts->count > PART_MAX_NUMBER) /* more than an object can be: said when it is finished */
+        parts->count = PART_MAX_NUMBER;
     parts->next_number = 1;
     parts->slot_count = slots < UPLOAD_PARTS_MAX_SLOTS ? slots : UPLOAD_PARTS_MAX_SLOTS;
     parts->busy = 0;
@@ -22,10 +24,11 @@ void upload_parts_begin(struct upload_parts *parts, unsigned at_once)
     parts->bytes_kept = 0;
 }
 
-static struct reconcile_file finished_file(const struct upload_parts *parts)
+static struct reconcile_file file_of(const struct upload_parts *parts)
 {
     return (struct reconcile_file){.base_bytes = parts->file->part_size_bytes,
-                                   .size_bytes = parts->file->object_bytes};
+                                   .size_bytes = parts->file->object_bytes,
+                                   .growing = parts->growing};
 }
 
 static struct part_range range_of(const struct upload_parts *parts, unsigned part_number)
@@ -113,23 +116,36 @@ static struct upload_slot *find_slot(struct upload_parts *parts, enum upload_slo
     return NULL;
 }
 
-/* Puts the next part of the plan into a free slot. */
+/* Puts the next part of the plan that there is something to do about into a free slot. */
 static bool take_next_part(struct upload_parts *parts, struct upload_slot *slot,
                            struct upload_step *ret_step, struct error *err)
 {
-    struct reconcile_file file = finished_file(parts);
-    struct journal_part held;
-    enum reconcile_verdict verdict;
-    bool found;
+    struct reconcile_file file = file_of(parts);
 
-    if (!journal_find_part(parts->journal, parts->file->id, parts->next_number, &held, &found, err))
-        return false;
-    verdict = reconcile_part(&file, parts->next_number, found ? &held : NULL, NULL);
-    *slot = (struct upload_slot){.part_number = parts->next_number++,
-                                 .verifying = verdict == RECONCILE_VERIFY};
-    parts->busy++;
-    ask_to_read(parts, (unsigned)(slot - parts->slots), slot,
-                slot->verifying && !held.has_fingerprint, ret_step);
+    while (parts->next_number <= parts->count) {
+        unsigned number = parts->next_number;
+        struct journal_part held;
+        enum reconcile_verdict verdict;
+        bool found;
+
+        if (!journal_find_part(parts->journal, parts->file->id, number, &held, &found, err))
+            return false;
+        parts->next_number++;
+        verdict = reconcile_part(&file, number, found ? &held : NULL, NULL);
+        if (verdict == RECONCILE_NOT_YET)
+            continue;
+        if (verdict == RECONCILE_HELD) {
+            parts->bytes_held += held.length;
+            parts->bytes_kept += held.length;
+            continue;
+        }
+        *slot =
+            (struct upload_slot){.part_number = number, .verifying = verdict == RECONCILE_VERIFY};
+        parts->busy++;
+        ask_to_read(parts, (unsigned)(slot - parts->slots), slot,
+                    slot->verifying && !held.has_fingerprint, ret_step);
+        return true;
+    }
     return true;
 }
 
@@ -165,8 +181,10 @@ bool upload_parts_next(struct upload_parts *parts, bool may_send, uint64_t now_m
         return true;
     }
     slot = find_slot(parts, UPLOAD_SLOT_FREE);
-    if (slot && parts->next_number <= parts->count)
-        return take_next_part(parts, slot, ret_step, err);
+    if (slot && !take_next_part(parts, slot, ret_step, err))
+        return false;
+    if (ret_step->kind != UPLOAD_STEP_NONE)
+        return true;
     if (!parts->busy) {
         parts->state = UPLOAD_PARTS_ALL_HELD;
     } else if (until_ms != UINT64_MAX) {
@@ -211,7 +229,7 @@ static bool keep_part(struct upload_parts *parts, struct upload_slot *slot,
 static bool take_comparison(struct upload_parts *parts, struct upload_slot *slot,
                             const struct hasher_result *result, struct error *err)
 {
-    struct reconcile_file file = finished_file(parts);
+    struct reconcile_file file = file_of(parts);
     struct reconcile_bytes bytes;
     struct journal_part held;
     bool found;

@@ -1,7 +1,8 @@
 /*
  * upload_parts - the parts of one multipart upload: read, compared, sent, acknowledged.
  *
- * Walks the part plan once, from the first part to the last, with a few parts under way at a time
+ * Walks the part plan once, from the first part to the last (of a file that grows: those that will
+ * not change any more, as far as one can know), with a few parts under way at a time
  * (in slots). What reconcile calls held is not sent; each acknowledged part is in the journal
  * before the next step is given out. Used by upload.c alone, which does everything else about an
  * upload.
@@ -26,7 +27,7 @@
 
 enum upload_parts_state {
     UPLOAD_PARTS_GOING,
-    UPLOAD_PARTS_ALL_HELD,    /* the bucket holds every part */
+    UPLOAD_PARTS_ALL_HELD,    /* the bucket holds every part that is to be sent now */
     UPLOAD_PARTS_UPLOAD_GONE, /* the upload id is not known any more */
     UPLOAD_PARTS_FILE_CHANGED,
     UPLOAD_PARTS_FAILED /* `error` says why */
@@ -57,6 +58,7 @@ struct upload_parts {
     struct rng *rng;
     int fd;
     bool content_md5;
+    bool growing; /* the file's writer has not finished: see reconcile.h */
     uint64_t patience_ms;
 
     enum upload_parts_state state;

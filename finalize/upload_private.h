@@ -57,6 +57,9 @@ struct upload {
 /* Goes on with another stage; its tries are counted from nothing. */
 void upload_go_to(struct upload *upload, enum upload_stage stage);
 
+/* Goes on with the parts of the upload that is open. */
+void upload_begin_parts(struct upload *upload);
+
 /* Ends the upload for the reason `error`. */
 void upload_fail(struct upload *upload, const struct error *error);
 

@@ -150,7 +150,7 @@ bool upload_start_afresh(struct upload *upload, const char *why, int64_t now, st
     return true;
 }
 
-static void begin_parts(struct upload *upload)
+void upload_begin_parts(struct upload *upload)
 {
     upload_parts_begin(&upload->parts, (unsigned)upload->options.settings->s3_parallel);
     upload_go_to(upload, UPLOAD_STAGE_PARTS);
@@ -206,7 +206,8 @@ static void begin_on_free_key(struct upload *upload)
         break;
     default: /* without upload_go_to(): the tries of a PUT whose fate was unknown go on being
                 counted */
-        upload->stage = fits_one_put(upload) ? UPLOAD_STAGE_PUT_READ : UPLOAD_STAGE_CREATE;
+        upload->stage = fits_one_put(upload) && !upload->options.growing ? UPLOAD_STAGE_PUT_READ
+                                                                         : UPLOAD_STAGE_CREATE;
         break;
     }
 }
@@ -331,7 +332,7 @@ static bool take_created(struct upload *upload, const struct s3_result *result, 
     memcpy(file->upload_id, result->upload_id, sizeof file->upload_id);
     if (!save_without_parts(upload, JOURNAL_PHASE_OPEN, now, err))
         return false;
-    begin_parts(upload);
+    upload_begin_parts(upload);
     return true;
 }
 
@@ -354,7 +355,7 @@ static bool take_listed(struct upload *upload, const struct s3_result *result, i
     }
     if (!finished.size_bytes || !reconcile_fits(&finished, upload->listing.highest_listed))
         return abort_upload(upload, now, err);
-    begin_parts(upload);
+    upload_begin_parts(upload);
     return true;
 }
 
@@ -435,7 +436,7 @@ static bool take_common(struct upload *upload, const struct s3_result *result, u
             return false; /* a pity, but no reason to fail */
         if (upload->stage == UPLOAD_STAGE_LIST && !strcmp(result->error.s3_code, "AccessDenied")) {
             report(upload, "ListParts is refused: what the journal says of the parts is believed");
-            begin_parts(upload);
+            upload_begin_parts(upload);
             return true;
         }
         upload_fail(upload, &result->error);
