@@ -3,16 +3,18 @@
 #include "finalize/explain.h"
 #include "finalize/log.h"
 #include "finalize/program.h"
+#include "watcher/health.h"
 #include "watcher/watcher.h"
 
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
 static void print_help(void)
 {
     printf(
-        "Usage: jibri-watcher [--config FILE]\n"
+        "Usage: jibri-watcher [--config FILE] [--health]\n"
         "\n"
         "Runs beside Jibri, under a supervisor, as Jibri's user: sends finished parts of a\n"
         "recording while Jibri still records, tries again what failed, and finalizes what a crash\n"
@@ -20,6 +22,9 @@ static void print_help(void)
         "\n"
         "  --config FILE  settings as NAME=value lines; default: the first of\n"
         "                 /run/jibri-finalize/finalize.env, /etc/jibri-finalize/finalize.env\n"
+        "  --health       tell whether a watcher runs for the recordings directory, exit code 0 "
+        "or\n"
+        "                 1, and nothing else\n"
         "  --help         this text\n"
         "  --version      the version\n"
         "\n"
@@ -36,10 +41,12 @@ static int usage_error(const char *what)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"health", no_argument, NULL, 'H'},
                                             {"help", no_argument, NULL, 'h'},
                                             {"version", no_argument, NULL, 'V'},
                                             {0}};
     const char *config = NULL;
+    bool asks_health = false;
     int option;
 
     program_begin();
@@ -48,6 +55,9 @@ int main(int argc, char **argv)
         switch (option) {
         case 'c':
             config = optarg;
+            break;
+        case 'H':
+            asks_health = true;
             break;
         case 'h':
             print_help();
@@ -61,5 +71,5 @@ int main(int argc, char **argv)
     }
     if (argc != optind)
         return usage_error("it takes no arguments");
-    return watcher_run(config);
+    return asks_health ? health_run(config) : watcher_run(config);
 }
