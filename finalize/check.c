@@ -6,6 +6,7 @@
 #include "finalize/key.h"
 #include "finalize/loop.h"
 #include "finalize/notice.h"
+#include "finalize/recordings_dir.h"
 #include "finalize/rng.h"
 #include "finalize/s3.h"
 
@@ -55,19 +56,6 @@ static void wrong_because(struct check *check, const char *subject, const struct
 /* ---- this machine
  * -------------------------------------------------------------------------------- */
 
-/* Where the images keep recordings, when no setting says it. */
-static const char *find_recordings_dir(const struct settings *settings)
-{
-    static const char *const usual[] = {"/config/recordings", "/storage/recordings", NULL};
-
-    if (settings->recordings_dir)
-        return settings->recordings_dir;
-    for (const char *const *directory = usual; *directory; directory++)
-        if (!access(*directory, F_OK))
-            return *directory;
-    return NULL;
-}
-
 static bool is_writable(const char *directory, int *ret_errno)
 {
     int fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
@@ -89,7 +77,7 @@ static bool is_writable(const char *directory, int *ret_errno)
 
 static void check_recordings_dir(struct check *check)
 {
-    const char *directory = find_recordings_dir(check->settings);
+    const char *directory = recordings_dir_of(check->settings);
     struct error error = ERROR_INIT;
     struct statvfs space;
     char text[RECORDING_PATH_SIZE + 64], free_space[32] = "?";
@@ -297,16 +285,23 @@ static bool choose_key(struct check *check, struct error *err)
                       name, true, check->key, err);
 }
 
-static void check_bucket(struct check *check)
+static bool open_bucket(struct check *check)
 {
     struct error error = ERROR_INIT;
+
+    if (choose_key(check, &error) && s3_open(check->settings, &check->s3, &error))
+        return true;
+    wrong_because(check, "bucket", &error);
+    return false;
+}
+
+static void check_bucket(struct check *check)
+{
     char text[512];
     bool ok;
 
-    if (!choose_key(check, &error) || !s3_open(check->settings, &check->s3, &error)) {
-        wrong_because(check, "bucket", &error);
+    if (!open_bucket(check))
         return;
-    }
     snprintf(text, sizeof text, "objects of %.255s at %.200s can be looked at",
              check->settings->s3_bucket, check->settings->s3_url);
     if (!check_head(check))
@@ -368,25 +363,50 @@ static void check_backend(struct check *check)
     http_reply_done(&reply);
 }
 
+/* Opens what it takes to ask a server. */
+static bool open_network(struct check *check)
+{
+    struct loop_options options = {.ca_file = check->settings->ca_file,
+                                   .proxy = check->settings->proxy,
+                                   .connect_timeout_ms = check->settings->s3_connect_timeout_ms,
+                                   .wake_fd = -1};
+    struct error error = ERROR_INIT;
+
+    if (loop_open(&options, &check->loop, &error))
+        return true;
+    wrong_because(check, "network", &error);
+    return false;
+}
+
+static void close_network(struct check *check)
+{
+    s3_close(check->s3);
+    loop_close(check->loop);
+}
+
 bool check_run(const struct settings *settings, const struct check_report *report)
 {
     struct check check = {.settings = settings, .report = report, .all_fine = true};
-    struct loop_options options = {.ca_file = settings->ca_file,
-                                   .proxy = settings->proxy,
-                                   .connect_timeout_ms = settings->s3_connect_timeout_ms,
-                                   .wake_fd = -1};
-    struct error error = ERROR_INIT;
 
     fine(&check, "settings", "all values are valid");
     check_recordings_dir(&check);
     check_journal(&check);
-    if (loop_open(&options, &check.loop, &error)) {
+    if (open_network(&check)) {
         check_bucket(&check);
         check_backend(&check);
-    } else {
-        wrong_because(&check, "network", &error);
     }
-    s3_close(check.s3);
-    loop_close(check.loop);
+    close_network(&check);
+    return check.all_fine;
+}
+
+bool check_servers(const struct settings *settings, const struct check_report *report)
+{
+    struct check check = {.settings = settings, .report = report, .all_fine = true};
+
+    if (open_network(&check) && open_bucket(&check)) {
+        (void)check_head(&check);
+        check_backend(&check);
+    }
+    close_network(&check);
     return check.all_fine;
 }

@@ -23,4 +23,8 @@ struct check_report {
  */
 bool check_run(const struct settings *settings, const struct check_report *report);
 
+/* Only whether the servers answer: looks for an object that does not exist, and asks the backend
+ * for what it has no answer to. Nothing is written. True when both do. */
+bool check_servers(const struct settings *settings, const struct check_report *report);
+
 #endif

@@ -10,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* In the row of a growing file, for its time of change: intake_run() takes it for changed. */
+#define NEVER_LOOKED_INTO INT64_MIN
+
 struct work {
     const struct intake *intake;
     struct intake_result result;
@@ -192,6 +195,7 @@ bool intake_growing(const struct intake *intake, const struct recording_found *f
                   ret_file->identity.size_bytes > found->identity.size_bytes))
         return true; /* another file: the finalizer compares all of it */
     ret_file->identity = found->identity;
+    ret_file->identity.mtime_ns = NEVER_LOOKED_INTO;
     ret_file->object_bytes = found->identity.size_bytes;
     *ret_usable = true;
     return save_growing(intake, ret_file, known, err);

@@ -28,3 +28,7 @@ foreach(name e2e_files e2e_names e2e_local e2e_faults e2e_notice e2e_resume e2e_
     add_e2e_test(${name})
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED e2e_server)
 endforeach()
+
+# Beside the others: it waits for a watcher most of the time.
+add_e2e_test(e2e_watcher)
+set_tests_properties(e2e_watcher PROPERTIES FIXTURES_REQUIRED e2e_server RESOURCE_LOCK watcher)

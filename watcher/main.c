@@ -5,6 +5,7 @@
 #include "finalize/program.h"
 #include "watcher/health.h"
 #include "watcher/watcher.h"
+#include "watcher/work.h"
 
 #include <getopt.h>
 #include <stdbool.h>
@@ -22,9 +23,8 @@ static void print_help(void)
         "\n"
         "  --config FILE  settings as NAME=value lines; default: the first of\n"
         "                 /run/jibri-finalize/finalize.env, /etc/jibri-finalize/finalize.env\n"
-        "  --health       tell whether a watcher runs for the recordings directory, exit code 0 "
-        "or\n"
-        "                 1, and nothing else\n"
+        "  --health       tell whether a watcher runs for the recordings directory (exit code\n"
+        "                 0 or 1), and nothing else\n"
         "  --help         this text\n"
         "  --version      the version\n"
         "\n"
@@ -38,13 +38,32 @@ static int usage_error(const char *what)
     return EXPLAIN_EXIT_USAGE;
 }
 
+/* A worker: how the watcher calls itself. */
+static int work(const char *config, enum worker_kind kind, const char *subject)
+{
+    const char *path = config ? config : settings_default_file();
+    struct settings_problems problems;
+    struct settings settings;
+    int code = EXPLAIN_EXIT_SETTINGS;
+
+    if (settings_load((const char *const *)environ, path, &settings, &problems)) {
+        log_open(settings.log_level, settings.log_format);
+        code = work_run(&settings, kind, subject);
+    } else {
+        program_say_problems(&problems);
+    }
+    settings_done(&settings);
+    settings_problems_done(&problems);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"health", no_argument, NULL, 'H'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"work", required_argument, NULL, 'w'},
+        {"health", no_argument, NULL, 'H'},       {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {0}};
+    enum worker_kind kind = WORKER_KINDS;
     const char *config = NULL;
     bool asks_health = false;
     int option;
@@ -55,6 +74,11 @@ int main(int argc, char **argv)
         switch (option) {
         case 'c':
             config = optarg;
+            break;
+        case 'w':
+            kind = work_find(optarg);
+            if (kind == WORKER_KINDS)
+                return usage_error("--work is for the watcher itself");
             break;
         case 'H':
             asks_health = true;
@@ -69,7 +93,9 @@ int main(int argc, char **argv)
             return usage_error("unknown option, or one without its value");
         }
     }
-    if (argc != optind)
+    if (kind != WORKER_KINDS && argc == optind + 1)
+        return work(config, kind, argv[optind]);
+    if (kind != WORKER_KINDS || argc != optind)
         return usage_error("it takes no arguments");
     return asks_health ? health_run(config) : watcher_run(config);
 }

@@ -1,0 +1,484 @@
+#include "watcher/dispatch.h"
+
+#include "finalize/explain.h"
+#include "finalize/journal_place.h"
+#include "finalize/journal_schedule.h"
+#include "finalize/log.h"
+#include "finalize/schedule.h"
+#include "watcher/facts.h"
+#include "watcher/policy.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define READ_ROWS_EVERY_S    2 /* while the journal is being written to */
+#define LOOK_AFTER_TROUBLE_S 60
+#define HOUSEKEEPING_EVERY_S 600
+#define MOST_FINALIZERS      2u
+#define MOST_SENDERS         1u
+#define WAKE_AT_ONCE         4u /* sessions that wait for a worker, when one has ended */
+
+/* ---- telling --------------------------------------------------------------------------------- */
+
+static const char *name_of(const char *directory)
+{
+    const char *slash = strrchr(directory, '/');
+
+    return slash ? slash + 1 : directory;
+}
+
+static void say(enum settings_log_level level, const char *directory, const char *what,
+                const char *why)
+{
+    const struct log_field fields[] = {{"session", name_of(directory)}, {0}};
+
+    log_line(level, fields, "%s%s%s", what, why ? ": " : "", why ? why : "");
+}
+
+/* What goes on and on is said once. */
+static void say_trouble(struct dispatch *dispatch, const struct error *error)
+{
+    if (!strcmp(dispatch->last_trouble, error->text))
+        return;
+    snprintf(dispatch->last_trouble, sizeof dispatch->last_trouble, "%s", error->text);
+    log_line(SETTINGS_LOG_ERROR, NULL, "%s; what to do: %s", error->text, explain_advice(error));
+}
+
+/* ---- the journal ----------------------------------------------------------------------------- */
+
+static void close_journal(struct dispatch *dispatch)
+{
+    journal_close(dispatch->journal);
+    dispatch->journal = NULL;
+}
+
+/* A damaged one is set aside, as the finalizer does; the work is rebuilt from the directories. */
+static void set_journal_aside(struct dispatch *dispatch)
+{
+    char aside[JOURNAL_PLACE_ASIDE_SIZE];
+    struct error failure = ERROR_INIT;
+
+    close_journal(dispatch);
+    if (!journal_place_set_aside(dispatch->settings, dispatch->recordings_dir, aside, &failure))
+        say_trouble(dispatch, &failure);
+    else if (aside[0])
+        log_line(SETTINGS_LOG_WARNING, NULL,
+                 "the journal could not be used and was set aside as %s; the work is rebuilt from "
+                 "the directories and the bucket",
+                 aside);
+}
+
+static void take_journal_failure(struct dispatch *dispatch, const struct error *error)
+{
+    say_trouble(dispatch, error);
+    if (error->kind == ERROR_DAMAGED)
+        set_journal_aside(dispatch);
+    else
+        close_journal(dispatch);
+}
+
+/* Also when another file is in the place of the one that is open: a volume was mounted, say. */
+static bool have_journal(struct dispatch *dispatch)
+{
+    char path[JOURNAL_PLACE_SIZE];
+    struct error failure = ERROR_INIT;
+    struct stat status;
+
+    if (!journal_place(dispatch->settings, dispatch->recordings_dir, path))
+        return false;
+    if (dispatch->journal && !stat(path, &status) && status.st_dev == dispatch->journal_device &&
+        status.st_ino == dispatch->journal_inode)
+        return true;
+    close_journal(dispatch);
+    if (stat(dispatch->recordings_dir, &status))
+        return false; /* nor is there anything to do */
+    if (!journal_place_open(dispatch->settings, dispatch->recordings_dir, &dispatch->journal,
+                            &failure)) {
+        dispatch->journal = NULL;
+        take_journal_failure(dispatch, &failure);
+        return false;
+    }
+    dispatch->last_trouble[0] = 0;
+    if (!stat(path, &status)) {
+        dispatch->journal_device = status.st_dev;
+        dispatch->journal_inode = status.st_ino;
+    }
+    dispatch->rows_changed = true;
+    return true;
+}
+
+/* ---- what there is to look at ---------------------------------------------------------------- */
+
+static void look_soon(struct dispatch *dispatch, const char *directory, int64_t at)
+{
+    struct session *session = sessions_get(&dispatch->sessions, directory);
+
+    if (session && !session->waits_for_worker && (!session->look_at || session->look_at > at))
+        session->look_at = at;
+}
+
+/* Runs of others that failed tell of an outage, too. */
+static void note_failed_run(struct dispatch *dispatch, const struct journal_recording *row,
+                            int64_t now)
+{
+    struct session *session = sessions_get(&dispatch->sessions, row->directory);
+
+    if (!session || session->row_updated_at == row->updated_at)
+        return;
+    session->row_updated_at = row->updated_at;
+    if (row->state == JOURNAL_RECORDING_WAITING && row->failures)
+        outage_run_failed(&dispatch->outage, dispatch->settings, now, &dispatch->rng);
+}
+
+static void take_row(struct dispatch *dispatch, const struct journal_recording *row, int64_t now)
+{
+    bool planned =
+        row->state == JOURNAL_RECORDING_WAITING || row->state == JOURNAL_RECORDING_FAILED;
+
+    look_soon(dispatch, row->directory, planned && row->next_try_at > now ? row->next_try_at : now);
+    note_failed_run(dispatch, row, now);
+}
+
+static bool read_handed_over(struct dispatch *dispatch, int64_t now, struct error *err)
+{
+    char directory[RECORDING_PATH_SIZE] = "";
+    bool found = true;
+
+    for (size_t i = 0; i < dispatch->sessions.count; i++)
+        dispatch->sessions.list[i].handed_over = false;
+    for (;;) {
+        struct session *session;
+
+        if (!journal_next_handed_over(dispatch->journal, directory, directory, &found, err))
+            return false;
+        if (!found)
+            return true;
+        session = sessions_get(&dispatch->sessions, directory);
+        if (!session)
+            continue;
+        session->handed_over = true;
+        session->look_at = now;
+    }
+}
+
+static bool read_rows(struct dispatch *dispatch, int64_t now, struct error *err)
+{
+    struct journal_recording row = {.id = 0};
+    bool found = true;
+
+    for (;;) {
+        if (!journal_next_unfinished(dispatch->journal, row.id, &row, &found, err))
+            return false;
+        if (!found)
+            return read_handed_over(dispatch, now, err);
+        take_row(dispatch, &row, now);
+    }
+}
+
+static void read_journal(struct dispatch *dispatch, int64_t now)
+{
+    struct error failure = ERROR_INIT;
+
+    dispatch->rows_changed = false;
+    dispatch->rows_read_at = now;
+    if (!read_rows(dispatch, now, &failure))
+        take_journal_failure(dispatch, &failure);
+}
+
+void dispatch_note_session(struct dispatch *dispatch, const char *directory, int64_t now)
+{
+    const char *name = name_of(directory);
+
+    if (name[0] != '.' && strcmp(name, "lost+found") != 0)
+        look_soon(dispatch, directory, now);
+}
+
+void dispatch_note_journal(struct dispatch *dispatch)
+{
+    dispatch->rows_changed = true;
+}
+
+void dispatch_note_all(struct dispatch *dispatch, int64_t now)
+{
+    DIR *list = opendir(dispatch->recordings_dir);
+    char path[RECORDING_PATH_SIZE];
+    const struct dirent *entry;
+
+    dispatch->rows_changed = true;
+    for (size_t i = 0; i < dispatch->sessions.count; i++)
+        if (!dispatch->sessions.list[i].waits_for_worker)
+            dispatch->sessions.list[i].look_at = now;
+    while (list && (entry = readdir(list)) != NULL) {
+        if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
+            continue;
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", dispatch->recordings_dir, entry->d_name) <
+            sizeof path)
+            dispatch_note_session(dispatch, path, now);
+    }
+    if (list)
+        closedir(list);
+}
+
+/* ---- sending workers ------------------------------------------------------------------------- */
+
+static bool is_room_for(const struct dispatch *dispatch, enum worker_kind kind)
+{
+    unsigned most = 1;
+
+    if (kind == WORKER_FINALIZE && !dispatch->outage.suspected)
+        most = MOST_FINALIZERS;
+    else if (kind == WORKER_SEND_PARTS)
+        most = MOST_SENDERS;
+    return worker_count(&dispatch->workers, kind) < most;
+}
+
+static void send_worker(struct dispatch *dispatch, struct session *session, enum worker_kind kind,
+                        const char *reason, int64_t now)
+{
+    struct error failure = ERROR_INIT;
+
+    session->look_at = 0;
+    if (session->not_before > now) {
+        session->look_at = session->not_before;
+    } else if (!is_room_for(dispatch, kind)) {
+        session->waits_for_worker = true;
+    } else if (worker_start(&dispatch->workers, kind, session->directory, dispatch->config,
+                            &failure)) {
+        session->working = true;
+        if (reason)
+            say(SETTINGS_LOG_INFO, session->directory, "finalizing", reason);
+    } else {
+        say_trouble(dispatch, &failure);
+        session->look_at = now + LOOK_AFTER_TROUBLE_S;
+    }
+}
+
+static void act(struct dispatch *dispatch, struct session *session,
+                const struct policy_decision *decision, int64_t now)
+{
+    switch (decision->action) {
+    case POLICY_NOTHING:
+        session->look_at = decision->look_at;
+        break;
+    case POLICY_SEND_PARTS:
+        send_worker(dispatch, session, WORKER_SEND_PARTS, NULL, now);
+        break;
+    case POLICY_FINALIZE:
+        send_worker(dispatch, session, WORKER_FINALIZE, decision->reason, now);
+        break;
+    case POLICY_GIVE_UP:
+        send_worker(dispatch, session, WORKER_GIVE_UP, decision->reason, now);
+        break;
+    }
+}
+
+static void note_existence(struct session *session, const struct policy_facts *facts, int64_t now)
+{
+    bool finished = facts->known && (facts->state == JOURNAL_RECORDING_DONE ||
+                                     facts->state == JOURNAL_RECORDING_ABANDONED);
+
+    if (facts->exists || finished) {
+        session->gone_since = 0;
+    } else if (facts->known && !session->gone_since) {
+        session->gone_since = now;
+        say(SETTINGS_LOG_WARNING, session->directory,
+            "its directory is gone, though it isn't all safe yet; it is given up in a day", NULL);
+    }
+}
+
+/* Returns false when there is no reason to keep an eye on it any more. */
+static bool look_at(struct dispatch *dispatch, struct session *session, int64_t now)
+{
+    struct policy_facts facts = {.handed_over = session->handed_over};
+    struct policy_decision decision;
+    struct error failure = ERROR_INIT;
+
+    session->look_at = 0;
+    if (session->working)
+        return true; /* looked at when its worker has ended */
+    if (!facts_gather(dispatch->settings, dispatch->journal, session->directory, now, &facts,
+                      &failure)) {
+        session->look_at = now + LOOK_AFTER_TROUBLE_S;
+        if (failure.kind == ERROR_DAMAGED)
+            take_journal_failure(dispatch, &failure);
+        else if (failure.kind != ERROR_NO_INPUT) /* it went while it was looked at */
+            say_trouble(dispatch, &failure);
+        return true;
+    }
+    note_existence(session, &facts, now);
+    facts.gone_since = session->gone_since;
+    decision = policy_decide(dispatch->settings, &facts, now);
+    act(dispatch, session, &decision, now);
+    return facts.exists || session->look_at || session->working || session->waits_for_worker;
+}
+
+static void look_at_due(struct dispatch *dispatch, int64_t now)
+{
+    for (size_t i = 0; i < dispatch->sessions.count && dispatch->journal;) {
+        struct session *session = &dispatch->sessions.list[i];
+
+        if (!session->look_at || session->look_at > now || look_at(dispatch, session, now))
+            i++;
+        else
+            sessions_remove(&dispatch->sessions, session);
+    }
+}
+
+/* ---- workers that have ended ----------------------------------------------------------------- */
+
+static void wake_waiting(struct dispatch *dispatch, int64_t now)
+{
+    unsigned woken = 0;
+
+    for (size_t i = 0; i < dispatch->sessions.count && woken < WAKE_AT_ONCE; i++) {
+        struct session *session = &dispatch->sessions.list[i];
+
+        if (!session->waits_for_worker)
+            continue;
+        session->waits_for_worker = false;
+        session->look_at = now;
+        woken++;
+    }
+}
+
+static void servers_are_back(struct dispatch *dispatch, int64_t now)
+{
+    struct error failure = ERROR_INIT;
+
+    log_line(SETTINGS_LOG_INFO, NULL, "the servers answer again: what waits is tried now");
+    for (size_t i = 0; i < dispatch->sessions.count; i++)
+        dispatch->sessions.list[i].not_before = 0;
+    dispatch_note_all(dispatch, now);
+    if (dispatch->journal && !journal_hurry(dispatch->journal, false, now, &failure))
+        take_journal_failure(dispatch, &failure);
+}
+
+static void take_probe(struct dispatch *dispatch, int exit_code, int64_t now)
+{
+    if (exit_code != EXPLAIN_EXIT_OK)
+        outage_probe_failed(&dispatch->outage, dispatch->settings, now, &dispatch->rng);
+    else if (outage_probe_succeeded(&dispatch->outage))
+        servers_are_back(dispatch, now);
+}
+
+/* What a run of the finalizer left undone is in the journal, with a time for the next try. What
+ * isn't there has its pauses here, so that a worker that crashes isn't sent again and again. */
+static void take_end(struct dispatch *dispatch, const struct worker *worker, int exit_code,
+                     int64_t now)
+{
+    struct session *session = sessions_get(&dispatch->sessions, worker->subject);
+    bool planned = worker->kind == WORKER_FINALIZE &&
+                   (exit_code == EXPLAIN_EXIT_LATER || exit_code == EXPLAIN_EXIT_PERSON);
+
+    if (exit_code == EXPLAIN_EXIT_OK && worker->kind == WORKER_FINALIZE)
+        outage_run_succeeded(&dispatch->outage);
+    else if (exit_code == EXPLAIN_EXIT_LATER)
+        outage_run_failed(&dispatch->outage, dispatch->settings, now, &dispatch->rng);
+    if (!session)
+        return;
+    session->working = false;
+    session->look_at = now;
+    session->failures = exit_code == EXPLAIN_EXIT_OK || planned ? 0 : session->failures + 1;
+    session->not_before =
+        session->failures ? schedule_next_try(dispatch->settings, session->failures,
+                                              exit_code != EXPLAIN_EXIT_LATER && exit_code < 128,
+                                              now, &dispatch->rng)
+                          : 0;
+    if (exit_code >= 128)
+        say(SETTINGS_LOG_ERROR, worker->subject, "a worker ended by a signal",
+            strsignal(exit_code - 128));
+}
+
+static void collect_workers(struct dispatch *dispatch, int64_t now)
+{
+    struct worker worker;
+    int exit_code;
+
+    while (worker_collect(&dispatch->workers, &worker, &exit_code)) {
+        if (worker.kind == WORKER_PROBE)
+            take_probe(dispatch, exit_code, now);
+        else if (worker.kind != WORKER_HOUSEKEEPING)
+            take_end(dispatch, &worker, exit_code, now);
+        free(worker.subject);
+        wake_waiting(dispatch, now);
+    }
+}
+
+/* ---- what is due by the clock ---------------------------------------------------------------- */
+
+static void start_plain(struct dispatch *dispatch, enum worker_kind kind)
+{
+    struct error failure = ERROR_INIT;
+
+    if (!worker_count(&dispatch->workers, kind) &&
+        !worker_start(&dispatch->workers, kind, dispatch->recordings_dir, dispatch->config,
+                      &failure))
+        say_trouble(dispatch, &failure);
+}
+
+static void do_chores(struct dispatch *dispatch, int64_t now)
+{
+    if (dispatch->outage.probe_at && dispatch->outage.probe_at <= now) {
+        dispatch->outage.probe_at = 0; /* planned again when it has ended */
+        start_plain(dispatch, WORKER_PROBE);
+    }
+    if (dispatch->housekeeping_at <= now ||
+        dispatch->housekeeping_at > now + HOUSEKEEPING_EVERY_S) {
+        dispatch->housekeeping_at = now + HOUSEKEEPING_EVERY_S;
+        start_plain(dispatch, WORKER_HOUSEKEEPING);
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
+/* ---- for the loop ---------------------------------------------------------------------------- */
+
+void dispatch_begin(struct dispatch *dispatch, int64_t now)
+{
+    rng_seed_from_system(&dispatch->rng);
+    dispatch_note_all(dispatch, now);
+}
+
+void dispatch_end(struct dispatch *dispatch, unsigned patience_ms)
+{
+    worker_stop_all(&dispatch->workers, patience_ms);
+    sessions_done(&dispatch->sessions);
+    close_journal(dispatch);
+}
+
+void dispatch_hurry(struct dispatch *dispatch, int64_t now)
+{
+    struct error failure = ERROR_INIT;
+
+    for (size_t i = 0; i < dispatch->sessions.count; i++)
+        dispatch->sessions.list[i].not_before = 0;
+    if (dispatch->journal && !journal_hurry(dispatch->journal, true, now, &failure))
+        take_journal_failure(dispatch, &failure);
+    dispatch_note_all(dispatch, now);
+}
+
+int64_t dispatch_run(struct dispatch *dispatch, int64_t now)
+{
+    int64_t next;
+
+    collect_workers(dispatch, now);
+    if (dispatch->suspended)
+        return 0;
+    if (!have_journal(dispatch))
+        return now + LOOK_AFTER_TROUBLE_S;
+    if (dispatch->rows_changed &&
+        (now >= dispatch->rows_read_at + READ_ROWS_EVERY_S || now < dispatch->rows_read_at))
+        read_journal(dispatch, now);
+    look_at_due(dispatch, now);
+    do_chores(dispatch, now);
+    next = earlier(sessions_next_look(&dispatch->sessions), dispatch->outage.probe_at);
+    next = earlier(dispatch->housekeeping_at, next);
+    return dispatch->rows_changed ? earlier(dispatch->rows_read_at + READ_ROWS_EVERY_S, next)
+                                  : next;
+}

@@ -1,0 +1,131 @@
+#include "watcher/facts.h"
+
+#include "finalize/live.h"
+#include "finalize/recording.h"
+#include "watcher/writer.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct look {
+    const struct settings *settings;
+    struct journal *journal;
+    struct recording *recording;
+    int64_t recording_id; /* 0: the journal doesn't know it */
+    struct policy_facts *facts;
+};
+
+static void note_change(struct policy_facts *facts, int64_t at)
+{
+    if (at > facts->changed_at)
+        facts->changed_at = at;
+}
+
+/* Somebody who is seen to write outweighs files that nobody writes to. */
+static void note_writer(struct policy_facts *facts, enum policy_writer writer)
+{
+    if (facts->writer == POLICY_WRITER_THERE || writer == POLICY_WRITER_NONE)
+        return;
+    facts->writer = writer;
+}
+
+static bool note_parts(struct look *look, const struct recording_found *found, struct error *err)
+{
+    struct journal_file file;
+    bool known = false;
+    bool work = false;
+
+    if (look->recording_id &&
+        !journal_find_file(look->journal, look->recording_id, found->path, &file, &known, err))
+        return false;
+    if (!live_has_work(look->journal, look->settings, known ? &file : NULL,
+                       found->identity.size_bytes, &work, err))
+        return false;
+    look->facts->has_parts |= work;
+    return true;
+}
+
+static bool on_file(void *context, const struct recording_found *found, struct error *err)
+{
+    struct look *look = context;
+    struct recording_identity identity;
+    struct error vanished = ERROR_INIT;
+    int fd;
+
+    look->facts->has_files = true;
+    note_change(look->facts, found->identity.mtime_ns / 1000000000);
+    if (recording_open_file(look->recording, found->path, &fd, &identity, &vanished)) {
+        note_writer(look->facts, writer_of(fd));
+        close(fd);
+    }
+    return !found->media || note_parts(look, found, err);
+}
+
+static void on_skipped(void *context, const char *path, const char *reason)
+{
+    (void)context;
+    (void)path;
+    (void)reason;
+}
+
+/* By another handle than the scan's, whose lock would be held all the time. */
+static bool look_for_lock(const char *directory, struct policy_facts *facts, struct error *err)
+{
+    struct recording *recording;
+    bool free = false;
+    bool ok;
+
+    if (!recording_open(directory, &recording, err))
+        return false;
+    ok = recording_try_lock(recording, &free, err);
+    recording_close(recording);
+    facts->locked = !free;
+    return ok;
+}
+
+static bool look_inside(struct look *look, const char *directory, struct error *err)
+{
+    struct recording_visitor visitor = {.context = look, .file = on_file, .skipped = on_skipped};
+    bool ok;
+
+    if (!look_for_lock(directory, look->facts, err) ||
+        !recording_open(directory, &look->recording, err))
+        return false;
+    ok = recording_scan(look->recording, &visitor, err);
+    recording_close(look->recording);
+    return ok;
+}
+
+static bool is_due(const struct policy_facts *facts, int64_t now)
+{
+    return !facts->known || facts->handed_over || facts->state == JOURNAL_RECORDING_WORKING ||
+           facts->state == JOURNAL_RECORDING_RECORDING || facts->next_try_at <= now;
+}
+
+bool facts_gather(const struct settings *settings, struct journal *journal, const char *directory,
+                  int64_t now, struct policy_facts *facts, struct error *err)
+{
+    struct journal_recording row;
+    struct look look = {.settings = settings, .journal = journal, .facts = facts};
+    struct stat status;
+
+    if (!journal_find_recording(journal, directory, &row, &facts->known, err))
+        return false;
+    if (facts->known) {
+        facts->state = row.state;
+        facts->next_try_at = row.next_try_at;
+        look.recording_id = row.id;
+        if (row.state == JOURNAL_RECORDING_DONE || row.state == JOURNAL_RECORDING_ABANDONED)
+            return true;
+    }
+    facts->exists = !lstat(directory, &status) && S_ISDIR(status.st_mode);
+    if (!facts->exists || !is_due(facts, now))
+        return true;
+    note_change(facts, status.st_mtim.tv_sec);
+    if (!look_inside(&look, directory, err))
+        return false;
+    if (facts->changed_at > now)
+        facts->changed_at = now; /* a clock was set back: quiet from now on */
+    return true;
+}

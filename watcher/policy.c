@@ -1,0 +1,74 @@
+#include "watcher/policy.h"
+
+#define LOOK_WHILE_WRITTEN_S 2  /* a part takes many seconds to be written */
+#define LOOK_WHILE_LOCKED_S  5  /* a lock whose holder was killed goes without a sign */
+#define LOOK_FOR_WRITER_S    30 /* one that keeps a finished recording open */
+
+static struct policy_decision nothing_until(int64_t look_at)
+{
+    return (struct policy_decision){.action = POLICY_NOTHING, .look_at = look_at};
+}
+
+static struct policy_decision finalize(const char *reason)
+{
+    return (struct policy_decision){.action = POLICY_FINALIZE, .reason = reason};
+}
+
+static struct policy_decision decide_vanished(const struct policy_facts *facts, int64_t now)
+{
+    if (!facts->known)
+        return nothing_until(0);
+    if (now - facts->gone_since < POLICY_GONE_FOR_S)
+        return nothing_until(facts->gone_since + POLICY_GONE_FOR_S);
+    return (struct policy_decision){.action = POLICY_GIVE_UP,
+                                    .reason = "its directory has been gone for a day"};
+}
+
+/* Its meeting has ended, as far as the journal knows. */
+static struct policy_decision decide_ended(const struct policy_facts *facts, int64_t now)
+{
+    bool working = facts->state == JOURNAL_RECORDING_WORKING;
+
+    if (facts->locked)
+        return nothing_until(now + LOOK_WHILE_LOCKED_S);
+    if (facts->writer == POLICY_WRITER_THERE)
+        return nothing_until(now + LOOK_FOR_WRITER_S);
+    if (!working && facts->next_try_at > now)
+        return nothing_until(facts->next_try_at);
+    return finalize(working ? "whoever worked on it was stopped" : "its next try is due");
+}
+
+/* Nobody has said that its meeting has ended. */
+static struct policy_decision decide_recording(const struct settings *settings,
+                                               const struct policy_facts *facts, int64_t now)
+{
+    int64_t orphan_at = facts->changed_at + (int64_t)(settings->orphan_after_ms / 1000);
+    struct policy_decision decision = nothing_until(now + LOOK_WHILE_WRITTEN_S);
+
+    if (!facts->has_files)
+        return nothing_until(0);
+    if (facts->locked)
+        return decision;
+    if (facts->writer != POLICY_WRITER_THERE && now >= orphan_at)
+        return finalize("nobody writes to it any more, and nobody finalized it");
+    if (settings->live_upload && facts->has_parts)
+        decision.action = POLICY_SEND_PARTS;
+    else if (facts->writer == POLICY_WRITER_NONE)
+        decision.look_at = orphan_at;
+    return decision;
+}
+
+struct policy_decision policy_decide(const struct settings *settings,
+                                     const struct policy_facts *facts, int64_t now)
+{
+    if (facts->known &&
+        (facts->state == JOURNAL_RECORDING_DONE || facts->state == JOURNAL_RECORDING_ABANDONED))
+        return nothing_until(0);
+    if (!facts->exists)
+        return decide_vanished(facts, now);
+    if (facts->handed_over)
+        return facts->locked ? nothing_until(now + LOOK_WHILE_WRITTEN_S) : finalize("handed over");
+    if (!facts->known || facts->state == JOURNAL_RECORDING_RECORDING)
+        return decide_recording(settings, facts, now);
+    return decide_ended(facts, now);
+}

@@ -1,0 +1,41 @@
+/*
+ * watch - what happens below the recordings directory, and to the journal.
+ *
+ * The only file that includes inotifytools' header. Its functions keep state of their own, so they
+ * are called in one thread alone, which waits for events and hands on what they mean. A directory
+ * that isn't there, that is unmounted or made anew is watched again once it is there.
+ */
+#ifndef WATCHER_WATCH_H
+#define WATCHER_WATCH_H
+
+#include "finalize/error.h"
+
+#include <stdbool.h>
+
+struct watch;
+
+/*
+ * Begins to watch `recordings_dir` and `journal_dir` (absolute), both of which need not exist.
+ * ERROR_TRANSIENT without memory or when inotify can't be had: then the caller looks from time to
+ * time. There can be one struct watch in a process, to its end.
+ */
+bool watch_open(const char *recordings_dir, const char *journal_dir, struct watch **ret_watch,
+                struct error *err) __attribute__((warn_unused_result));
+
+/* Readable when watch_take() has something to tell. */
+int watch_fd(const struct watch *watch);
+
+struct watch_news {
+    bool journal;  /* it was written to */
+    bool all;      /* anything may have happened: look at every session */
+    bool sessions; /* watch_next_session() names some */
+};
+
+/* What happened since the last call. */
+struct watch_news watch_take(struct watch *watch);
+
+/* The path of a session directory in which something happened, for the caller to free; NULL: no
+ * more. */
+char *watch_next_session(struct watch *watch);
+
+#endif

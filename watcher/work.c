@@ -1,0 +1,180 @@
+#include "watcher/work.h"
+
+#include "config/units.h"
+#include "finalize/check.h"
+#include "finalize/command_finalize.h"
+#include "finalize/explain.h"
+#include "finalize/housekeeping.h"
+#include "finalize/live.h"
+#include "finalize/log.h"
+#include "finalize/program.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LOW_PRIORITY 10
+
+/* ioprio_set(2); Debian 11 has no <linux/ioprio.h>. */
+#define WHO_PROCESS       1
+#define CLASS_SHIFT       13
+#define CLASS_BEST_EFFORT 2
+#define LOWEST_LEVEL      7
+
+static bool on_stop_requested(void *context)
+{
+    return program_stop_requested(context);
+}
+
+static int say_outcome(const char *session, const struct error *err)
+{
+    const struct log_field fields[] = {{"session", session}, {0}};
+
+    if (err->kind != ERROR_NONE && err->kind != ERROR_STOPPED)
+        log_line(SETTINGS_LOG_WARNING, fields, "%s", err->text);
+    return (int)explain_exit_code(err);
+}
+
+/* ---- parts of what is still recorded --------------------------------------------------------- */
+
+/* Next to a recording: Jibri, Chrome and ffmpeg go first. */
+static void lower_priority(void)
+{
+    (void)setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
+    (void)syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_BEST_EFFORT << CLASS_SHIFT | LOWEST_LEVEL);
+}
+
+static void on_live_remark(void *context, const char *session_id, const char *path,
+                           const char *sentence)
+{
+    const struct log_field fields[] = {{"session", session_id}, {"file", path}, {0}};
+
+    (void)context;
+    log_line(SETTINGS_LOG_WARNING, fields, "while it is recorded: %s", sentence);
+}
+
+static int send_parts(const struct settings *settings, struct program_stop *stop,
+                      const char *directory)
+{
+    struct live_options options = {.settings = settings,
+                                   .stop_fd = stop->fd,
+                                   .stop_requested = on_stop_requested,
+                                   .remark = on_live_remark,
+                                   .context = stop};
+    struct live_summary summary;
+    struct error err = ERROR_INIT;
+    const char *session = strrchr(directory, '/') ? strrchr(directory, '/') + 1 : directory;
+    const struct log_field fields[] = {{"session", session}, {0}};
+    char sent[32], held[32];
+
+    lower_priority();
+    if (live_run(&options, directory, &summary, &err) && summary.bytes_sent) {
+        units_format_size(summary.bytes_sent, sent, sizeof sent);
+        units_format_size(summary.bytes_held, held, sizeof held);
+        log_line(SETTINGS_LOG_DEBUG, fields, "sent %s while it is recorded, %s so far", sent, held);
+    }
+    return say_outcome(session, &err);
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+static void on_housekeeping_remark(void *context, bool fine, const char *session_id,
+                                   const char *sentence)
+{
+    const struct log_field fields[] = {{"session", session_id[0] ? session_id : NULL}, {0}};
+
+    (void)context;
+    log_line(fine ? SETTINGS_LOG_INFO : SETTINGS_LOG_WARNING, fields, "%s", sentence);
+}
+
+static int keep_house(const struct settings *settings, struct program_stop *stop,
+                      const char *recordings_dir, const char *vanished)
+{
+    struct housekeeping options = {.settings = settings,
+                                   .recordings_dir = recordings_dir,
+                                   .stop_fd = stop->fd,
+                                   .stop_requested = on_stop_requested,
+                                   .remark = on_housekeeping_remark,
+                                   .context = stop};
+    struct error err = ERROR_INIT;
+    bool ok = vanished ? housekeeping_give_up_vanished(&options, vanished, &err)
+                       : housekeeping_run(&options, &err);
+
+    return ok ? EXPLAIN_EXIT_OK : say_outcome(NULL, &err);
+}
+
+static int give_up(const struct settings *settings, struct program_stop *stop,
+                   const char *directory)
+{
+    char above[4096];
+    char *slash;
+
+    snprintf(above, sizeof above, "%s", directory);
+    slash = strrchr(above, '/');
+    if (!slash)
+        return EXPLAIN_EXIT_USAGE;
+    *slash = 0;
+    return keep_house(settings, stop, above[0] ? above : "/", directory);
+}
+
+static void on_finding(void *context, bool fine, const char *subject, const char *text,
+                       const char *advice)
+{
+    (void)context;
+    (void)advice; /* whoever waits for the servers has said it */
+    if (!fine)
+        log_line(SETTINGS_LOG_DEBUG, NULL, "probing: %s: %s", subject, text);
+}
+
+static int probe(const struct settings *settings)
+{
+    struct check_report report = {.finding = on_finding};
+
+    return check_servers(settings, &report) ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_LATER;
+}
+
+/* ---- choosing -------------------------------------------------------------------------------- */
+
+enum worker_kind work_find(const char *name)
+{
+    unsigned kind = 0;
+
+    while (kind < WORKER_KINDS && strcmp(worker_names[kind], name) != 0)
+        kind++;
+    return (enum worker_kind)kind;
+}
+
+int work_run(const struct settings *settings, enum worker_kind kind, const char *subject)
+{
+    struct program_stop stop;
+    int code = EXPLAIN_EXIT_USAGE;
+
+    /* When the watcher dies, its work stops in order; the next watcher goes on. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (kind == WORKER_FINALIZE)
+        return command_finalize(settings, subject, COMMAND_FINALIZE_WATCHER);
+    program_stop_open(&stop);
+    switch (kind) {
+    case WORKER_SEND_PARTS:
+        code = send_parts(settings, &stop, subject);
+        break;
+    case WORKER_GIVE_UP:
+        code = give_up(settings, &stop, subject);
+        break;
+    case WORKER_PROBE:
+        code = probe(settings);
+        break;
+    case WORKER_HOUSEKEEPING:
+        code = keep_house(settings, &stop, subject, NULL);
+        break;
+    case WORKER_FINALIZE:
+    case WORKER_KINDS:
+        break;
+    }
+    program_stop_close(&stop);
+    return code;
+}

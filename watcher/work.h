@@ -1,0 +1,16 @@
+/*
+ * work - what a worker process does: `jibri-watcher --work KIND -- SUBJECT`.
+ */
+#ifndef WATCHER_WORK_H
+#define WATCHER_WORK_H
+
+#include "config/settings.h"
+#include "watcher/worker.h"
+
+/* The kind of that name (worker_names); WORKER_KINDS when there is none. */
+enum worker_kind work_find(const char *name);
+
+/* Does it. Returns the exit code (explain.h). */
+int work_run(const struct settings *settings, enum worker_kind kind, const char *subject);
+
+#endif
