@@ -447,7 +447,7 @@ ids_of_containers_with_one_host_name_differ() {
 without_settings_it_records_and_says_so_loudly() {
 	local found
 	wait_for second 'jibri-finalize: RECORDINGS WILL NOT REACH THE BUCKET'
-	wait_for second 'jibri-watcher stays down'
+	wait_for second 'recordings stay on disk; what to do: correct them'
 	wait_for second 'To check again'
 	found=$(log_of second)
 	has "$found" 'jibri-finalize: WRONG settings    CONFOMEET_S3_URL is not set'

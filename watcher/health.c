@@ -1,6 +1,7 @@
 #include "watcher/health.h"
 
 #include "config/settings.h"
+#include "finalize/recordings_dir.h"
 #include "finalize/watcher_lock.h"
 
 #include <stdbool.h>
@@ -10,16 +11,15 @@
 
 static bool is_running(const struct settings *settings)
 {
-    const char *directory = settings->recordings_dir;
+    const char *directory = recordings_dir_of(settings);
     bool held;
 
-    if (!directory && !settings->journal) {
-        puts("CONFOMEET_RECORDINGS_DIR is not set: which watcher is meant?");
+    if (!directory) {
+        puts("no recordings directory is known: set CONFOMEET_RECORDINGS_DIR");
         return false;
     }
-    held = watcher_lock_is_held(settings, directory ? directory : "");
-    printf("%s watcher works for %s\n", held ? "a" : "no",
-           directory ? directory : settings->journal);
+    held = watcher_lock_is_held(settings, directory);
+    printf("%s watcher works for %s\n", held ? "a" : "no", directory);
     return held;
 }
 
