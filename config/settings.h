@@ -109,6 +109,7 @@ const char *settings_default_file(void);
 void settings_write_help(FILE *out);     /* for --help: name, type, default, one sentence */
 void settings_write_example(FILE *out);  /* config/example.env, whole */
 void settings_write_markdown(FILE *out); /* the README's table */
+void settings_write_compose(FILE *out);  /* the list of variables in config/jibri.yml */
 void settings_write_template(FILE *out); /* the image's finalize.env, as a Go template for `tpl` */
 void settings_write_man(FILE *out); /* the man page's ENVIRONMENT section, in mdoc or man macros */
 

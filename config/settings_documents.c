@@ -140,6 +140,32 @@ void settings_write_example(FILE *out)
     }
 }
 
+static void write_compose_variable(FILE *out, const char *name)
+{
+    if (name)
+        fprintf(out, "      - %s\n", name);
+}
+
+void settings_write_compose(FILE *out)
+{
+    static const char margin[] = "      # ";
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        char description[2 * FORM_BYTES];
+        if (begins_group(i))
+            fprintf(out, "%s---- %s ----\n", margin, settings_table_group_title(row->group));
+        fputs(margin, out);
+        write_wrapped(out, row->help, sentence_length(row->help), margin, strlen(margin),
+                      HELP_WIDTH);
+        fputs(margin, out);
+        describe(row, description, sizeof(description));
+        write_wrapped(out, description, strlen(description), margin, strlen(margin), HELP_WIDTH);
+        write_compose_variable(out, row->name);
+        write_compose_variable(out, row->alias);
+        write_compose_variable(out, row->file_name);
+    }
+}
+
 /* A variable that is set becomes a line, in double quotes as env_file.h reads them. */
 static void write_template_variable(FILE *out, const char *name)
 {

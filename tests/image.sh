@@ -46,7 +46,7 @@ esac
 recordings=$volume/recordings
 
 missing=''
-for tool in buildah podman runc mmdebstrap go radosgw rclone jq; do
+for tool in buildah podman runc mmdebstrap docker-compose go radosgw rclone jq; do
 	command -v "$tool" >/dev/null || missing+=" $tool"
 done
 if [ -n "$missing" ] || [ "$(id -u)" != 0 ]; then
@@ -280,6 +280,14 @@ the_programs_and_their_manual_pages_are_there() {
 	has "$found" '^jibri-finalize.1'
 	has "$found" '^copyright$'
 	has_not "$found" 'not found'
+}
+
+the_compose_file_is_one() {
+	local found
+	found=$(CONFIG=/config JIBRI_FINALIZE_CHECKOUT=$top CONFOMEET_S3_BUCKET=b docker-compose -f "$top/config/jibri.yml" config)
+	has "$found" '^ *CONFOMEET_S3_BUCKET: b$'
+	has "$found" '^ *DISPLAY: :0$'
+	has "$found" '^ *dockerfile: Dockerfile.jibri$'
 }
 
 the_build_refuses_a_wrong_user() {
@@ -526,6 +534,7 @@ run the_image_says_what_it_is
 run nothing_of_the_build_is_left
 run the_base_images_files_are_as_they_were
 run the_programs_and_their_manual_pages_are_there
+run the_compose_file_is_one
 run the_build_refuses_a_wrong_user
 start_servers
 headline "a container with everything"

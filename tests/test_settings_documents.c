@@ -162,9 +162,9 @@ END_TEST
 
 START_TEST(every_document_names_every_setting)
 {
-    static void (*const writers[])(FILE *) = {settings_write_help, settings_write_example,
+    static void (*const writers[])(FILE *) = {settings_write_help,     settings_write_example,
                                               settings_write_markdown, settings_write_man,
-                                              settings_write_template};
+                                              settings_write_template, settings_write_compose};
     char *text = document(writers[_i]);
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
@@ -235,22 +235,34 @@ START_TEST(the_examples_comments_show_the_defaults)
 }
 END_TEST
 
-START_TEST(the_readmes_table_is_what_the_table_says)
+/* Between its two marks, `file` has what `write` writes. */
+static void assert_part_of(const char *file, const char *begin, const char *end,
+                           void (*write)(FILE *out))
 {
-    static const char begin[] = "<!-- settings: begin -->\n";
-    static const char end[] = "<!-- settings: end -->";
-    char *expected = document(settings_write_markdown);
-    char *text = read_source("README.md");
+    char *expected = document(write);
+    char *text = read_source(file);
     char *from = strstr(text, begin);
-    ck_assert_msg(from != NULL, "README.md has no line %s", begin);
+    ck_assert_msg(from != NULL, "%s has no line %s", file, begin);
     from += strlen(begin);
     char *to = strstr(from, end);
-    ck_assert_msg(to != NULL, "README.md has no line %s", end);
+    ck_assert_msg(to != NULL, "%s has no line %s", file, end);
     *to = '\0';
-    ck_assert_msg(strcmp(from, expected) == 0,
-                  "README.md's table is not what `settings-doc markdown` prints");
+    ck_assert_msg(strcmp(from, expected) == 0, "%s's list is not what `settings-doc` prints", file);
     free(text);
     free(expected);
+}
+
+START_TEST(the_readmes_table_is_what_the_table_says)
+{
+    assert_part_of("README.md", "<!-- settings: begin -->\n", "<!-- settings: end -->",
+                   settings_write_markdown);
+}
+END_TEST
+
+START_TEST(the_compose_files_list_is_what_the_table_says)
+{
+    assert_part_of("config/jibri.yml", "# settings: begin\n", "      # settings: end",
+                   settings_write_compose);
 }
 END_TEST
 
@@ -262,12 +274,13 @@ int main(void)
     tcase_add_test(tests, what_is_in_effect_is_shown_with_where_it_comes_from);
     tcase_add_test(tests, a_secret_in_a_file_is_shown_as_set_by_the_variable_that_names_the_file);
     tcase_add_test(tests, every_secret_may_be_in_a_file);
-    tcase_add_loop_test(tests, every_document_names_every_setting, 0, 5);
+    tcase_add_loop_test(tests, every_document_names_every_setting, 0, 6);
     tcase_add_test(tests, the_help_fits_a_terminal_of_100_columns);
     tcase_add_test(tests, the_example_is_what_the_table_says);
     tcase_add_test(tests, the_example_can_be_used_once_it_is_filled_in);
     tcase_add_test(tests, the_examples_comments_show_the_defaults);
     tcase_add_test(tests, the_readmes_table_is_what_the_table_says);
+    tcase_add_test(tests, the_compose_files_list_is_what_the_table_says);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
