@@ -113,8 +113,9 @@ static void say_failure(const struct log_field *fields, bool watched, const stru
 static void say_result(const struct command *command, const char *directory, bool ok,
                        const struct finalizer_summary *summary, const struct error *err)
 {
-    char bytes[32], took[32], left[64] = "";
-    const struct log_field fields[] = {{"directory", directory}, {0}};
+    char bytes[32], took[32], left[64] = "", sent[32];
+    const struct log_field fields[] = {
+        {"directory", directory}, {"sent", number(summary->bytes_sent, sent, sizeof sent)}, {0}};
 
     units_format_size(summary->bytes_safe, bytes, sizeof bytes);
     units_format_duration(loop_now_ms() - command->started_ms, took, sizeof took);

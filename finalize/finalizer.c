@@ -234,6 +234,7 @@ static bool deliver(struct run *run, struct error *err)
     run->ended_bytes = 0;
     if (!engine_run(run->loop, &source, &limits, &end, err))
         return false;
+    run->summary->bytes_sent = loop_bytes_sent(run->loop);
     if (end == ENGINE_STOPPED)
         error_set(&failure, ERROR_STOPPED, "stopped before all was uploaded");
     else if (end == ENGINE_GAVE_WAY)

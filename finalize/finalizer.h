@@ -70,6 +70,7 @@ struct finalizer_summary {
     unsigned
         files_left; /* safe ones whose local copy stays, by the keep-local policy or withheld */
     uint64_t bytes_safe;
+    uint64_t bytes_sent; /* by this run, repetitions among them */
     bool directory_removed;
     bool handed_over; /* to the watcher; nothing was done */
     bool watched;     /* a watcher runs, which goes on with what is left */

@@ -78,6 +78,7 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
     [JOURNAL_SQL_FORGET_DONE] =
         "DELETE FROM recording WHERE state = 4 AND updated_at < ? AND NOT EXISTS (SELECT 1 FROM "
         "file WHERE recording_id = recording.id AND (state = 5 OR state = 3 AND removed_at = 0))",
+    [JOURNAL_SQL_FORGET_CLAIMS] = "DELETE FROM claim WHERE pid <> 0 AND at < ?",
     [JOURNAL_SQL_COUNT_PARTS] =
         "SELECT count(*) FROM part WHERE file_id = ? AND number BETWEEN ? AND ?",
     [JOURNAL_SQL_CLAIM] = "INSERT INTO claim (directory, pid, at) VALUES (?, ?, ?) "

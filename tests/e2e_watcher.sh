@@ -97,7 +97,6 @@ sink_parts() { sink_lines P | cut -d ' ' -f 3 | paste -s -d ' '; }
 
 use_sink() {
 	start_sink --journal "$case_dir/sink.journal" "$@"
-	sink_pid=${pids[-1]}
 	environment+=("CONFOMEET_S3_URL=$sink_url")
 }
 
@@ -159,15 +158,15 @@ a_part_whose_bytes_changed_at_the_end_is_sent_again() {
 a_recording_by_ffmpeg_plays_and_is_the_same() {
 	start_watcher
 	mkdir -p "$session"
-	"$tests/../scripts/record-meeting" "$session/$media" 14 &
-	wait_for 30 has_parts 1
-	wait $!
+	"$tests/../scripts/record-meeting" "$session/$media" 14
 	cp "$session/$media" "$copies/$media"
+	# A busy machine records less than 0.9 MB a second.
+	[ "$(stat -c %s "$session/$media")" -lt $((10 * MIB)) ] || wait_for 15 has_parts 1
 	finalize CONFOMEET_S3_PART_SIZE=5MiB "$session"
 	expect_code 0
 	expect_object_for_all "$media" "$copies/$media" video/mp4
-	ffprobe -v error -show_entries format=duration -of csv=p=0 "$case_dir/got" >"$case_dir/duration" ||
-		ffprobe -v error "$copies/$media"
+	rclone_ cat ":s3:$bucket/$media" >"$case_dir/got"
+	expect "what ffprobe says" '' "$(ffprobe -v error "$case_dir/got" 2>&1)"
 	stop_watcher
 }
 

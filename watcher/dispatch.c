@@ -309,6 +309,9 @@ static bool look_at(struct dispatch *dispatch, struct session *session, int64_t 
         return true;
     }
     note_existence(session, &facts, now);
+    if (!facts.exists && session->handed_over &&
+        !journal_take_over(dispatch->journal, session->directory, &failure))
+        say_trouble(dispatch, &failure);
     facts.gone_since = session->gone_since;
     decision = policy_decide(dispatch->settings, &facts, now);
     act(dispatch, session, &decision, now);

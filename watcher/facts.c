@@ -53,7 +53,7 @@ static bool on_file(void *context, const struct recording_found *found, struct e
     struct error vanished = ERROR_INIT;
     int fd;
 
-    look->facts->has_files = true;
+    look->facts->has_media |= found->media;
     note_change(look->facts, found->identity.mtime_ns / 1000000000);
     if (recording_open_file(look->recording, found->path, &fd, &identity, &vanished)) {
         note_writer(look->facts, writer_of(fd));
