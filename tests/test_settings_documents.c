@@ -266,6 +266,21 @@ START_TEST(the_compose_files_list_is_what_the_table_says)
 }
 END_TEST
 
+/* It is written by hand, since the table's texts are in English. */
+START_TEST(the_russian_readme_names_every_setting)
+{
+    char *text = read_source("README.ru.md");
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        char cell[128];
+        snprintf(cell, sizeof(cell), "\n| `%s` | ", row->name);
+        ck_assert_msg(strstr(text, cell), "README.ru.md has no row for %s", row->name);
+        ck_assert_msg(!row->file_name || strstr(text, row->file_name), "%s", row->name);
+    }
+    free(text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("settings_documents");
@@ -281,6 +296,7 @@ int main(void)
     tcase_add_test(tests, the_examples_comments_show_the_defaults);
     tcase_add_test(tests, the_readmes_table_is_what_the_table_says);
     tcase_add_test(tests, the_compose_files_list_is_what_the_table_says);
+    tcase_add_test(tests, the_russian_readme_names_every_setting);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
