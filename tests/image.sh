@@ -437,8 +437,11 @@ its_id_is_the_same_after_a_restart() {
 
 ids_of_containers_with_one_host_name_differ() {
 	local name ids=()
+	echo token >"$work/closed"
+	chmod 600 "$work/closed"
 	for name in first second; do
-		start "$name" --network none --hostname recorder
+		start "$name" --network none --hostname recorder -v "$work/closed:/run/secrets/token" \
+			-e CONFOMEET_BACKEND_TOKEN_FILE=/run/secrets/token
 		wait_for "$name" 'jibri: started'
 		ids+=("$(seen_by_jibri JIBRI_INSTANCE_ID "$name")")
 		has "${ids[-1]}" '^jibri-recorder-[0-9a-f]{8}$'
@@ -460,6 +463,7 @@ without_settings_it_records_and_says_so_loudly() {
 	found=$(log_of second)
 	has "$found" 'jibri-finalize: WRONG settings    CONFOMEET_S3_URL is not set'
 	has "$found" 'jibri-finalize: WRONG settings    CONFOMEET_S3_CLIENT_SECRET is not set'
+	has "$found" 'CONFOMEET_BACKEND_TOKEN_FILE \(from the environment\): cannot read /run/secrets/token: Permission denied'
 	has "$found" "what it records waits in $recordings"
 	same 'the default script' finalize-s3.sh "$(seen_by_jibri JIBRI_FINALIZE_RECORDING_SCRIPT_PATH second)"
 	fails in_container second jibri-watcher --health
