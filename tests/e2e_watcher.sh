@@ -351,6 +351,20 @@ a_finalizer_that_was_killed_is_no_loss() {
 	stop_watcher
 }
 
+what_is_put_into_a_finished_session_is_uploaded_too() {
+	make_file "$session/$media" 1000
+	finalize CONFOMEET_KEEP_LOCAL=forever "$session"
+	expect_code 0
+	start_watcher CONFOMEET_ORPHAN_AFTER=1s CONFOMEET_KEEP_LOCAL=forever
+	make_file "$session/12345_again.mp4" 1000
+	wait_for 20 has_object 12345_again.mp4
+	expect_object 12345_again.mp4 "$copies/12345_again.mp4"
+	expect "keys" 2 "$(keys | wc -l)"
+	stop_watcher
+}
+
+has_object() { [[ $'\n'$(keys)$'\n' == *$'\n'"$1"$'\n'* ]]; }
+
 # ---- as a service --------------------------------------------------------------------------------
 
 a_stop_in_the_midst_of_work_is_in_order() {
@@ -459,6 +473,7 @@ run a_recording_that_was_cut_off_is_finalized_and_marked with-metadata
 run a_recording_that_was_cut_off_is_finalized_and_marked without-metadata
 run a_recording_whose_writer_pauses_is_no_orphan
 run a_finalizer_that_was_killed_is_no_loss
+run what_is_put_into_a_finished_session_is_uploaded_too
 run a_stop_in_the_midst_of_work_is_in_order
 run the_recordings_directory_may_come_late_and_be_made_anew
 run settings_that_cannot_be_used_are_said_and_waited_for

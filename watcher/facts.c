@@ -13,6 +13,7 @@ struct look {
     struct journal *journal;
     struct recording *recording;
     int64_t recording_id; /* 0: the journal doesn't know it */
+    bool new_media;       /* that the journal does not know as safe */
     struct policy_facts *facts;
 };
 
@@ -39,6 +40,8 @@ static bool note_parts(struct look *look, const struct recording_found *found, s
     if (look->recording_id &&
         !journal_find_file(look->journal, look->recording_id, found->path, &file, &known, err))
         return false;
+    look->new_media |= !known || file.state != JOURNAL_FILE_SAFE ||
+                       !recording_same(&file.identity, &found->identity);
     if (!live_has_work(look->journal, look->settings, known ? &file : NULL,
                        found->identity.size_bytes, &work, err))
         return false;
@@ -100,7 +103,8 @@ static bool look_inside(struct look *look, const char *directory, struct error *
 static bool is_due(const struct policy_facts *facts, int64_t now)
 {
     return !facts->known || facts->handed_over || facts->state == JOURNAL_RECORDING_WORKING ||
-           facts->state == JOURNAL_RECORDING_RECORDING || facts->next_try_at <= now;
+           facts->state == JOURNAL_RECORDING_RECORDING || facts->state == JOURNAL_RECORDING_DONE ||
+           facts->next_try_at <= now;
 }
 
 bool facts_gather(const struct settings *settings, struct journal *journal, const char *directory,
@@ -116,7 +120,7 @@ bool facts_gather(const struct settings *settings, struct journal *journal, cons
         facts->state = row.state;
         facts->next_try_at = row.next_try_at;
         look.recording_id = row.id;
-        if (row.state == JOURNAL_RECORDING_DONE || row.state == JOURNAL_RECORDING_ABANDONED)
+        if (row.state == JOURNAL_RECORDING_ABANDONED)
             return true;
     }
     facts->exists = !lstat(directory, &status) && S_ISDIR(status.st_mode);
@@ -127,5 +131,9 @@ bool facts_gather(const struct settings *settings, struct journal *journal, cons
         return false;
     if (facts->changed_at > now)
         facts->changed_at = now; /* a clock was set back: quiet from now on */
+    if (facts->known && facts->state == JOURNAL_RECORDING_DONE && look.new_media) {
+        facts->state = JOURNAL_RECORDING_RECORDING; /* somebody put something into it since */
+        facts->has_parts = false;                   /* its row is for the finalizer to begin anew */
+    }
     return true;
 }
