@@ -300,6 +300,18 @@ static void read_file(struct loader *loader, const char *path)
     }
 }
 
+static bool finish(struct loader *loader, struct settings *ret_settings,
+                   struct settings_problems *ret_problems)
+{
+    env_file_done(&loader->source.file);
+    if (loader->is_out_of_memory)
+        add_line(loader, &loader->problems.errors,
+                 "there is not enough memory to read the settings");
+    *ret_settings = loader->settings;
+    *ret_problems = loader->problems;
+    return !loader->problems.errors && !loader->is_out_of_memory;
+}
+
 bool settings_load(const char *const *environment, const char *path, struct settings *ret_settings,
                    struct settings_problems *ret_problems)
 {
@@ -316,13 +328,18 @@ bool settings_load(const char *const *environment, const char *path, struct sett
     }
     warn_of_unknown_names(&loader, environment);
     warn_of_unknown_names(&loader, (const char *const *)loader.source.file.lines);
-    env_file_done(&loader.source.file);
-    if (loader.is_out_of_memory)
-        add_line(&loader, &loader.problems.errors,
-                 "there is not enough memory to read the settings");
-    *ret_settings = loader.settings;
-    *ret_problems = loader.problems;
-    return !loader.problems.errors && !loader.is_out_of_memory;
+    return finish(&loader, ret_settings, ret_problems);
+}
+
+bool settings_load_machine(const char *const *environment, const char *path,
+                           struct settings *ret_settings, struct settings_problems *ret_problems)
+{
+    struct loader loader = {.source = {.environment = environment, .path = path}};
+    read_file(&loader, path);
+    for (size_t i = 0; i < settings_table_length; i++)
+        if (settings_table[i].group == SETTINGS_GROUP_MACHINE)
+            load_row(&loader, &settings_table[i]);
+    return finish(&loader, ret_settings, ret_problems);
 }
 
 void settings_done(struct settings *settings)

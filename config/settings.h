@@ -75,6 +75,10 @@ struct settings {
     uint64_t retry_max_ms;    /* CONFOMEET_RETRY_MAX, 1h (1s..7d) */
     uint64_t orphan_after_ms; /* CONFOMEET_ORPHAN_AFTER, 10min (1s..7d) */
     uint64_t journal_keep_ms; /* CONFOMEET_JOURNAL_KEEP, 30d: SETTINGS_KEEP_… or milliseconds */
+    char *status_listen;      /* CONFOMEET_STATUS_LISTEN, "127.0.0.1:9469": listen.h; or "off" */
+    char *status_token;       /* CONFOMEET_STATUS_TOKEN, secret; NULL: none is asked for */
+    char *webhook_url;        /* CONFOMEET_WEBHOOK_URL, secret (may hold a token); NULL: none */
+    char *webhook_secret;     /* CONFOMEET_WEBHOOK_SECRET, secret; NULL: not signed */
     uint64_t disk_warning_ms; /* CONFOMEET_DISK_WARNING, 4h (0: never; ..30d) */
 };
 
@@ -93,6 +97,15 @@ struct settings_problems {
  */
 bool settings_load(const char *const *environment, const char *path, struct settings *ret_settings,
                    struct settings_problems *ret_problems) __attribute__((warn_unused_result));
+
+/*
+ * As settings_load(), of the settings of this machine alone (the recordings directory, the journal,
+ * the log): for commands that look and ask nothing of bucket or backend, so that what is missing or
+ * wrong there is not in their way. The other fields are not set.
+ */
+bool settings_load_machine(const char *const *environment, const char *path,
+                           struct settings *ret_settings, struct settings_problems *ret_problems)
+    __attribute__((warn_unused_result));
 
 /* Frees everything; secrets are wiped first. */
 void settings_done(struct settings *settings);

@@ -1,5 +1,6 @@
 #include "finalize/journal_private.h"
 
+#include "finalize/journal_row.h"
 #include "finalize/journal_schema.h"
 
 #include <sqlite3.h>
@@ -7,16 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The columns that journal_load_file() gets, in its order; from `incomplete` on they are those that
- * put_file() puts. */
-#define FILE_COLUMNS                                                                            \
-    "id, recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns, "          \
-    "object_bytes, state, mark, key, key_suffix, phase, phase_at, upload_id, part_size_bytes, " \
-    "etag, uploaded_at, notice, backend_row, safe_at, removed_at, last_error"
-#define RECORDING_COLUMNS                                                                      \
-    "id, directory, session_id, state, tries, failures, created_at, updated_at, next_try_at, " \
-    "last_error, reason, meeting_url, share"
-#define PART_COLUMNS "number, length, fingerprint, etag, acknowledged_at"
+#define RECORDING_COLUMNS JOURNAL_ROW_RECORDING("")
+#define FILE_COLUMNS      JOURNAL_ROW_FILE("")
+#define PART_COLUMNS      "number, length, fingerprint, etag, acknowledged_at"
 
 static const char *const statement_sql[JOURNAL_STATEMENTS] = {
     /* A write from the start: one that began as a read can't wait for other writers. */
@@ -36,7 +30,7 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
         "updated_at = excluded.updated_at",
     [JOURNAL_SQL_SAVE_RECORDING] =
         "UPDATE recording SET state = ?, tries = ?, failures = ?, updated_at = ?, next_try_at = ?, "
-        "last_error = ?, reason = ?, meeting_url = ?, share = ? WHERE id = ?",
+        "last_error = ?, reason = ?, meeting_url = ?, share = ?, meeting_id = ? WHERE id = ?",
     [JOURNAL_SQL_FIND_FILE] =
         "SELECT " FILE_COLUMNS " FROM file WHERE recording_id = ? AND path = ?",
     [JOURNAL_SQL_ADD_FILE] =
@@ -124,6 +118,11 @@ void journal_close(struct journal *journal)
     free(journal);
 }
 
+void journal_set_patience(struct journal *journal, unsigned patience_ms)
+{
+    sqlite3_busy_timeout(journal->database, (int)patience_ms);
+}
+
 bool journal_check(struct journal *journal, struct error *err)
 {
     struct journal_query query;
@@ -180,24 +179,6 @@ void journal_put_path(struct journal_query *query, const char *path)
     journal_query_put_bytes(query, path, strlen(path));
 }
 
-static void get_recording(struct journal_query *query, struct journal_recording *recording)
-{
-    recording->id = journal_query_get_integer(query, 1, INT64_MAX);
-    journal_query_get_text(query, recording->directory, sizeof recording->directory);
-    journal_query_get_text(query, recording->session_id, sizeof recording->session_id);
-    recording->state = (enum journal_recording_state)journal_query_get_integer(
-        query, JOURNAL_RECORDING_WORKING, JOURNAL_RECORDING_ABANDONED);
-    recording->tries = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
-    recording->failures = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
-    recording->created_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    recording->updated_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    recording->next_try_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    journal_query_get_text(query, recording->last_error, sizeof recording->last_error);
-    journal_query_get_text(query, recording->reason, sizeof recording->reason);
-    journal_query_get_text(query, recording->meeting_url, sizeof recording->meeting_url);
-    recording->share = (int)journal_query_get_integer(query, -1, 1);
-}
-
 bool journal_load_recording(struct journal_query *query, struct journal_recording *ret_recording,
                             bool *ret_found, struct error *err)
 {
@@ -207,7 +188,7 @@ bool journal_load_recording(struct journal_query *query, struct journal_recordin
     if (!journal_query_fetch(query, &found, err))
         return false;
     if (found) {
-        get_recording(query, &recording);
+        journal_row_get_recording(query, &recording);
         if (!journal_query_end(query, err))
             return false;
         *ret_recording = recording;
@@ -279,65 +260,9 @@ bool journal_save_recording(struct journal *journal, const struct journal_record
     journal_query_put_text(&query, recording->reason);
     journal_query_put_text(&query, recording->meeting_url);
     journal_query_put_integer(&query, recording->share);
+    journal_query_put_integer(&query, recording->meeting_id);
     journal_query_put_integer(&query, recording->id);
     return journal_query_change_row(&query, NULL, err);
-}
-
-static void get_file(struct journal_query *query, struct journal_file *file)
-{
-    file->id = journal_query_get_integer(query, 1, INT64_MAX);
-    file->recording_id = journal_query_get_integer(query, 1, INT64_MAX);
-    journal_query_get_text(query, file->path, sizeof file->path);
-    file->media = journal_query_get_integer(query, 0, 1);
-    file->incomplete = journal_query_get_integer(query, 0, 1);
-    file->identity.device = journal_query_get_unsigned(query);
-    file->identity.inode = journal_query_get_unsigned(query);
-    file->identity.size_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    file->identity.mtime_ns = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->object_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    file->state = (enum journal_file_state)journal_query_get_integer(query, JOURNAL_FILE_PENDING,
-                                                                     JOURNAL_FILE_WITHHELD);
-    journal_query_get_text(query, file->mark, sizeof file->mark);
-    journal_query_get_text(query, file->key, sizeof file->key);
-    file->key_suffix = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
-    file->phase = (enum journal_phase)journal_query_get_integer(query, JOURNAL_PHASE_NONE,
-                                                                JOURNAL_PHASE_ABORTING);
-    file->phase_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    journal_query_get_text(query, file->upload_id, sizeof file->upload_id);
-    file->part_size_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    journal_query_get_text(query, file->etag, sizeof file->etag);
-    file->uploaded_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->notice = (enum journal_notice)journal_query_get_integer(query, JOURNAL_NOTICE_NONE,
-                                                                  JOURNAL_NOTICE_REFUSED);
-    file->backend_row = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->safe_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->removed_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    journal_query_get_text(query, file->last_error, sizeof file->last_error);
-}
-
-static void put_file(struct journal_query *query, const struct journal_file *file)
-{
-    journal_query_put_integer(query, file->incomplete);
-    journal_query_put_unsigned(query, file->identity.device);
-    journal_query_put_unsigned(query, file->identity.inode);
-    journal_query_put_unsigned(query, file->identity.size_bytes);
-    journal_query_put_integer(query, file->identity.mtime_ns);
-    journal_query_put_unsigned(query, file->object_bytes);
-    journal_query_put_integer(query, file->state);
-    journal_query_put_text(query, file->mark);
-    journal_query_put_text_or_null(query, file->key);
-    journal_query_put_integer(query, file->key_suffix);
-    journal_query_put_integer(query, file->phase);
-    journal_query_put_integer(query, file->phase_at);
-    journal_query_put_text(query, file->upload_id);
-    journal_query_put_unsigned(query, file->part_size_bytes);
-    journal_query_put_text(query, file->etag);
-    journal_query_put_integer(query, file->uploaded_at);
-    journal_query_put_integer(query, file->notice);
-    journal_query_put_integer(query, file->backend_row);
-    journal_query_put_integer(query, file->safe_at);
-    journal_query_put_integer(query, file->removed_at);
-    journal_query_put_text(query, file->last_error);
 }
 
 bool journal_load_file(struct journal_query *query, struct journal_file *ret_file, bool *ret_found,
@@ -349,7 +274,7 @@ bool journal_load_file(struct journal_query *query, struct journal_file *ret_fil
     if (!journal_query_fetch(query, &found, err))
         return false;
     if (found) {
-        get_file(query, &file);
+        journal_row_get_file(query, &file);
         if (!journal_query_end(query, err))
             return false;
         *ret_file = file;
@@ -389,7 +314,7 @@ bool journal_add_file(struct journal *journal, struct journal_file *file, struct
 
     if (!journal_begin_query(journal, JOURNAL_SQL_ADD_FILE, &query, err))
         return false;
-    put_file(&query, file);
+    journal_row_put_file(&query, file);
     journal_query_put_integer(&query, file->recording_id);
     journal_put_path(&query, file->path);
     journal_query_put_integer(&query, file->media);
@@ -406,7 +331,7 @@ static bool save_file(struct journal *journal, const struct journal_file *file, 
 
     if (!journal_begin_query(journal, JOURNAL_SQL_SAVE_FILE, &query, err))
         return false;
-    put_file(&query, file);
+    journal_row_put_file(&query, file);
     journal_query_put_integer(&query, file->id);
     return journal_query_change_row(&query, ret_conflict, err);
 }

@@ -49,6 +49,7 @@ struct journal_recording {
     char reason[256];       /* why a person gave it up; "" unless ABANDONED */
     char meeting_url[2048]; /* from metadata.json; "" unknown */
     int share;              /* from metadata.json: 0, 1, or -1 unknown */
+    int32_t meeting_id;     /* given by a person for files whose names have none; 0: not given */
 };
 
 enum journal_file_state {                            /* stored */
@@ -130,6 +131,10 @@ struct journal_part {
 bool journal_open(const char *path, struct journal **ret_journal, struct error *err)
     __attribute__((warn_unused_result));
 void journal_close(struct journal *journal);
+
+#define JOURNAL_PATIENCE_MS 10000u
+/* How long each call waits for other writers, from now on; JOURNAL_PATIENCE_MS at first. */
+void journal_set_patience(struct journal *journal, unsigned patience_ms);
 
 /* Reads all of it: ERROR_DAMAGED when it is not sound. */
 bool journal_check(struct journal *journal, struct error *err) __attribute__((warn_unused_result));

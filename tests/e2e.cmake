@@ -24,7 +24,8 @@ add_test(NAME e2e_server_stop COMMAND ${CMAKE_CURRENT_LIST_DIR}/e2e_server.sh st
 set_tests_properties(e2e_server_stop PROPERTIES LABELS e2e TIMEOUT 60
     ENVIRONMENT "E2E_BUILD=${CMAKE_BINARY_DIR}" FIXTURES_CLEANUP e2e_server)
 
-foreach(name e2e_files e2e_names e2e_local e2e_faults e2e_notice e2e_resume e2e_memory e2e_check)
+foreach(name e2e_files e2e_names e2e_local e2e_faults e2e_notice e2e_resume e2e_memory e2e_check
+        e2e_commands)
     add_e2e_test(${name})
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED e2e_server)
 endforeach()

@@ -559,6 +559,32 @@ START_TEST(the_default_file_is_one_of_two_or_none)
 }
 END_TEST
 
+START_TEST(for_looking_at_this_machine_nothing_of_the_bucket_has_to_be_right)
+{
+    static const char *const environment[] = {"CONFOMEET_S3_PART_SIZE=nonsense",
+                                              "JIBRI_RECORDING_DIR=/config/recordings",
+                                              "JIBRI_INSTANCE_ID=jibri-1", NULL};
+
+    tear_down();
+    ck_assert(settings_load_machine(environment, NULL, &settings, &problems));
+    assert_no_problem();
+    ck_assert_str_eq(settings.recordings_dir, "/config/recordings");
+    ck_assert_str_eq(settings.instance_id, "jibri-1");
+    ck_assert_ptr_null(settings.s3_url);
+}
+END_TEST
+
+START_TEST(what_is_wrong_of_this_machine_is_said_all_the_same)
+{
+    static const char *const environment[] = {"CONFOMEET_JOURNAL=relative", NULL};
+
+    tear_down();
+    ck_assert(!settings_load_machine(environment, NULL, &settings, &problems));
+    assert_error("CONFOMEET_JOURNAL is \"relative\" (from the environment): expected an absolute "
+                 "path");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("settings");
@@ -589,6 +615,8 @@ int main(void)
     tcase_add_test(tests, a_broken_file_does_not_hide_a_wrong_variable);
     tcase_add_test(tests, results_can_be_freed_twice_and_untouched);
     tcase_add_test(tests, the_default_file_is_one_of_two_or_none);
+    tcase_add_test(tests, for_looking_at_this_machine_nothing_of_the_bucket_has_to_be_right);
+    tcase_add_test(tests, what_is_wrong_of_this_machine_is_said_all_the_same);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
