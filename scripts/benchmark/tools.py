@@ -87,7 +87,7 @@ class Rclone:
 
     def command(self, upload):
         environment = base_environment(upload)
-        command = [self.program, "copy", "--config", str(upload.scratch / "rclone.conf"), "--s3-provider", "Ceph",
+        command = [self.program, "copy", "--config", str(upload.scratch / "rclone.conf"), "--s3-provider", "Other",
                    "--s3-endpoint", upload.url, "--s3-access-key-id", upload.access_key,
                    "--s3-secret-access-key", upload.secret_key]
         if upload.ca_file:
