@@ -77,7 +77,8 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
         "recording WHERE recording.id = recording_id) IN (4, 6) ORDER BY id LIMIT 1",
     [JOURNAL_SQL_FORGET_DONE] =
         "DELETE FROM recording WHERE state = 4 AND updated_at < ? AND NOT EXISTS (SELECT 1 FROM "
-        "file WHERE recording_id = recording.id AND (state = 5 OR state = 3 AND removed_at = 0))",
+        "file WHERE recording_id = recording.id AND (state = 5 OR state = 3 AND removed_at = 0 OR "
+        "upload_id <> ''))",
     [JOURNAL_SQL_FORGET_CLAIMS] = "DELETE FROM claim WHERE pid <> 0 AND at < ?",
     [JOURNAL_SQL_COUNT_PARTS] =
         "SELECT count(*) FROM part WHERE file_id = ? AND number BETWEEN ? AND ?",
@@ -85,7 +86,7 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
                           "ON CONFLICT (directory, pid) DO UPDATE SET at = excluded.at",
     [JOURNAL_SQL_UNCLAIM] = "DELETE FROM claim WHERE directory = ? AND pid = ?",
     [JOURNAL_SQL_IS_CLAIMED] =
-        "SELECT 1 FROM claim WHERE directory = ? AND (pid = 0 OR at >= ?) LIMIT 1",
+        "SELECT 1 FROM claim WHERE directory = ? AND (pid = 0 OR at BETWEEN ? AND ?) LIMIT 1",
     [JOURNAL_SQL_NEXT_HANDED_OVER] =
         "SELECT directory FROM claim WHERE pid = 0 AND directory > ? ORDER BY directory LIMIT 1",
     [JOURNAL_SQL_ADD_EVENT] =

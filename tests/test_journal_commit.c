@@ -37,8 +37,12 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+    char reserve[sizeof path + 16];
+
+    snprintf(reserve, sizeof reserve, "%s-reserve", path);
     journal_close(journal);
     ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(unlink(reserve), 0);
     ck_assert_int_eq(rmdir(base), 0);
 }
 
