@@ -75,6 +75,10 @@ struct settings {
     uint64_t retry_max_ms;    /* CONFOMEET_RETRY_MAX, 1h (1s..7d) */
     uint64_t orphan_after_ms; /* CONFOMEET_ORPHAN_AFTER, 10min (1s..7d) */
     uint64_t journal_keep_ms; /* CONFOMEET_JOURNAL_KEEP, 30d: SETTINGS_KEEP_… or milliseconds */
+    char *status_listen;      /* CONFOMEET_STATUS_LISTEN, "127.0.0.1:9469": listen.h; or "off" */
+    char *status_token;       /* CONFOMEET_STATUS_TOKEN, secret; NULL: none is asked for */
+    char *webhook_url;        /* CONFOMEET_WEBHOOK_URL, secret (may hold a token); NULL: none */
+    char *webhook_secret;     /* CONFOMEET_WEBHOOK_SECRET, secret; NULL: not signed */
     uint64_t disk_warning_ms; /* CONFOMEET_DISK_WARNING, 4h (0: never; ..30d) */
 };
 

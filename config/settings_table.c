@@ -461,6 +461,56 @@ const struct settings_row settings_table[] = {
         .help = "The watcher warns when the recordings disk will be full within this time at the "
                 "current rate; 0 is never.",
     },
+    {
+        .name = "CONFOMEET_STATUS_LISTEN",
+        .group = SETTINGS_GROUP_WATCHER,
+        .offset = FIELD(status_listen),
+        .default_text = "127.0.0.1:9469",
+        .check = settings_check_listen,
+        .form = "address or off",
+        .expected = "off, or an address and a port as 127.0.0.1:9469 or [::1]:9469",
+        .example = "0.0.0.0:9469",
+        .help = "Where the watcher answers over HTTP: status page, JSON, metrics, health; off is "
+                "nowhere. Beyond 127.0.0.1, set CONFOMEET_STATUS_TOKEN as well.",
+    },
+    {
+        .name = "CONFOMEET_STATUS_TOKEN",
+        .group = SETTINGS_GROUP_WATCHER,
+        .offset = FIELD(status_token),
+        .unset_text = "none",
+        .check = settings_check_token,
+        .form = "text",
+        .expected = "printable ASCII without blanks",
+        .example = "put-the-token-here",
+        .secret = true,
+        .help = "A token that the watcher asks for, as Authorization: Bearer, before it shows "
+                "recordings or metrics.",
+    },
+    {
+        .name = "CONFOMEET_WEBHOOK_URL",
+        .group = SETTINGS_GROUP_WATCHER,
+        .offset = FIELD(webhook_url),
+        .unset_text = "none",
+        .check = settings_check_url,
+        .form = "URL",
+        .expected = "a URL as https://host/path, without user name, query and fragment",
+        .example = "https://example.org/jibri-events",
+        .secret = true,
+        .help = "An address that is told, as JSON by POST, when a recording was uploaded, failed "
+                "or recovered.",
+    },
+    {
+        .name = "CONFOMEET_WEBHOOK_SECRET",
+        .group = SETTINGS_GROUP_WATCHER,
+        .offset = FIELD(webhook_secret),
+        .unset_text = "not signed",
+        .check = settings_check_token,
+        .form = "text",
+        .expected = "printable ASCII without blanks",
+        .example = "put-the-secret-here",
+        .secret = true,
+        .help = "What these events are signed with (HMAC-SHA256).",
+    },
 };
 
 const size_t settings_table_length = sizeof(settings_table) / sizeof(settings_table[0]);

@@ -3,6 +3,7 @@
 #include "config/units.h"
 #include "finalize/cell.h"
 #include "finalize/explain.h"
+#include "finalize/metrics.h"
 #include "finalize/program.h"
 #include "finalize/report_json.h"
 #include "finalize/screen.h"
@@ -25,7 +26,7 @@
 
 struct status {
     struct report_filter filter;
-    bool json, failed, watch;
+    bool json, failed, watch, prometheus;
     struct report *report;
     const struct command *command;
     bool by_name; /* recordings were named: they are shown in full */
@@ -48,6 +49,8 @@ static void print_help(void)
         "  --failed        what needs a person: why, and what to type\n"
         "  --watch         follow it live, until q, Ctrl-C or Ctrl-D\n"
         "  --json          all of it as JSON (docs/status-schema.md)\n"
+        "  --prometheus    the metrics of docs/metrics.md, for node_exporter's textfile collector\n"
+        "                  where no watcher runs; it exits with 0 then\n"
         "  --state S[,S]   only: safe, uploading, recording, interrupted, waiting, failed, lost,\n"
         "                  abandoned, found\n"
         "  --since D       only those of the last D, as in 30min, 24h, 7d\n"
@@ -108,6 +111,9 @@ static int read_option(struct status *status, int option, int64_t now)
     case 'j':
         status->json = true;
         return 0;
+    case 'p':
+        status->prometheus = true;
+        return 0;
     case 'a':
         status->filter.most_safe = 0;
         return 0;
@@ -136,11 +142,15 @@ static int read_option(struct status *status, int option, int64_t now)
 /* 0: go on; -1: all is said; else an exit code. */
 static int read_line(const struct command_line *line, struct status *status)
 {
-    static const struct option options[] = {
-        {"failed", no_argument, NULL, 'f'},      {"watch", no_argument, NULL, 'w'},
-        {"json", no_argument, NULL, 'j'},        {"all", no_argument, NULL, 'a'},
-        {"state", required_argument, NULL, 's'}, {"since", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},        {0}};
+    static const struct option options[] = {{"failed", no_argument, NULL, 'f'},
+                                            {"watch", no_argument, NULL, 'w'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"all", no_argument, NULL, 'a'},
+                                            {"state", required_argument, NULL, 's'},
+                                            {"since", required_argument, NULL, 'd'},
+                                            {"prometheus", no_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     int64_t now = time(NULL);
     int option, code = 0;
 
@@ -150,6 +160,9 @@ static int read_line(const struct command_line *line, struct status *status)
         code = read_option(status, option, now);
     if (!code && status->watch && status->json)
         return command_misused("status", "--watch shows nothing as JSON");
+    if (!code && status->prometheus &&
+        (status->watch || status->json || status->failed || optind < line->argc))
+        return command_misused("status", "--prometheus is of all recordings, and stands alone");
     if (status->json)
         status->filter.most_safe = 0;
     return code;
@@ -291,6 +304,32 @@ static int show_json(struct status *status)
     return code;
 }
 
+/* ---- metrics --------------------------------------------------------------------------------- */
+
+/* That the journal can't be read is a metric, too. */
+static int show_metrics(const struct command *command)
+{
+    struct metrics metrics = {.instance_id = command->settings.instance_id, .now = time(NULL)};
+    struct journal *journal = NULL;
+    struct error ignored = ERROR_INIT;
+    struct buffer out;
+    int code = EXPLAIN_EXIT_OK;
+
+    if (access(command->journal, F_OK) != 0)
+        metrics.journal_readable = true; /* an empty one */
+    else if (journal_open(command->journal, &journal, &ignored) &&
+             !metrics_load(journal, &metrics, &ignored))
+        error_clear(&ignored);
+    journal_close(journal);
+    metrics_look_at_disk(command->recordings_dir, &metrics);
+    buffer_init(&out, METRICS_CEILING);
+    metrics_write(&metrics, &out);
+    fwrite(buffer_text(&out), 1, out.length, stdout);
+    buffer_done(&out);
+    command_finish_output(stdout, &code);
+    return code;
+}
+
 /* ---- --watch --------------------------------------------------------------------------------- */
 
 /* As many lines as the screen has, from the top; each clears what was behind it. */
@@ -424,7 +463,9 @@ int command_status(const struct command_line *line)
         return code < 0 ? EXPLAIN_EXIT_OK : code;
     if (command_open(&command, line, COMMAND_LOOKS, line->argv[optind], &code)) {
         status.command = &command;
-        code = look(&status, line->argv + optind, (size_t)(line->argc - optind));
+        code = status.prometheus
+                   ? show_metrics(&command)
+                   : look(&status, line->argv + optind, (size_t)(line->argc - optind));
     }
     command_close(&command);
     return code;

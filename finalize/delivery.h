@@ -15,6 +15,7 @@
 #include "finalize/recording.h"
 #include "finalize/rng.h"
 #include "finalize/s3.h"
+#include "finalize/stats.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +33,8 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     struct recording *recording;
     struct s3 *s3;
     struct rng *rng;
+    struct stats *stats; /* counted in; may be NULL */
+    bool digest;         /* the journal is to have the SHA-256 of the whole object */
     /* A media file of the session, for {meeting} and the date in keys; "" when there is none. */
     const char *main_media_name;
     int32_t meeting_id; /* for a name that has none; 0: there is none */
@@ -54,6 +57,7 @@ struct delivery_step {
     unsigned slot;
     struct http_request request;
     struct hasher_job read;
+    bool read_aside; /* it is long, and nothing waits for it: other reads may overtake it */
     uint64_t until_ms;
 };
 

@@ -5,6 +5,7 @@
 #include "finalize/intake.h"
 #include "finalize/journal_place.h"
 #include "finalize/journal_schedule.h"
+#include "finalize/journal_stats.h"
 #include "finalize/loop.h"
 #include "finalize/recording.h"
 #include "finalize/removal.h"
@@ -14,6 +15,7 @@
 #include "finalize/sweep.h"
 #include "finalize/turn.h"
 #include "finalize/watcher_lock.h"
+#include "finalize/webhook.h"
 
 #include <libgen.h>
 #include <stdio.h>
@@ -25,6 +27,7 @@
 #define LOCK_RETRY_MS   200u
 #define CLAIM_EVERY_S   1
 #define DEFAULT_WAIT_MS UINT64_C(600000)
+#define EVENTS_MS       3000u
 #define MAX_ROUNDS      3u /* a file that keeps changing is still being written: left for later */
 
 struct run {
@@ -38,6 +41,7 @@ struct run {
     struct turn turn;
     uint64_t deadline_ms;
     int64_t claimed_at; /* 0: no claim of ours is in the journal */
+    struct journal_account account;
 
     struct intake_result intake;
     bool media; /* which files are being delivered: media first */
@@ -50,6 +54,11 @@ struct run {
     struct error worst;        /* of all files: a permanent one before a transient one */
     struct finalizer_summary *summary;
 };
+
+static bool wants_events(const struct settings *settings)
+{
+    return settings->webhook_url && *settings->webhook_url;
+}
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
@@ -151,6 +160,8 @@ static bool open_delivery(struct run *run, const struct journal_file *file,
         .recording = run->recording,
         .s3 = run->s3,
         .rng = &run->rng,
+        .stats = &run->account.stats,
+        .digest = wants_events(run->options->settings),
         .main_media_name = run->intake.main_media_name,
         .meeting_id = run->row.meeting_id,
         .event = on_delivery_event,
@@ -213,6 +224,7 @@ static void on_progress(void *context, uint64_t held_bytes, uint64_t kept_bytes,
     if (progress.done_bytes > progress.total_bytes)
         progress.done_bytes = progress.total_bytes;
     run->options->progress(run->options->context, recording_session_id(run->recording), &progress);
+    journal_add_account(run->journal, &run->account, loop_now_ms());
 }
 
 static bool on_stop_requested(void *context)
@@ -416,6 +428,21 @@ static void plan_next_try(struct run *run)
     }
 }
 
+/* What is told later is written down together with what it tells of. */
+static bool save_and_announce(struct run *run, int64_t now, struct error *err)
+{
+    if (!wants_events(run->options->settings))
+        return journal_save_recording(run->journal, &run->row, now, err);
+    if (!journal_begin(run->journal, err))
+        return false;
+    if (journal_save_recording(run->journal, &run->row, now, err) &&
+        webhook_announce(run->options->settings, run->journal, &run->row, &run->rng, now,
+                         &run->account.stats, err))
+        return journal_commit(run->journal, err);
+    journal_rollback(run->journal);
+    return false;
+}
+
 /* With notify_only, what is not in the bucket yet is left as it is. */
 static void note_left_out(struct run *run)
 {
@@ -445,7 +472,25 @@ static bool save_outcome(struct run *run, struct error *err)
     snprintf(run->row.last_error, sizeof run->row.last_error, "%s",
              worst->kind == ERROR_NONE ? "" : worst->text);
     plan_next_try(run);
-    return journal_save_recording(run->journal, &run->row, time(NULL), err);
+    return save_and_announce(run, time(NULL), err);
+}
+
+/* Tells of it now, if somebody is there to hear it; else the watcher does, later. */
+static void deliver_events(struct run *run)
+{
+    struct webhook_delivery delivery = {.settings = run->options->settings,
+                                        .journal = run->journal,
+                                        .loop = run->loop,
+                                        .rng = &run->rng,
+                                        .stats = &run->account.stats,
+                                        .recording_id = run->row.id,
+                                        .patience_ms = EVENTS_MS,
+                                        .stop_requested = on_stop_requested,
+                                        .context = run};
+    struct error ignored = ERROR_INIT; /* they are in the journal */
+
+    if (wants_events(run->options->settings) && !webhook_deliver_due(&delivery, &ignored))
+        return;
 }
 
 /* ---- the beginning of a run ------------------------------------------------------------------ */
@@ -656,6 +701,7 @@ static bool run_once(const struct finalizer_options *options, const char *path,
                      uint64_t deadline_ms, struct finalizer_summary *ret_summary, struct error *err)
 {
     struct run run = {.options = options, .deadline_ms = deadline_ms, .summary = ret_summary};
+    uint64_t started_ms;
     bool locked;
     bool ok = false;
 
@@ -678,7 +724,17 @@ static bool run_once(const struct finalizer_options *options, const char *path,
         (!run.journal && !journal_place_open(options->settings, recording_parent(run.recording),
                                              &run.journal, err)))
         goto out;
+    started_ms = loop_now_ms();
     ok = work(&run, err);
+    if (run.row.id)
+        stats_observe(&run.account.stats, STATS_FINALIZE_SECONDS,
+                      ok                             ? STATS_RESULT_SAFE
+                      : err->kind == ERROR_PERMANENT ? STATS_RESULT_FAILED
+                                                     : STATS_RESULT_WAITING,
+                      loop_now_ms() - started_ms);
+    if (run.row.id)
+        deliver_events(&run);
+    journal_add_stats(run.journal, &run.account.stats);
 out:
     s3_close(run.s3);
     loop_close(run.loop);

@@ -118,6 +118,11 @@ void journal_close(struct journal *journal)
     free(journal);
 }
 
+void journal_set_patience(struct journal *journal, unsigned patience_ms)
+{
+    sqlite3_busy_timeout(journal->database, (int)patience_ms);
+}
+
 bool journal_check(struct journal *journal, struct error *err)
 {
     struct journal_query query;

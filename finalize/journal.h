@@ -132,6 +132,10 @@ bool journal_open(const char *path, struct journal **ret_journal, struct error *
     __attribute__((warn_unused_result));
 void journal_close(struct journal *journal);
 
+#define JOURNAL_PATIENCE_MS 10000u
+/* How long each call waits for other writers, from now on; JOURNAL_PATIENCE_MS at first. */
+void journal_set_patience(struct journal *journal, unsigned patience_ms);
+
 /* Reads all of it: ERROR_DAMAGED when it is not sound. */
 bool journal_check(struct journal *journal, struct error *err) __attribute__((warn_unused_result));
 

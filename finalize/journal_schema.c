@@ -1,5 +1,6 @@
 #include "finalize/journal_schema.h"
 
+#include "finalize/journal.h"
 #include "finalize/journal_query.h"
 #include "finalize/recording.h"
 
@@ -15,8 +16,8 @@
 #include <unistd.h>
 
 #define APPLICATION_ID  0x4a464a31 /* "JFJ1": tells our file from any other SQLite file */
-#define SCHEMA_VERSION  3
-#define BUSY_TIMEOUT_MS 10000
+#define SCHEMA_VERSION  4
+#define BUSY_TIMEOUT_MS ((int)JOURNAL_PATIENCE_MS)
 #define RETRY_PAUSE_MS  20
 
 /* Comments stand inside the parentheses: there SQLite keeps them, and `.schema` shows them. */
@@ -120,6 +121,41 @@ static const char *const tables[] = {
     "    at INTEGER NOT NULL,\n"
     "    PRIMARY KEY (directory, pid)\n"
     ") WITHOUT ROWID",
+
+    "CREATE TABLE metric (\n"
+    "    -- What all processes have counted together: docs/metrics.md.\n"
+    "    name TEXT NOT NULL,\n"
+    "    labels TEXT NOT NULL, -- as Prometheus writes them; '': none\n"
+    "    value INTEGER NOT NULL CHECK (value >= 0), -- durations in milliseconds\n"
+    "    PRIMARY KEY (name, labels)\n"
+    ") WITHOUT ROWID",
+
+    "CREATE TABLE webhook (\n"
+    "    -- Events that CONFOMEET_WEBHOOK_URL has not been told of yet.\n"
+    "    id INTEGER PRIMARY KEY,\n"
+    "    recording_id INTEGER NOT NULL, -- which may be forgotten by then\n"
+    "    event_id TEXT NOT NULL, -- a UUID, the same in every try\n"
+    "    at INTEGER NOT NULL,\n"
+    "    body TEXT NOT NULL, -- JSON\n"
+    "    tries INTEGER NOT NULL CHECK (tries >= 0),\n"
+    "    next_try_at INTEGER NOT NULL,\n"
+    "    last_error TEXT NOT NULL\n"
+    ")",
+
+    "CREATE INDEX webhook_by_recording ON webhook (recording_id)",
+
+    "CREATE TABLE announcement (\n"
+    "    -- The last event that was made of a recording.\n"
+    "    recording_id INTEGER PRIMARY KEY REFERENCES recording (id) ON DELETE CASCADE,\n"
+    "    event INTEGER NOT NULL CHECK (event IN (1, 2)), -- 1 uploaded, 2 failed\n"
+    "    files INTEGER NOT NULL CHECK (files >= 0) -- that were safe then\n"
+    ")",
+
+    "CREATE TABLE digest (\n"
+    "    -- Of the object that a file became, where CONFOMEET_WEBHOOK_URL is set.\n"
+    "    file_id INTEGER PRIMARY KEY REFERENCES file (id) ON DELETE CASCADE,\n"
+    "    sha256 TEXT NOT NULL CHECK (length(sha256) = 64)\n"
+    ")",
 
     "CREATE INDEX event_by_recording ON event (recording_id)",
 
@@ -257,10 +293,22 @@ static int upgrade_from_2(struct opening *opening)
                          "updated_at, next_try_at, last_error, reason, meeting_url, share");
 }
 
+static int upgrade_from_3(struct opening *opening)
+{
+    static const char *const names[] = {"metric", "webhook", "webhook_by_recording", "announcement",
+                                        "digest"};
+    int status = SQLITE_OK;
+
+    for (size_t i = 0; status == SQLITE_OK && i < sizeof names / sizeof *names; i++)
+        status = execute(opening, find_table(names[i]));
+    return status;
+}
+
 /* Brings an older file up to date, one version after the other. */
 static int upgrade(struct opening *opening)
 {
-    static int (*const steps[])(struct opening *) = {[1] = upgrade_from_1, [2] = upgrade_from_2};
+    static int (*const steps[])(struct opening *) = {
+        [1] = upgrade_from_1, [2] = upgrade_from_2, [3] = upgrade_from_3};
     char identity[48];
     /* Else renaming a table would rename it where others refer to it, too. */
     int status = execute(opening, "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON;"

@@ -120,6 +120,7 @@ struct walk {
     struct lock_table locks;
     int64_t now;
     unsigned safe_shown;
+    unsigned passed;
 
     bool open;  /* `current` is being summed up */
     bool shown; /* it passed the filter */
@@ -186,6 +187,18 @@ static bool passes(struct walk *walk)
     return true;
 }
 
+/* One page of those that pass. */
+static bool is_shown(struct walk *walk)
+{
+    const struct report_filter *filter = walk->filter;
+    unsigned index;
+
+    if (!passes(walk))
+        return false;
+    index = walk->passed++;
+    return index >= filter->skip && (!filter->most || index - filter->skip < filter->most);
+}
+
 static bool begin_recording(struct walk *walk, const struct journal_recording *row, bool lost,
                             struct error *err)
 {
@@ -207,7 +220,7 @@ static bool begin_recording(struct walk *walk, const struct journal_recording *r
     walk->open = true;
     walk->recent_bytes = 0;
     walk->sends_since = 0;
-    walk->shown = passes(walk);
+    walk->shown = is_shown(walk);
     if (walk->shown) {
         walk->totals.shown_states |= REPORT_BIT(recording->state);
         walk->totals.shown++;

@@ -102,6 +102,8 @@ struct report_filter {
     int64_t since;                  /* created_at at least; 0: all */
     unsigned most_safe;             /* of safe ones, the latest; 0: all */
     const char *const *directories; /* NULL-terminated: these alone; NULL: all */
+    unsigned skip;                  /* of those that pass, the first ones */
+    unsigned most;                  /* of those behind, the first ones; 0: all */
 };
 
 /*

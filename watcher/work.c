@@ -8,6 +8,7 @@
 #include "finalize/live.h"
 #include "finalize/log.h"
 #include "finalize/program.h"
+#include "finalize/webhook.h"
 
 #include <linux/ioprio.h>
 #include <signal.h>
@@ -18,7 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOW_PRIORITY 10
+#define LOW_PRIORITY       10
+#define EVENTS_PATIENCE_MS 60000u
 
 static bool on_stop_requested(void *context)
 {
@@ -133,6 +135,20 @@ static int probe(const struct settings *settings)
     return check_servers(settings, &report) ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_LATER;
 }
 
+static int deliver_events(const struct settings *settings, struct program_stop *stop,
+                          const char *recordings_dir)
+{
+    struct webhook_run options = {.settings = settings,
+                                  .recordings_dir = recordings_dir,
+                                  .stop_fd = stop->fd,
+                                  .patience_ms = EVENTS_PATIENCE_MS,
+                                  .stop_requested = on_stop_requested,
+                                  .context = stop};
+    struct error err = ERROR_INIT;
+
+    return webhook_run(&options, &err) ? EXPLAIN_EXIT_OK : say_outcome(NULL, &err);
+}
+
 /* ---- choosing -------------------------------------------------------------------------------- */
 
 enum worker_kind work_find(const char *name)
@@ -166,6 +182,9 @@ int work_run(const struct settings *settings, enum worker_kind kind, const char 
         break;
     case WORKER_HOUSEKEEPING:
         code = keep_house(settings, &stop, subject, NULL);
+        break;
+    case WORKER_EVENTS:
+        code = deliver_events(settings, &stop, subject);
         break;
     case WORKER_FINALIZE:
     case WORKER_KINDS:
