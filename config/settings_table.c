@@ -84,6 +84,7 @@ const struct settings_row settings_table[] = {
         .required = true,
         .in_example = true,
         .secret = true,
+        .file_name = "CONFOMEET_S3_CLIENT_SECRET_FILE",
         .help = "The secret of the access key.",
     },
     {
@@ -252,6 +253,7 @@ const struct settings_row settings_table[] = {
                     "socks5 or socks5h",
         .example = "http://proxy.example.org:3128",
         .secret = true,
+        .file_name = "CONFOMEET_PROXY_FILE",
         .help = "The proxy that requests go through.",
     },
     /* the backend */
@@ -291,6 +293,7 @@ const struct settings_row settings_table[] = {
         .expected = "printable ASCII without blanks",
         .example = "put-the-token-here",
         .secret = true,
+        .file_name = "CONFOMEET_BACKEND_TOKEN_FILE",
         .help = "A token that is sent to the backend, as Authorization: Bearer.",
     },
     {
@@ -483,6 +486,7 @@ const struct settings_row settings_table[] = {
         .expected = "printable ASCII without blanks",
         .example = "put-the-token-here",
         .secret = true,
+        .file_name = "CONFOMEET_STATUS_TOKEN_FILE",
         .help = "A token that the watcher asks for, as Authorization: Bearer, before it shows "
                 "recordings or metrics.",
     },
@@ -496,6 +500,7 @@ const struct settings_row settings_table[] = {
         .expected = "a URL as https://host/path, without user name, query and fragment",
         .example = "https://example.org/jibri-events",
         .secret = true,
+        .file_name = "CONFOMEET_WEBHOOK_URL_FILE",
         .help = "An address that is told, as JSON by POST, when a recording was uploaded, failed "
                 "or recovered.",
     },
@@ -509,6 +514,7 @@ const struct settings_row settings_table[] = {
         .expected = "printable ASCII without blanks",
         .example = "put-the-secret-here",
         .secret = true,
+        .file_name = "CONFOMEET_WEBHOOK_SECRET_FILE",
         .help = "What these events are signed with (HMAC-SHA256).",
     },
 };

@@ -243,8 +243,11 @@ static bool on_give_way(void *context)
 
 static bool deliver(struct run *run, struct error *err)
 {
-    struct engine_source source = {
-        .context = run, .next = on_next, .ended = on_ended, .progress = on_progress};
+    struct engine_source source = {.context = run,
+                                   .journal = run->journal,
+                                   .next = on_next,
+                                   .ended = on_ended,
+                                   .progress = on_progress};
     struct engine_limits limits = {.parallel = (unsigned)run->options->settings->s3_parallel,
                                    .deadline_ms = run->deadline_ms,
                                    .stop_requested = on_stop_requested,

@@ -10,7 +10,6 @@
 #include "finalize/program.h"
 #include "finalize/webhook.h"
 
-#include <linux/ioprio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +20,12 @@
 
 #define LOW_PRIORITY       10
 #define EVENTS_PATIENCE_MS 60000u
+
+/* ioprio_set(2); Debian 11 has no <linux/ioprio.h>. */
+#define WHO_PROCESS       1
+#define CLASS_SHIFT       13
+#define CLASS_BEST_EFFORT 2
+#define LOWEST_LEVEL      7
 
 static bool on_stop_requested(void *context)
 {
@@ -42,8 +47,7 @@ static int say_outcome(const char *session, const struct error *err)
 static void lower_priority(void)
 {
     (void)setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
-    (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
-                  IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NR - 1));
+    (void)syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_BEST_EFFORT << CLASS_SHIFT | LOWEST_LEVEL);
 }
 
 static void on_live_remark(void *context, const char *session_id, const char *path,
