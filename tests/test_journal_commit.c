@@ -37,7 +37,11 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+    char reserve[160];
+
     journal_close(journal);
+    snprintf(reserve, sizeof reserve, "%s-reserve", path);
+    ck_assert_int_eq(unlink(reserve), 0);
     ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(rmdir(base), 0);
 }
