@@ -150,7 +150,7 @@ END_TEST
 START_TEST(files_in_directories_below_count_too)
 {
     ck_assert_int_eq(mkdir(in_session("chat"), 0755), 0);
-    make_file("chat/log.txt", 10, NOW - 5);
+    make_file("chat/1_a.mp4", 10, NOW - 5);
     gather();
     ck_assert(facts.has_media);
     ck_assert_int_eq(facts.changed_at, NOW - 5);
