@@ -258,7 +258,7 @@ advice=yes
 
 # await_end PROCESS-ID: its exit code goes to $code.
 await_end() {
-	local deadline=$((SECONDS + ${limit:-60})) # some calls take longer
+	local deadline=$((SECONDS + ${limit:-120})) # some calls take longer
 	while kill -0 "$1"; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
 		pause

@@ -21,6 +21,20 @@ fi
 
 media=12345_2024-04-23-15-04-05.mp4
 
+# During the upload of three parts, when the first one is acknowledged: it stands still until
+# go_on_uploading, however long what is done to it takes.
+start_upload() {
+	start_finalize CONFOMEET_S3_RATE_LIMIT=4MiB "$session"
+	upload_pid=$!
+	wait_for 30 has_parts 1
+	kill -STOP "$upload_pid"
+}
+
+go_on_uploading() {
+	kill -CONT "$upload_pid"
+	finish_finalize "$upload_pid"
+}
+
 # Three parts and a small file.
 make_session() {
 	make_file "$session/$media" $((11 * MIB))
@@ -180,14 +194,11 @@ a_full_recordings_disk_is_freed_by_the_call_that_gets_through() {
 }
 
 the_recordings_disk_gets_full_in_mid_upload() {
-	local pid
 	make_disk "$recordings" size=24m
 	make_session
-	start_finalize CONFOMEET_S3_RATE_LIMIT=6MiB "$session"
-	pid=$!
-	wait_for 30 has_parts 1
+	start_upload
 	fill_to_the_last_byte
-	finish_finalize "$pid"
+	go_on_uploading
 	expect_done
 	expect "accepted notices" 1 "$(accepted_notices)"
 }
@@ -257,17 +268,15 @@ no_further_file_fits_on_the_journals_disk() {
 }
 
 the_journals_disk_gets_full_in_mid_upload() {
-	local pid before
+	local before
 	make_session
 	make_disk "$case_dir/disk" size=1m
 	journal=$case_dir/disk/journal.db
 	environment+=("CONFOMEET_JOURNAL=$journal")
 	before=$(state_of "$session")
-	start_finalize CONFOMEET_S3_RATE_LIMIT=6MiB "$session"
-	pid=$!
-	wait_for 30 has_parts 1
+	start_upload
 	fill "$case_dir/disk" 0
-	finish_finalize "$pid"
+	go_on_uploading
 	[ "$(query 'SELECT state FROM file WHERE media')" != 1 ] || has_parts 1 ||
 		fail "the parts were forgotten"
 	expect_next_run_finishes "$case_dir/disk"
@@ -535,12 +544,6 @@ a_journal_on_a_read_only_disk() {
 
 # ---- files that change while they are uploaded ---------------------------------------------------
 
-# During the upload of three parts, when the first one is acknowledged.
-start_upload() {
-	start_finalize CONFOMEET_S3_RATE_LIMIT=10MiB "$session"
-	upload_pid=$!
-	wait_for 30 has_parts 1
-}
 
 # The backend was told once, of the object that has the file's last content.
 expect_last_content() {
@@ -573,7 +576,7 @@ a_file_that_changes_during_the_upload() {
 		;;
 	esac
 	keep_copy
-	finish_finalize "$upload_pid"
+	go_on_uploading
 	expect_last_content
 }
 
@@ -582,7 +585,7 @@ a_file_that_vanishes_during_the_upload() {
 	make_session
 	start_upload
 	rm "$session/$media"
-	finish_finalize "$upload_pid"
+	go_on_uploading
 	if [ "$code" = 0 ]; then
 		expect_last_content
 	else
@@ -596,19 +599,19 @@ keep_growing() {
 	head -c 10000 /dev/urandom >"$case_dir/piece"
 	while [ ! -e "$case_dir/enough" ]; do
 		cat "$case_dir/piece" >>"$session/$media"
-		sleep 0.02
+		pause
 	done
 }
 
 # However often it is looked at, it is never taken for finished.
 a_file_that_keeps_growing_is_left_for_later() {
-	local grower
+	local grower rate=4MiB # so that it takes seconds, in which it has surely grown
 	make_session
-	[ "$1" != of-one-part ] || make_file "$session/$media" "$MIB"
+	[ "$1" != of-one-part ] || { make_file "$session/$media" "$MIB" && rate=512KiB; }
 	keep_growing &
 	grower=$!
 	pids+=("$grower")
-	finalize CONFOMEET_S3_RATE_LIMIT=12MiB "$session"
+	finalize "CONFOMEET_S3_RATE_LIMIT=$rate" "$session"
 	expect_code 75 'still being written to.*what to do: call it again'
 	expect "accepted notices" 0 "$(accepted_notices)"
 	expect_at_most "state of the file" 2 "$(query 'SELECT state FROM file WHERE media')"

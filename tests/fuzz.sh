@@ -6,7 +6,8 @@
 #
 # Each target, tests/fuzz/fuzz_<TARGET>.c, runs for SECONDS (default: FUZZ_SECONDS, else 60), as many
 # at once as there are processors, and gives way to other work on them. They begin with the inputs in
-# tests/fuzz/corpus/<TARGET> and those that earlier runs found worth keeping. They are built by clang
+# tests/fuzz/corpus/<TARGET> (found-*: of a run of ten minutes, those that reach the most code that
+# the others don't) and those that earlier runs found worth keeping. They are built by clang
 # in FUZZ_BUILD (default: build/fuzz), where an input that breaks a promise is kept, in crashes/. To
 # see it again: FUZZ_BUILD/tests/fuzz-<TARGET> INPUT. Once it is fixed, it belongs into the corpus.
 #
