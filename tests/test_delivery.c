@@ -569,6 +569,7 @@ START_TEST(a_file_that_has_grown_is_still_the_one_of_its_row_and_one_that_shrank
     error_clear(&err);
     ck_assert_msg(try_open(), "%s", err.text);
     delivery_close(delivery);
+    delivery = NULL;
     make_file(MEDIA, "pictur");
     ck_assert(!try_open());
     ck_assert_int_eq(err.kind, ERROR_CHANGED);
