@@ -41,10 +41,11 @@ after_the_end_only_the_first_part_the_tail_and_what_was_not_sent_yet_is_sent() {
 	stop_watcher
 	grow 5 # which nobody sends
 	end_recording moov
-	expect "parts sent while it was recorded" '2 3 4' "$(sink_parts)"
+	# Two are sent at once, and may arrive in any order.
+	expect "parts sent while it was recorded" '2 3 4' "$(sink_parts | tr ' ' '\n' | sort | paste -s -d ' ')"
 	finalize CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_S3_PARALLEL=1 "$session"
 	expect_code 0
-	expect "parts sent in all" '2 3 4 1 5 6' "$(sink_parts)"
+	expect "parts sent afterwards" '1 5 6' "$(sink_parts | cut -d ' ' -f 4-)"
 	expect "uploads" 1 "$(sink_lines C | wc -l)"
 	expect "objects" "$(stat -c %s "$copies/$media")" "$(sink_lines D | cut -d ' ' -f 4)"
 	wait_for 10 test ! -e "$session" # the journal knows it first
@@ -169,7 +170,7 @@ several_files_grow_at_once() {
 
 # Whoever makes it anew at every save, say: its parts are for the finalizer to compare.
 a_file_in_another_one_s_place_does_not_keep_the_watcher_busy() {
-	local i workers=''
+	local i began workers=''
 	start_watcher
 	begin_recording
 	grow 12
@@ -177,11 +178,14 @@ a_file_in_another_one_s_place_does_not_keep_the_watcher_busy() {
 	end_recording moov
 	make_file "$session/new" $((17 * MIB)) "$media"
 	mv "$session/new" "$session/$media"
+	began=$SECONDS
 	for ((i = 0; i < 100; i++)); do
 		workers+=" $(worker_pids)"
 		sleep 0.04
 	done
-	expect_at_most "workers in 4 s" 4 "$(tr ' ' '\n' <<<"$workers" | sort -u | grep -c .)"
+	# One every two seconds, and those of the first moment.
+	expect_at_most "workers in $((SECONDS - began)) s" $(((SECONDS - began) / 2 + 4)) \
+		"$(tr ' ' '\n' <<<"$workers" | sort -u | grep -c .)"
 	finalize_all
 	expect_object "$media" "$copies/$media"
 	stop_watcher

@@ -35,7 +35,7 @@ worker_pids() {
 	local pid
 	# shellcheck disable=SC2013  # one line of words
 	for pid in $(cat "/proc/$watcher_pid/task/$watcher_pid/children" 2>/dev/null); do
-		tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -e "--work ${1:-}" && echo "$pid"
+		tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q -e "--work ${1:-}" && echo "$pid"
 	done || true
 }
 has_worker() { [ -n "$(worker_pids "$1")" ]; }
