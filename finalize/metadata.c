@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -210,7 +211,9 @@ static void understand(json_t *root, struct metadata *metadata)
     metadata->understood = json_is_object(root);
     if (json_is_string(url) && length < sizeof metadata->meeting_url &&
         !has_control_character(json_string_value(url), length))
-        memcpy(metadata->meeting_url, json_string_value(url), length + 1);
+        /* Its query may hold a token, which is nobody's business here. */
+        snprintf(metadata->meeting_url, sizeof metadata->meeting_url, "%.*s",
+                 (int)strcspn(json_string_value(url), "?#"), json_string_value(url));
     if (json_is_boolean(share))
         metadata->share = json_is_true(share);
     else if (json_is_string(share) && !strcmp(json_string_value(share), "true"))

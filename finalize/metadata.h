@@ -26,7 +26,7 @@ enum metadata_treatment {
 
 struct metadata {
     bool understood;        /* it is a JSON object */
-    char meeting_url[2048]; /* "" unknown or too long */
+    char meeting_url[2048]; /* without query and fragment; "" unknown or too long */
     int share;              /* 0, 1; -1 unknown */
     enum metadata_treatment treatment;
     int redacted_fd; /* memory file with the redacted text, owned; -1 unless METADATA_REDACTED */

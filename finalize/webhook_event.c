@@ -91,15 +91,6 @@ static bool write_file(void *context, struct journal_file *file, struct error *e
     return true;
 }
 
-/* Without what may be a token: a query, a fragment. */
-static void write_meeting_url(FILE *out, const char *url)
-{
-    char bare[sizeof((struct journal_recording *)0)->meeting_url];
-
-    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(url, "?#"), url);
-    write_text(out, "meeting_url", bare);
-}
-
 static bool write_event(const struct settings *settings, const struct webhook_event *event,
                         struct writer *writer, struct error *err)
 {
@@ -119,7 +110,7 @@ static bool write_event(const struct settings *settings, const struct webhook_ev
     fprintf(out, ",\"recording\":%" PRId64 ",\"session\":", row->id);
     json_text_string(out, row->session_id);
     write_text(out, "meeting", writer->meeting);
-    write_meeting_url(out, row->meeting_url);
+    write_text(out, "meeting_url", row->meeting_url);
     fprintf(out, ",\"complete\":%s,\"tries\":%u", writer->complete ? "true" : "false", row->tries);
     write_text(out, "error", row->last_error);
     write_text(out, "bucket", settings->s3_bucket);

@@ -70,6 +70,8 @@ START_TEST(facts_are_taken_only_where_they_make_sense)
         {"{\"meeting_url\":\"u\",\"share\":false}", "u", 0},
         {"{\"meeting_url\":\"Ж\",\"share\":\"true\"}", "Ж", 1},
         {"{\"meeting_url\":\"\",\"share\":\"false\"}", "", 0},
+        {"{\"meeting_url\":\"https://h/r?jwt=secret#x\"}", "https://h/r", -1},
+        {"{\"meeting_url\":\"https://h/r#config.token\"}", "https://h/r", -1},
         {"{\"meeting_url\":5,\"share\":1}", "", -1},
         {"{\"meeting_url\":null,\"share\":null}", "", -1},
         {"{\"meeting_url\":[\"u\"],\"share\":\"yes\"}", "", -1},
