@@ -4,6 +4,7 @@
 #include "finalize/journal_place.h"
 #include "finalize/log.h"
 #include "finalize/loop.h"
+#include "finalize/owner.h"
 #include "finalize/program.h"
 #include "finalize/recordings_dir.h"
 #include "finalize/watcher_lock.h"
@@ -190,6 +191,28 @@ static bool find_recordings_dir(struct watcher *watcher)
     return !watcher->stopping;
 }
 
+/* Root would leave a journal that Jibri's user can't write. What is in the file of settings was
+ * read before, but workers read it again. */
+static bool become_owner(const struct watcher *watcher)
+{
+    const char *file = settings_file(watcher);
+    struct error failure = ERROR_INIT;
+
+    if (!owner_become(watcher->recordings_dir, &failure)) {
+        log_line(SETTINGS_LOG_ERROR, NULL, "%s; what to do: %s", failure.text,
+                 explain_advice(&failure));
+        return false;
+    }
+    if (!file || !access(file, R_OK))
+        return true;
+    log_line(
+        SETTINGS_LOG_ERROR, NULL,
+        "%s: %s for the owner of %s, as whom the watcher works; what to do: let that user read "
+        "it",
+        file, strerror(errno), watcher->recordings_dir);
+    return false;
+}
+
 /* One watcher works for a recordings directory. False: to be stopped. */
 static bool take_lock(struct watcher *watcher)
 {
@@ -249,7 +272,7 @@ static bool begin(struct watcher *watcher)
 {
     const struct log_field fields[] = {{"directory", watcher->recordings_dir}, {0}};
 
-    if (!find_recordings_dir(watcher) || !take_lock(watcher))
+    if (!find_recordings_dir(watcher) || !become_owner(watcher) || !take_lock(watcher))
         return false;
     begin_to_watch(watcher);
     open_face(watcher);
