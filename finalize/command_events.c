@@ -180,11 +180,11 @@ static int show_json(struct events *events, int64_t id, const char *instance)
             error_set(&err, ERROR_NO_INPUT, "the journal has just forgotten this recording");
     }
     if (out)
-        fclose(out);
+        (void)fclose(out); /* it is memory */
     if (err.kind != ERROR_NONE) {
         code = command_fail(&err);
     } else {
-        fwrite(text, 1, length, stdout);
+        (void)fwrite(text, 1, length, stdout);
         command_finish_output(stdout, &code);
     }
     free(text);

@@ -82,9 +82,8 @@ static bool read_states(const char *text, unsigned *ret_states)
 {
     char copy[256], *rest = copy, *name;
 
-    if (strlen(text) >= sizeof copy)
+    if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
         return false;
-    strcpy(copy, text);
     *ret_states = 0;
     while ((name = strsep(&rest, ","))) {
         enum report_state state;
@@ -263,7 +262,7 @@ static int show(struct status *status)
     buffer_init(&out, TEXT_CEILING);
     if (append_text(status, &out, &err)) {
         code = command_status_code(status->totals.shown_states);
-        fwrite(buffer_text(&out), 1, out.length, stdout);
+        (void)fwrite(buffer_text(&out), 1, out.length, stdout);
         command_finish_output(stdout, &code);
     } else {
         code = command_fail(&err);
@@ -285,17 +284,16 @@ static int show_json(struct status *status)
     FILE *out = open_memstream(&text, &length); /* all of it, or none */
     int code;
 
-    if (!out)
-        error_set(&err, ERROR_TRANSIENT, "no memory for the report");
-    else if (report_json_recordings(status->report, &status->filter, &about, out, &status->totals,
-                                    &err) &&
-             fflush(out) != 0)
-        error_set(&err, ERROR_TRANSIENT, "no memory for the report");
+    if (!out ||
+        !report_json_recordings(status->report, &status->filter, &about, out, &status->totals,
+                                &err) ||
+        fflush(out) != 0)
+        error_set(&err, ERROR_TRANSIENT, "no memory for the report"); /* the first cause counts */
     if (out)
-        fclose(out);
+        (void)fclose(out); /* it is memory */
     if (err.kind == ERROR_NONE) {
         code = command_status_code(status->totals.shown_states);
-        fwrite(text, 1, length, stdout);
+        (void)fwrite(text, 1, length, stdout);
         command_finish_output(stdout, &code);
     } else {
         code = command_fail(&err);
@@ -324,7 +322,7 @@ static int show_metrics(const struct command *command)
     metrics_look_at_disk(command->recordings_dir, &metrics);
     buffer_init(&out, METRICS_CEILING);
     metrics_write(&metrics, &out);
-    fwrite(buffer_text(&out), 1, out.length, stdout);
+    (void)fwrite(buffer_text(&out), 1, out.length, stdout);
     buffer_done(&out);
     command_finish_output(stdout, &code);
     return code;
@@ -341,7 +339,7 @@ static void paint(const struct buffer *text, unsigned rows)
     for (unsigned row = 1; *line && row < rows; row++) {
         size_t length = strcspn(line, "\n");
 
-        fwrite(line, 1, length, stdout);
+        (void)fwrite(line, 1, length, stdout);
         fputs("\033[K\r\n", stdout);
         line += length + (line[length] == '\n');
     }

@@ -21,8 +21,9 @@
 struct delivery {
     struct delivery_options options;
     struct journal_file file;
-    int fd;        /* the file */
-    int upload_fd; /* the bytes to upload: the same, or a redacted copy in memory */
+    int fd;           /* the file */
+    int upload_fd;    /* the bytes to upload: the same, or a redacted copy in memory */
+    int64_t mtime_ns; /* of the file; the row of one that grows has none */
     struct metadata metadata;
     char base_key[S3_MAX_KEY_BYTES + 1];
     struct upload *upload;                            /* NULL once it is over */
@@ -79,7 +80,7 @@ static bool on_unchanged(void *context)
 static void choose_day(const struct delivery *delivery, const char *media_name,
                        struct key_facts *facts)
 {
-    time_t changed = (time_t)(delivery->file.identity.mtime_ns / 1000000000);
+    time_t changed = (time_t)(delivery->mtime_ns / 1000000000);
     struct tm day = {.tm_year = 70, .tm_mday = 1}; /* for a time that no calendar has */
 
     if (file_name_day(media_name, &facts->year, &facts->month, &facts->day))
@@ -181,6 +182,7 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
         error_set(err, ERROR_CHANGED, "%s changed", row->path);
         goto fail;
     }
+    delivery->mtime_ns = identity.mtime_ns;
     if (!wants_digest(delivery, err) ||
         ((row->state == JOURNAL_FILE_PENDING || delivery->digest_due) &&
          !choose_bytes(delivery, err)))

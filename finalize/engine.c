@@ -212,13 +212,28 @@ static uint64_t next_deadline(const struct engine *engine, uint64_t now_ms)
     return deadline_ms;
 }
 
+/* Takes what came and asks for what is next. The loop sends nothing before it is waited for: the
+ * journal knows of every request by then. */
+static bool take_steps(struct engine *engine, struct error *err)
+{
+    struct journal *journal = engine->source->journal;
+    struct error of_commit = ERROR_INIT;
+    bool ok;
+
+    if (!journal_begin(journal, err))
+        return false;
+    ok = collect_reads(engine, engine->hasher, err) && collect_reads(engine, engine->aside, err) &&
+         collect_replies(engine, err) && take_new(engine, err) && pump_all(engine, err);
+    /* What was written before something failed is true all the same. */
+    return journal_commit(journal, ok ? err : &of_commit) && ok;
+}
+
 static bool turn(struct engine *engine, bool *ret_going, struct error *err)
 {
     uint64_t now_ms, deadline_ms;
     bool closed_some;
 
-    if (!collect_reads(engine, engine->hasher, err) || !collect_reads(engine, engine->aside, err) ||
-        !collect_replies(engine, err) || !take_new(engine, err) || !pump_all(engine, err))
+    if (!take_steps(engine, err))
         return false;
     closed_some = close_ended(engine);
     report_progress(engine);

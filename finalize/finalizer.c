@@ -243,8 +243,11 @@ static bool on_give_way(void *context)
 
 static bool deliver(struct run *run, struct error *err)
 {
-    struct engine_source source = {
-        .context = run, .next = on_next, .ended = on_ended, .progress = on_progress};
+    struct engine_source source = {.context = run,
+                                   .journal = run->journal,
+                                   .next = on_next,
+                                   .ended = on_ended,
+                                   .progress = on_progress};
     struct engine_limits limits = {.parallel = (unsigned)run->options->settings->s3_parallel,
                                    .deadline_ms = run->deadline_ms,
                                    .stop_requested = on_stop_requested,
@@ -567,6 +570,20 @@ static bool is_done_already(struct run *run, const char *directory, bool *ret_do
     return true;
 }
 
+/* ERROR_NO_INPUT when there is nothing in the directory, and nothing in the journal. */
+static bool has_something_to_do(struct run *run, const char *directory, struct error *err)
+{
+    struct journal_recording row;
+    unsigned files = 0;
+    bool known;
+
+    if (!intake_survey(run->recording, &files, err) ||
+        !journal_find_recording(run->journal, directory, &row, &known, err))
+        return false;
+    return files || known ||
+           error_set(err, ERROR_NO_INPUT, "%s holds no file to upload", directory);
+}
+
 static bool open_network(struct run *run, struct error *err)
 {
     const struct settings *settings = run->options->settings;
@@ -612,24 +629,14 @@ static bool take_up(struct run *run, struct error *err)
 static bool work(struct run *run, struct error *err)
 {
     const char *directory = recording_path(run->recording);
-    unsigned files = 0;
     bool done;
 
     if (!refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
         return false;
     if (!recording_still_there(run->recording)) /* who had the lock before us finished it */
         return done || error_set(err, ERROR_NO_INPUT, "%s is gone", directory);
-    if (!intake_survey(run->recording, &files, err))
+    if (!has_something_to_do(run, directory, err))
         return false;
-    if (!files && !done) {
-        struct journal_recording row;
-        bool known;
-
-        if (!journal_find_recording(run->journal, directory, &row, &known, err))
-            return false;
-        if (!known)
-            return error_set(err, ERROR_NO_INPUT, "%s holds no file to upload", directory);
-    }
     if (!journal_begin_recording(run->journal, directory, recording_session_id(run->recording),
                                  time(NULL), &run->row, err) ||
         !journal_take_over(run->journal, directory, err) || !take_up(run, err))
@@ -681,14 +688,13 @@ static bool forgive_absence(struct run *run, const char *path, struct error *err
 static bool hand_over(struct run *run, struct error *err)
 {
     const char *directory = recording_path(run->recording);
-    unsigned files = 0;
     bool done;
 
     if (!journal_place_open(run->options->settings, recording_parent(run->recording), &run->journal,
                             err) ||
         !refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
         return false;
-    if (!done && (!intake_survey(run->recording, &files, err) ||
+    if (!done && (!has_something_to_do(run, directory, err) ||
                   !journal_hand_over(run->journal, directory, time(NULL), err)))
         return false;
     run->summary->handed_over = !done;

@@ -51,7 +51,7 @@ static bool wait_for_lock(struct work *work, struct error *err)
         (void)poll(&fd, 1, LOCK_RETRY_MS);
     }
     if (claimed_at && !journal_unclaim(work->journal, giving_up->directory, getpid(), &ignored))
-        claimed_at = 0; /* it runs out by itself */
+        return ok; /* it runs out by itself */
     return ok;
 }
 

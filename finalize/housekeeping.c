@@ -8,6 +8,7 @@
 #include "finalize/sweep.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,6 +108,22 @@ static bool give_up_file(void *context, struct journal_file *file, struct error 
     return true;
 }
 
+/* A recordings directory that is not mounted, or another one in its place, tells nothing of what
+ * is on the file system that the file was on. */
+static bool was_elsewhere(void *context, struct journal_file *file, struct error *err)
+{
+    struct work *work = context;
+    const char *directory = work->housekeeping->recordings_dir;
+    struct stat status;
+
+    if (!stat(directory, &status) && (uint64_t)status.st_dev == file->identity.device)
+        return true;
+    return error_set(
+        err, ERROR_CHANGED,
+        "%s is not on the file system that %s of session %s was on: it is not given up", directory,
+        file->path, work->session_id);
+}
+
 static bool give_up(struct work *work, const char *directory, struct error *err)
 {
     struct journal_recording row;
@@ -120,7 +137,8 @@ static bool give_up(struct work *work, const char *directory, struct error *err)
     if (!access(directory, F_OK))
         return error_set(err, ERROR_CHANGED, "%s is there again", directory);
     work->session_id = row.session_id;
-    if (!journal_each_file(work->journal, row.id, give_up_file, work, err))
+    if (!journal_each_file(work->journal, row.id, was_elsewhere, work, err) ||
+        !journal_each_file(work->journal, row.id, give_up_file, work, err))
         return false;
     snprintf(sentence, sizeof sentence,
              "given up: its directory has been gone for long, with %u file(s) that were not safe",

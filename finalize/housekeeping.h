@@ -28,7 +28,7 @@ bool housekeeping_run(const struct housekeeping *housekeeping, struct error *err
 /*
  * Gives up the recording of `directory`, which has not been there for long: aborts its uploads, and
  * the journal says of its files that they are gone. ERROR_CHANGED when the directory is there
- * again.
+ * again, or when the recordings directory is on another file system than the files were.
  */
 bool housekeeping_give_up_vanished(const struct housekeeping *housekeeping, const char *directory,
                                    struct error *err) __attribute__((warn_unused_result));

@@ -156,8 +156,8 @@ static bool update_row(const struct intake *intake, const struct recording_found
 {
     bool was_incomplete = file->incomplete;
 
-    if (recording_same(&file->identity, &found->identity))
-        return true;
+    if (recording_same(&file->identity, &found->identity) && file->state != JOURNAL_FILE_GONE)
+        return true; /* one that was gone, and is there again, is uploaded after all */
     file->identity = found->identity;
     file->object_bytes = found->identity.size_bytes;
     adapt_to_change(intake, file);

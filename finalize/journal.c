@@ -1,8 +1,10 @@
 #include "finalize/journal_private.h"
 
+#include "finalize/journal_reserve.h"
 #include "finalize/journal_row.h"
 #include "finalize/journal_schema.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,9 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
     [JOURNAL_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [JOURNAL_SQL_COMMIT] = "COMMIT",
     [JOURNAL_SQL_ROLLBACK] = "ROLLBACK",
+    [JOURNAL_SQL_SAVEPOINT] = "SAVEPOINT inner",
+    [JOURNAL_SQL_RELEASE] = "RELEASE inner",
+    [JOURNAL_SQL_ROLLBACK_TO] = "ROLLBACK TO inner",
     [JOURNAL_SQL_CHECK] = "PRAGMA quick_check(1)",
     [JOURNAL_SQL_FIND_RECORDING] =
         "SELECT " RECORDING_COLUMNS " FROM recording WHERE directory = ?",
@@ -43,6 +48,7 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
         "object_bytes = ?, state = ?, mark = ?, key = ?, key_suffix = ?, phase = ?, phase_at = ?, "
         "upload_id = ?, part_size_bytes = ?, etag = ?, uploaded_at = ?, notice = ?, "
         "backend_row = ?, safe_at = ?, removed_at = ?, last_error = ? WHERE id = ?",
+    [JOURNAL_SQL_NOTE_REMOVED] = "UPDATE file SET removed_at = ? WHERE id = ?",
     [JOURNAL_SQL_NEXT_FILE] = "SELECT " FILE_COLUMNS " FROM file "
                               "WHERE recording_id = ? AND media = ? AND id > ? ORDER BY id LIMIT 1",
     [JOURNAL_SQL_FIND_PART] = "SELECT " PART_COLUMNS " FROM part WHERE file_id = ? AND number = ?",
@@ -71,7 +77,8 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
         "recording WHERE recording.id = recording_id) IN (4, 6) ORDER BY id LIMIT 1",
     [JOURNAL_SQL_FORGET_DONE] =
         "DELETE FROM recording WHERE state = 4 AND updated_at < ? AND NOT EXISTS (SELECT 1 FROM "
-        "file WHERE recording_id = recording.id AND (state = 5 OR state = 3 AND removed_at = 0))",
+        "file WHERE recording_id = recording.id AND (state = 5 OR state = 3 AND removed_at = 0 OR "
+        "upload_id <> ''))",
     [JOURNAL_SQL_FORGET_CLAIMS] = "DELETE FROM claim WHERE pid <> 0 AND at < ?",
     [JOURNAL_SQL_COUNT_PARTS] =
         "SELECT count(*) FROM part WHERE file_id = ? AND number BETWEEN ? AND ?",
@@ -79,18 +86,68 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
                           "ON CONFLICT (directory, pid) DO UPDATE SET at = excluded.at",
     [JOURNAL_SQL_UNCLAIM] = "DELETE FROM claim WHERE directory = ? AND pid = ?",
     [JOURNAL_SQL_IS_CLAIMED] =
-        "SELECT 1 FROM claim WHERE directory = ? AND (pid = 0 OR at >= ?) LIMIT 1",
+        "SELECT 1 FROM claim WHERE directory = ? AND (pid = 0 OR at BETWEEN ? AND ?) LIMIT 1",
     [JOURNAL_SQL_NEXT_HANDED_OVER] =
         "SELECT directory FROM claim WHERE pid = 0 AND directory > ? ORDER BY directory LIMIT 1",
     [JOURNAL_SQL_ADD_EVENT] =
         "INSERT INTO event (recording_id, file_id, at, text) VALUES (?, ?, ?, ?)",
 };
 
+/*
+ * What a power failure may take: history is a comfort; a part whose row is lost is learned from
+ * ListParts and compared; that a recording or a file is known is told to nobody before something
+ * else is written of it; that a local copy is gone shows on the disk, and that somebody waits ends
+ * with the machine. All else is a promise.
+ */
+static bool may_be_lost(enum journal_statement statement)
+{
+    switch (statement) {
+    case JOURNAL_SQL_ADD_EVENT:
+    case JOURNAL_SQL_SAVE_PART:
+    case JOURNAL_SQL_BEGIN_RECORDING:
+    case JOURNAL_SQL_NOTE_RECORDING:
+    case JOURNAL_SQL_ADD_FILE:
+    case JOURNAL_SQL_NOTE_REMOVED:
+    case JOURNAL_SQL_UNCLAIM:
+    case JOURNAL_SQL_BEGIN: /* these write nothing by themselves */
+    case JOURNAL_SQL_COMMIT:
+    case JOURNAL_SQL_ROLLBACK:
+    case JOURNAL_SQL_SAVEPOINT:
+    case JOURNAL_SQL_RELEASE:
+    case JOURNAL_SQL_ROLLBACK_TO:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool journal_begin_query(struct journal *journal, enum journal_statement statement,
                          struct journal_query *query, struct error *err)
 {
-    return journal_query_begin(query, journal->database, journal->path,
-                               &journal->statements[statement], statement_sql[statement], err);
+    if (!journal_query_begin(query, journal->database, journal->path,
+                             &journal->statements[statement], statement_sql[statement], err))
+        return false;
+    if (!may_be_lost(statement) && !sqlite3_stmt_readonly(journal->statements[statement]))
+        journal->must_last = true;
+    return true;
+}
+
+/* Opening takes room, too: SQLite makes its log, and an index of it. */
+static bool open_database(const char *path, sqlite3 **ret_database, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+    bool opened = journal_schema_open(path, ret_database, &failure);
+    bool full = failure.sys_errno == ENOSPC || failure.sys_errno == EDQUOT;
+
+    if (!opened && full && journal_reserve_give_up(path)) {
+        error_clear(&failure);
+        opened = journal_schema_open(path, ret_database, &failure);
+        if (!opened)
+            journal_reserve_keep(path);
+    }
+    if (!opened && err->kind == ERROR_NONE)
+        *err = failure;
+    return opened;
 }
 
 bool journal_open(const char *path, struct journal **ret_journal, struct error *err)
@@ -100,10 +157,12 @@ bool journal_open(const char *path, struct journal **ret_journal, struct error *
     if (!journal)
         return error_set(err, ERROR_TRANSIENT, "no memory for the journal %s", path);
     snprintf(journal->path, sizeof journal->path, "%s", path);
-    if (!journal_schema_open(path, &journal->database, err)) {
+    if (!open_database(path, &journal->database, err)) {
         free(journal);
         return false;
     }
+    journal_reserve_make(path);
+    journal_commit_watch(journal);
     *ret_journal = journal;
     return true;
 }
@@ -115,6 +174,7 @@ void journal_close(struct journal *journal)
     for (size_t i = 0; i < JOURNAL_STATEMENTS; i++)
         sqlite3_finalize(journal->statements[i]);
     sqlite3_close(journal->database);
+    journal_reserve_keep(journal->path);
     free(journal);
 }
 
@@ -150,17 +210,28 @@ static bool run_plain(struct journal *journal, enum journal_statement statement,
 
 bool journal_begin(struct journal *journal, struct error *err)
 {
+    bool inner = journal->depth > 0;
     struct journal_query rollback;
 
+    /* One that fails when it is to be written is gone as a whole. */
+    if (journal_reserve_is_needed(journal->path))
+        journal_query_make_room(journal->database, journal->path);
     /* Prepared now, so that no lack of memory can stand in the way of a rollback later. */
-    return journal_begin_query(journal, JOURNAL_SQL_ROLLBACK, &rollback, err) &&
-           run_plain(journal, JOURNAL_SQL_BEGIN, err);
+    if (!journal_begin_query(journal, inner ? JOURNAL_SQL_ROLLBACK_TO : JOURNAL_SQL_ROLLBACK,
+                             &rollback, err) ||
+        (inner && !journal_begin_query(journal, JOURNAL_SQL_RELEASE, &rollback, err)) ||
+        !run_plain(journal, inner ? JOURNAL_SQL_SAVEPOINT : JOURNAL_SQL_BEGIN, err))
+        return false;
+    journal->depth++;
+    return true;
 }
 
 bool journal_commit(struct journal *journal, struct error *err)
 {
-    if (run_plain(journal, JOURNAL_SQL_COMMIT, err))
+    if (run_plain(journal, journal->depth > 1 ? JOURNAL_SQL_RELEASE : JOURNAL_SQL_COMMIT, err)) {
+        journal->depth--;
         return true;
+    }
     journal_rollback(journal);
     return false;
 }
@@ -169,9 +240,18 @@ void journal_rollback(struct journal *journal)
 {
     struct error ignored = ERROR_INIT;
 
+    if (!journal->depth)
+        return;
+    journal->depth--;
     /* SQLite may have rolled back by itself, as it does when the disk is full. */
-    if (!sqlite3_get_autocommit(journal->database))
+    if (sqlite3_get_autocommit(journal->database))
+        return;
+    if (journal->depth) {
+        (void)run_plain(journal, JOURNAL_SQL_ROLLBACK_TO, &ignored);
+        (void)run_plain(journal, JOURNAL_SQL_RELEASE, &ignored);
+    } else {
         (void)run_plain(journal, JOURNAL_SQL_ROLLBACK, &ignored);
+    }
 }
 
 void journal_put_path(struct journal_query *query, const char *path)
@@ -293,6 +373,18 @@ bool journal_find_file(struct journal *journal, int64_t recording_id, const char
     journal_query_put_integer(&query, recording_id);
     journal_put_path(&query, path);
     return journal_load_file(&query, ret_file, ret_found, err);
+}
+
+bool journal_note_removed(struct journal *journal, const struct journal_file *file,
+                          struct error *err)
+{
+    struct journal_query query;
+
+    if (!journal_begin_query(journal, JOURNAL_SQL_NOTE_REMOVED, &query, err))
+        return false;
+    journal_query_put_integer(&query, file->removed_at);
+    journal_query_put_integer(&query, file->id);
+    return journal_query_change_row(&query, NULL, err);
 }
 
 bool journal_next_file(struct journal *journal, int64_t recording_id, bool media, int64_t after_id,

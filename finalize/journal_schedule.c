@@ -157,6 +157,7 @@ bool journal_is_claimed(struct journal *journal, const char *directory, int64_t 
         return false;
     journal_put_path(&query, directory);
     journal_query_put_integer(&query, now - JOURNAL_CLAIM_LASTS_S);
+    journal_query_put_integer(&query, now + JOURNAL_CLAIM_LASTS_S); /* beyond: of another clock */
     if (!journal_query_fetch(&query, ret_claimed, err))
         return false;
     return !*ret_claimed || journal_query_end(&query, err);

@@ -18,7 +18,7 @@ void json_text_string(FILE *out, const char *text)
         else if (character == '"' || character == '\\')
             fprintf(out, "\\%c", (char)character);
         else
-            fwrite(text, 1, length, out);
+            (void)fwrite(text, 1, length, out);
         text += length ? length : 1;
     }
     putc('"', out);

@@ -234,8 +234,11 @@ static bool open_network(struct live *live, struct error *err)
 
 static bool send_parts(struct live *live, struct error *err)
 {
-    struct engine_source source = {
-        .context = live, .next = on_next, .ended = on_ended, .progress = on_progress};
+    struct engine_source source = {.context = live,
+                                   .journal = live->journal,
+                                   .next = on_next,
+                                   .ended = on_ended,
+                                   .progress = on_progress};
     struct engine_limits limits = {.parallel = PARALLEL,
                                    .deadline_ms = UINT64_MAX,
                                    .stop_requested = on_stop_requested,

@@ -139,7 +139,7 @@ static void name_worker(struct report_recording *recording)
     if (in && fgets(recording->worker, sizeof recording->worker, in))
         recording->worker[strcspn(recording->worker, "\n")] = 0;
     if (in)
-        fclose(in);
+        (void)fclose(in);
 }
 
 static enum report_state state_of(const struct walk *walk, const struct journal_recording *row,

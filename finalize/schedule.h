@@ -21,4 +21,10 @@
 int64_t schedule_next_try(const struct settings *settings, unsigned failures, bool needs_person,
                           int64_t now, struct rng *rng);
 
+/*
+ * Whether such a time has come. One that is further away than any pause may be has come, too: a
+ * clock was set back, or the pauses were made shorter.
+ */
+bool schedule_is_due(const struct settings *settings, int64_t next_try_at, int64_t now);
+
 #endif

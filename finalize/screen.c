@@ -16,7 +16,7 @@ void screen_look(struct screen *screen)
     if (!screen->terminal)
         return;
     screen->colours =
-        terminal && terminal[0] && strcmp(terminal, "dumb") && !(no_colour && no_colour[0]);
+        terminal && terminal[0] && strcmp(terminal, "dumb") != 0 && !(no_colour && no_colour[0]);
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
         size = (struct winsize){0};
     screen->columns = size.ws_col >= LEAST_COLUMNS ? size.ws_col : 80;

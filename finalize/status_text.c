@@ -44,7 +44,7 @@ const char *status_text_time(int64_t seconds, char out[STATUS_TEXT_TIME_SIZE])
 
     if (!seconds || !localtime_r(&time, &day) ||
         !strftime(out, STATUS_TEXT_TIME_SIZE, "%Y-%m-%d %H:%M", &day))
-        strcpy(out, "-");
+        memcpy(out, "-", sizeof "-");
     return out;
 }
 
@@ -117,7 +117,7 @@ static void add(struct sentence *sentence, const char *format, ...)
     va_list arguments;
 
     if (length && length + 2 < sentence->size) {
-        strcpy(sentence->text + length, "; ");
+        memcpy(sentence->text + length, "; ", sizeof "; ");
         length += 2;
     }
     va_start(arguments, format);

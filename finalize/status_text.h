@@ -46,7 +46,7 @@ void status_text_append_person(struct buffer *out, const struct report_recording
 /* A recording by itself: the lines before its files, one file, the lines behind them. */
 void status_text_append_title(struct buffer *out, const struct report_recording *recording,
                               const struct status_text_style *style);
-void status_text_append_file(struct buffer *out, const struct journal_view_file *file,
+void status_text_append_file(struct buffer *out, const struct journal_view_file *view,
                              const struct status_text_style *style);
 void status_text_append_rest(struct buffer *out, const struct report_recording *recording,
                              const struct status_text_style *style);

@@ -70,6 +70,15 @@ bool watcher_lock_take(const struct settings *settings, const char *parent, int 
     return true;
 }
 
+bool watcher_lock_is_at(const struct settings *settings, const char *parent, int fd)
+{
+    char path[JOURNAL_PLACE_SIZE + 16];
+    struct stat there, ours;
+
+    return place(settings, parent, false, path) && !lstat(path, &there) && !fstat(fd, &ours) &&
+           there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+}
+
 bool watcher_lock_is_held(const struct settings *settings, const char *parent)
 {
     char path[JOURNAL_PLACE_SIZE + 16];

@@ -18,6 +18,10 @@
 bool watcher_lock_take(const struct settings *settings, const char *parent, int *ret_fd,
                        struct error *err) __attribute__((warn_unused_result));
 
+/* True while the lock that `fd` holds is the one of `parent`: not when that directory, or the
+ * journal's, was made anew since. */
+bool watcher_lock_is_at(const struct settings *settings, const char *parent, int fd);
+
 /* True while a watcher holds it. False also when that can't be told. */
 bool watcher_lock_is_held(const struct settings *settings, const char *parent);
 

@@ -58,7 +58,9 @@ is_uploading() {
 the_progress_of_another_process_is_shown() {
 	local pid
 	make_file "$session/12345_a.mp4" $((24 * MIB))
-	output_file=$case_dir/other start_finalize CONFOMEET_S3_RATE_LIMIT=6MiB "$session"
+	# One part after the other, so that there is time between the first and the last.
+	output_file=$case_dir/other start_finalize CONFOMEET_S3_RATE_LIMIT=4MiB \
+		CONFOMEET_S3_PARALLEL=1 "$session"
 	pid=$!
 	wait_for 20 is_uploading
 	expect_code 75
@@ -157,7 +159,7 @@ what_is_still_written_is_left_alone() {
 # An upload that was cut off, with parts in the bucket.
 cut_off() {
 	make_file "$session/12345_a.mp4" $((24 * MIB))
-	start_finalize CONFOMEET_S3_RATE_LIMIT=6MiB "$session"
+	start_finalize CONFOMEET_S3_RATE_LIMIT=6MiB CONFOMEET_S3_PARALLEL=1 "$session"
 	wait_for 20 has_parts 1
 	kill -KILL "$!"
 	wait "$!" 2>/dev/null || true

@@ -15,6 +15,7 @@
 #include "finalize/notice.h"
 #include "finalize/s3.h"
 #include "finalize/uri.h"
+#include "watcher/sessions.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,6 +387,39 @@ START_TEST(settings_are_loaded_whole_or_not_at_all)
 }
 END_TEST
 
+static struct attempt_result add_sessions(size_t which)
+{
+    static const char *const directories[] = {"/r/c", "/r/a", "/r/b"};
+    struct sessions sessions = {0};
+    struct attempt_result result = {.ok = true};
+    char directory[32];
+
+    (void)which;
+    for (unsigned i = 0; i < 40 && result.ok; i++) { /* more than there is room for at first */
+        size_t before = sessions.count;
+        struct session *session;
+
+        snprintf(directory, sizeof directory, "%s/%u", directories[i % 3], i);
+        session = sessions_get(&sessions, directory);
+        result.ok = session != NULL;
+        if (sessions.count != before + (session != NULL))
+            result = ATTEMPT_WRONG("a session is added whole or not at all");
+        if (session && strcmp(session->directory, directory) != 0)
+            result = ATTEMPT_WRONG("its directory is whole");
+    }
+    for (size_t i = 1; i < sessions.count; i++)
+        if (strcmp(sessions.list[i - 1].directory, sessions.list[i].directory) >= 0)
+            result = ATTEMPT_WRONG("sessions are sorted");
+    sessions_done(&sessions);
+    return result;
+}
+
+START_TEST(sessions_are_added_whole_or_not_at_all)
+{
+    fail_each(add_sessions, 0, 40);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("alloc_failures");
@@ -403,6 +437,7 @@ int main(void)
     tcase_add_loop_test(cases, credentials_are_never_let_out, 0, 5);
     tcase_add_test(cases, a_notice_is_built_whole_or_not_at_all);
     tcase_add_loop_test(cases, a_notice_is_not_taken_for_accepted, 0, 4);
+    tcase_add_test(cases, sessions_are_added_whole_or_not_at_all);
     suite_add_tcase(suite, cases);
     tcase_add_checked_fixture(with_file, write_file, remove_file);
     tcase_add_test(with_file, a_file_of_settings_is_read_whole_or_not_at_all);

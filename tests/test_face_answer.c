@@ -37,7 +37,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    static const char *const names[] = {"journal.db", "journal.db-wal", "journal.db-shm", ""};
+    static const char *const names[] = {"journal.db", "journal.db-wal", "journal.db-shm",
+                                        "journal.db-reserve", ""};
     char name[256];
 
     buffer_done(&reply.body);

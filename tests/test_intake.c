@@ -492,6 +492,172 @@ START_TEST(everybody_s_directory_is_refused)
 }
 END_TEST
 
+/* ---- a file that is still being written -------------------------------------------------------
+ */
+
+/* The row of MEDIA as it is brought up to date; false when it is not usable. */
+static bool note_growing(struct journal_file *ret_file)
+{
+    struct intake intake = {.settings = &settings,
+                            .journal = journal,
+                            .recording = recording,
+                            .row = &row,
+                            .rng = &rng,
+                            .remark = on_remark};
+    struct recording_found found = {.path = MEDIA, .media = true};
+    bool usable = false;
+    int fd;
+
+    ck_assert(recording_open_file(recording, MEDIA, &fd, &found.identity, &err));
+    close(fd);
+    ck_assert_msg(intake_growing(&intake, &found, ret_file, &usable, &err), "%s", err.text);
+    return usable;
+}
+
+static void append_media(const void *bytes, size_t length)
+{
+    int fd = open(in_session(MEDIA), O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    ck_assert_int_eq(write(fd, bytes, length), (ssize_t)length);
+    close(fd);
+}
+
+START_TEST(a_file_that_grows_keeps_its_row_and_its_mark)
+{
+    struct journal_file first, second;
+
+    make_file(MEDIA, cut_off_mp4, sizeof cut_off_mp4 - 1);
+    ck_assert(note_growing(&first));
+    ck_assert_int_gt(first.id, 0);
+    ck_assert_uint_eq(first.object_bytes, sizeof cut_off_mp4 - 1);
+    ck_assert(!first.incomplete); /* what is in it is not looked at */
+    append_media("more", 4);
+    ck_assert(note_growing(&second));
+    ck_assert_int_eq(second.id, first.id);
+    ck_assert_str_eq(second.mark, first.mark);
+    ck_assert_uint_eq(second.object_bytes, first.object_bytes + 4);
+    ck_assert_uint_eq(row_of(MEDIA).object_bytes, first.object_bytes + 4);
+}
+END_TEST
+
+START_TEST(once_it_has_ended_it_is_looked_into_even_if_nothing_was_added)
+{
+    struct journal_file file;
+
+    make_media();
+    ck_assert(note_growing(&file));
+    file.phase = JOURNAL_PHASE_OPEN;
+    strcpy(file.upload_id, "u1");
+    save(&file);
+    run();
+    file = row_of(MEDIA);
+    ck_assert(!file.incomplete);
+    ck_assert_int_eq(file.phase, JOURNAL_PHASE_OPEN); /* the upload goes on */
+    ck_assert_str_eq(file.upload_id, "u1");
+    ck_assert_int_gt(file.identity.mtime_ns, 0);
+}
+END_TEST
+
+START_TEST(a_file_that_turns_out_to_be_cut_off_begins_anew)
+{
+    struct journal_file before, after;
+
+    make_file(MEDIA, cut_off_mp4, sizeof cut_off_mp4 - 1);
+    ck_assert(note_growing(&before));
+    before.phase = JOURNAL_PHASE_OPEN;
+    strcpy(before.upload_id, "u1");
+    save(&before);
+    run();
+    after = row_of(MEDIA);
+    ck_assert(after.incomplete);
+    ck_assert_int_eq(after.phase, JOURNAL_PHASE_ABORTING); /* it was said to be whole */
+    ck_assert_str_eq(after.upload_id, "u1");
+    ck_assert_str_ne(after.mark, before.mark);
+    ck_assert_ptr_nonnull(strstr(remarks, "the recording was cut off"));
+}
+END_TEST
+
+START_TEST(a_file_whose_upload_was_not_begun_is_just_marked)
+{
+    struct journal_file before;
+
+    make_file(MEDIA, cut_off_mp4, sizeof cut_off_mp4 - 1);
+    ck_assert(note_growing(&before));
+    run();
+    ck_assert(row_of(MEDIA).incomplete);
+    ck_assert_int_eq(row_of(MEDIA).phase, JOURNAL_PHASE_NONE);
+    ck_assert_str_eq(row_of(MEDIA).mark, before.mark);
+}
+END_TEST
+
+static const struct unusable {
+    enum journal_file_state state;
+    enum journal_phase phase;
+    bool usable;
+} unusables[] = {
+    {JOURNAL_FILE_PENDING, JOURNAL_PHASE_NONE, true},
+    {JOURNAL_FILE_PENDING, JOURNAL_PHASE_CREATING, true},
+    {JOURNAL_FILE_PENDING, JOURNAL_PHASE_OPEN, true},
+    {JOURNAL_FILE_PENDING, JOURNAL_PHASE_PUTTING, false},
+    {JOURNAL_FILE_PENDING, JOURNAL_PHASE_COMPLETING, false},
+    {JOURNAL_FILE_PENDING, JOURNAL_PHASE_ABORTING, false},
+    {JOURNAL_FILE_UPLOADED, JOURNAL_PHASE_NONE, false},
+    {JOURNAL_FILE_SAFE, JOURNAL_PHASE_NONE, false},
+    {JOURNAL_FILE_GONE, JOURNAL_PHASE_NONE, false},
+    {JOURNAL_FILE_WITHHELD, JOURNAL_PHASE_NONE, false},
+};
+
+START_TEST(what_was_finished_once_is_left_to_the_finalizer)
+{
+    struct journal_file before, after;
+
+    make_media();
+    ck_assert(note_growing(&before));
+    before.state = unusables[_i].state;
+    before.phase = unusables[_i].phase;
+    save(&before);
+    append_media("more", 4);
+    ck_assert_int_eq(note_growing(&after), unusables[_i].usable);
+    ck_assert_uint_eq(row_of(MEDIA).object_bytes,
+                      before.object_bytes + (unusables[_i].usable ? 4 : 0));
+}
+END_TEST
+
+START_TEST(another_file_and_one_that_shrank_are_left_to_the_finalizer)
+{
+    struct journal_file before, after;
+    char other[512];
+
+    make_media();
+    ck_assert(note_growing(&before));
+    if (_i) {
+        make_file("other", whole_mp4, sizeof whole_mp4 - 1);
+        snprintf(other, sizeof other, "%s", in_session("other"));
+        ck_assert_int_eq(rename(other, in_session(MEDIA)), 0);
+    } else {
+        make_file(MEDIA, cut_off_mp4, sizeof cut_off_mp4 - 1);
+    }
+    ck_assert(!note_growing(&after));
+    ck_assert_uint_eq(row_of(MEDIA).object_bytes, before.object_bytes);
+    ck_assert_uint_eq(row_of(MEDIA).identity.inode, before.identity.inode);
+}
+END_TEST
+
+START_TEST(a_file_that_was_gone_and_is_there_again_is_uploaded_after_all)
+{
+    struct journal_file file;
+
+    make_media();
+    run();
+    file = row_of(MEDIA);
+    file.state = JOURNAL_FILE_GONE;
+    save(&file);
+    ck_assert_uint_eq(run().pending_bytes, sizeof whole_mp4 - 1);
+    ck_assert_int_eq(row_of(MEDIA).state, JOURNAL_FILE_PENDING);
+    ck_assert_int_eq(row_of(MEDIA).notice, JOURNAL_NOTICE_DUE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("intake");
@@ -518,6 +684,13 @@ int main(void)
     tcase_add_test(cases, links_are_passed_over_with_a_remark);
     tcase_add_test(cases, the_first_media_file_is_the_main_one);
     tcase_add_test(cases, a_run_that_fails_leaves_the_journal_as_it_was);
+    tcase_add_test(cases, a_file_that_grows_keeps_its_row_and_its_mark);
+    tcase_add_test(cases, once_it_has_ended_it_is_looked_into_even_if_nothing_was_added);
+    tcase_add_test(cases, a_file_that_turns_out_to_be_cut_off_begins_anew);
+    tcase_add_test(cases, a_file_whose_upload_was_not_begun_is_just_marked);
+    tcase_add_loop_test(cases, what_was_finished_once_is_left_to_the_finalizer, 0, 10);
+    tcase_add_loop_test(cases, another_file_and_one_that_shrank_are_left_to_the_finalizer, 0, 2);
+    tcase_add_test(cases, a_file_that_was_gone_and_is_there_again_is_uploaded_after_all);
     tcase_add_test(cases, counting_touches_nothing);
     tcase_add_test(cases, a_directory_of_session_directories_is_refused);
     tcase_add_test(cases, nested_files_alone_do_not_make_it_one);

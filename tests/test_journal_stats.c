@@ -24,11 +24,11 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    static const char *const names[] = {"", "-wal", "-shm"};
+    static const char *const names[] = {"", "-wal", "-shm", "-reserve"};
     char name[160];
 
     journal_close(journal);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         snprintf(name, sizeof name, "%s%s", path, names[i]);
         unlink(name);
     }

@@ -51,6 +51,7 @@ static struct under_way under_way[MAX_UNDER_WAY];
 static unsigned under_way_count;
 static unsigned under_way_most; /* requests at once, at any time */
 static bool ended;
+static bool growing; /* the file is still being written */
 static bool shuffle; /* replies come in any order */
 /* Called after each reply of the bucket, before the upload hears it. */
 static void (*after_call)(enum s3_operation operation, unsigned count);
@@ -96,7 +97,7 @@ static void begin(size_t size)
     now_ms = 5000;
     now = 1700000000;
     read_errno = 0;
-    changed = ended = shuffle = false;
+    changed = ended = shuffle = growing = false;
     after_call = NULL;
     under_way_count = under_way_most = 0;
     buffer_init(&reports, 100000);
@@ -128,6 +129,7 @@ static void open_upload(void)
                                      .base_key = KEY,
                                      .content_type = "video/mp4",
                                      .session_id = "abc",
+                                     .growing = growing,
                                      .unchanged = on_unchanged,
                                      .report = on_report};
 
@@ -1706,6 +1708,178 @@ static void add_files_that_change(Suite *suite)
     suite_add_tcase(suite, cases);
 }
 
+/* ---- a file that grows ------------------------------------------------------------------------
+ */
+
+/* It has so many of its bytes by now. One run of the watcher, to its end. */
+static const struct error *run_growing(size_t size)
+{
+    const struct error *error;
+
+    file.object_bytes = size;
+    growing = true;
+    error = run();
+    growing = false;
+    load_row();
+    return error;
+}
+
+static const struct error *run_finished(void)
+{
+    file.object_bytes = content_size;
+    return run();
+}
+
+/* "2,3": the parts that the upload under way holds. */
+static const char *held_parts(void)
+{
+    static char text[128];
+    struct fake_upload *open = fake_find_upload(&bucket, file.upload_id);
+
+    text[0] = 0;
+    for (unsigned i = 0; open && i < FAKE_PARTS; i++)
+        if (open->parts[i].there)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%u", text[0] ? "," : "",
+                     i + 1);
+    return text;
+}
+
+START_TEST(while_a_file_grows_its_whole_parts_are_sent_and_the_upload_stays_open)
+{
+    begin(6500);
+    assert_ok(run_growing(3500));
+    ck_assert_str_eq(held_parts(), "2,3");
+    ck_assert_int_eq(file.state, JOURNAL_FILE_PENDING);
+    ck_assert_int_eq(file.phase, JOURNAL_PHASE_OPEN);
+    ck_assert_uint_eq(calls(S3_COMPLETE_UPLOAD), 0);
+    assert_ok(run_growing(5000));
+    ck_assert_str_eq(held_parts(), "2,3,4,5");
+    ck_assert_uint_eq(calls(S3_CREATE_UPLOAD), 1);
+    ck_assert_uint_eq(calls(S3_UPLOAD_PART), 4);
+    ck_assert_uint_eq(calls(S3_HEAD_OBJECT), 1); /* nothing is looked at again meanwhile */
+    assert_ok(run_finished());
+    assert_uploaded();
+    ck_assert_uint_eq(calls(S3_UPLOAD_PART), 7);
+    finish();
+}
+END_TEST
+
+START_TEST(a_file_that_is_small_yet_is_not_put_while_it_grows)
+{
+    begin(2500);
+    assert_ok(run_growing(500));
+    ck_assert_uint_eq(calls(S3_PUT_OBJECT), 0);
+    ck_assert_uint_eq(calls(S3_UPLOAD_PART), 0);
+    assert_ok(run_finished());
+    assert_uploaded();
+    finish();
+}
+END_TEST
+
+START_TEST(bytes_that_change_when_it_ends_are_found)
+{
+    begin(5500);
+    assert_ok(run_growing(5000));
+    content[2300] ^= 1;
+    content[100] ^= 1;
+    ck_assert_int_eq(pwrite(fd, content, content_size, 0), (ssize_t)content_size);
+    assert_ok(run_finished());
+    assert_uploaded();
+    ck_assert_uint_eq(calls(S3_UPLOAD_PART), 4 + 3); /* the third again, the first, the tail */
+    finish();
+}
+END_TEST
+
+START_TEST(an_upload_that_vanished_while_the_file_grows_is_begun_anew)
+{
+    begin(5500);
+    assert_ok(run_growing(3000));
+    fake_find_upload(&bucket, file.upload_id)->open = false;
+    assert_ok(run_growing(4000));
+    ck_assert_str_eq(held_parts(), "2,3,4");
+    ck_assert_uint_eq(calls(S3_CREATE_UPLOAD), 2);
+    assert_ok(run_finished());
+    assert_uploaded();
+    finish();
+}
+END_TEST
+
+START_TEST(an_upload_that_vanished_after_the_last_part_is_begun_anew_at_the_end)
+{
+    begin(5500);
+    assert_ok(run_growing(5400));
+    fake_find_upload(&bucket, file.upload_id)->open = false;
+    assert_ok(run_growing(5450)); /* nothing to send: nothing is noticed */
+    ck_assert_uint_eq(calls(S3_CREATE_UPLOAD), 1);
+    assert_ok(run_finished());
+    assert_uploaded();
+    finish();
+}
+END_TEST
+
+START_TEST(a_key_that_is_taken_gets_a_suffix_while_the_file_grows)
+{
+    begin(5500);
+    put_somebody_else_s(KEY);
+    assert_ok(run_growing(3000));
+    ck_assert_str_eq(file.key, SECOND_KEY);
+    ck_assert_str_eq(held_parts(), "2,3");
+    assert_ok(run_finished());
+    assert_uploaded();
+    finish();
+}
+END_TEST
+
+START_TEST(a_key_that_is_taken_while_the_file_grows_is_left_alone)
+{
+    begin(5500);
+    assert_ok(run_growing(3000));
+    put_somebody_else_s(KEY);
+    assert_ok(run_growing(4000));
+    ck_assert_str_eq(file.key, KEY);
+    assert_ok(run_finished());
+    assert_uploaded();
+    ck_assert_str_eq(file.key, SECOND_KEY);
+    finish();
+}
+END_TEST
+
+START_TEST(a_refused_part_is_said_while_the_file_grows)
+{
+    const struct error *error;
+
+    begin(5500);
+    answer(S3_UPLOAD_PART, 1, 1, S3_REFUSED, "AccessDenied");
+    error = run_growing(3000);
+    ck_assert_ptr_nonnull(error);
+    ck_assert_int_eq(error->kind, ERROR_PERMANENT);
+    assert_ok(run_growing(3000));
+    assert_ok(run_finished());
+    assert_uploaded();
+    finish();
+}
+END_TEST
+
+/* The watcher is killed after so many events, twice, and then the finalizer does its work. */
+START_TEST(killed_at_any_instant_while_the_file_grows_all_ends_well)
+{
+    for (unsigned events = 0; events < 40; events++) {
+        begin(5500);
+        for (size_t size = 3000; size <= 4000; size += 1000) {
+            file.object_bytes = size;
+            growing = true;
+            open_upload();
+            drive_for(events);
+            kill_upload(_i);
+            growing = false;
+        }
+        assert_ok(run_finished());
+        assert_uploaded();
+        finish();
+    }
+}
+END_TEST
+
 static void add_going_on(Suite *suite)
 {
     TCase *cases = tcase_create("going on");
@@ -1717,6 +1891,15 @@ static void add_going_on(Suite *suite)
     tcase_add_test(
         cases, parts_whose_acknowledgement_was_lost_are_sent_again_when_their_etag_says_nothing);
     tcase_add_test(cases, a_listing_of_several_pages_is_read_to_its_end);
+    tcase_add_test(cases, while_a_file_grows_its_whole_parts_are_sent_and_the_upload_stays_open);
+    tcase_add_test(cases, a_file_that_is_small_yet_is_not_put_while_it_grows);
+    tcase_add_test(cases, bytes_that_change_when_it_ends_are_found);
+    tcase_add_test(cases, an_upload_that_vanished_while_the_file_grows_is_begun_anew);
+    tcase_add_test(cases, an_upload_that_vanished_after_the_last_part_is_begun_anew_at_the_end);
+    tcase_add_test(cases, a_key_that_is_taken_gets_a_suffix_while_the_file_grows);
+    tcase_add_test(cases, a_key_that_is_taken_while_the_file_grows_is_left_alone);
+    tcase_add_test(cases, a_refused_part_is_said_while_the_file_grows);
+    tcase_add_loop_test(cases, killed_at_any_instant_while_the_file_grows_all_ends_well, 0, 2);
     tcase_add_loop_test(cases, it_goes_on_from_every_phase, 0, 7);
     tcase_add_loop_test(cases, killed_at_any_instant_it_is_finished_by_the_next_run, 0, 2);
     tcase_add_loop_test(

@@ -1,5 +1,7 @@
 #include "finalize/upload_parts.h"
 
+#include "finalize/part.h"
+
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -359,6 +361,102 @@ START_TEST(however_many_may_be_sent_at_once_the_slots_have_a_ceiling)
 }
 END_TEST
 
+/* ---- a file that grows ------------------------------------------------------------------------
+ */
+
+static void grow_to(uint64_t size)
+{
+    parts.growing = true;
+    file.object_bytes = size;
+    upload_parts_begin(&parts, 2);
+}
+
+/* Reads, sends and acknowledges this part. */
+static void send_part(unsigned number)
+{
+    unsigned slot = expect_read(number, HASHER_WANTS_SHA256);
+
+    ck_assert_uint_eq(step.read.length, BASE);
+    give_bytes(slot, 'a');
+    give_reply(expect_request(number, 0), S3_DONE, "", 0);
+}
+
+static void expect_all_held(void)
+{
+    ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_NONE);
+    ck_assert_int_eq(parts.state, UPLOAD_PARTS_ALL_HELD);
+}
+
+START_TEST(of_a_file_that_grows_neither_the_first_part_nor_the_tail_is_read)
+{
+    grow_to(4 * BASE - 1);
+    send_part(2);
+    send_part(3);
+    expect_all_held();
+    ck_assert_uint_eq(parts.bytes_held, 2 * BASE);
+}
+END_TEST
+
+START_TEST(a_part_that_ends_with_the_file_is_whole)
+{
+    grow_to(3 * BASE);
+    send_part(2);
+    send_part(3);
+    expect_all_held();
+}
+END_TEST
+
+START_TEST(of_a_file_that_has_no_whole_part_but_the_first_nothing_is_read)
+{
+    static const uint64_t SIZES[] = {0, 1, BASE, BASE + 1, 2 * BASE - 1};
+
+    grow_to(SIZES[_i]);
+    expect_all_held();
+    ck_assert_uint_eq(parts.bytes_held, 0);
+}
+END_TEST
+
+START_TEST(parts_that_are_held_are_not_read_again_while_the_file_grows)
+{
+    grow_to(3 * BASE);
+    hold(2, BASE, 'a');
+    send_part(3);
+    expect_all_held();
+    ck_assert_uint_eq(parts.bytes_kept, BASE);
+    grow_to(4 * BASE + 7);
+    send_part(4);
+    expect_all_held();
+    ck_assert_uint_eq(parts.bytes_kept, 2 * BASE);
+}
+END_TEST
+
+START_TEST(all_of_them_are_compared_once_it_has_ended)
+{
+    grow_to(3 * BASE);
+    send_part(2);
+    send_part(3);
+    expect_all_held();
+    parts.growing = false;
+    upload_parts_begin(&parts, 2);
+    expect_read(1, HASHER_WANTS_SHA256);
+    expect_read(2, 0);
+    expect_read(3, 0);
+}
+END_TEST
+
+START_TEST(beyond_ten_thousand_parts_a_growing_file_has_no_more)
+{
+    grow_to(part_capacity(BASE) + 1000 * BASE);
+    parts.next_number = PART_MAX_NUMBER;
+    ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_READ);
+    ck_assert_uint_eq(step.read.offset + step.read.length, part_capacity(BASE));
+    give_bytes(step.slot, 'a');
+    ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_REQUEST);
+    give_reply(step.slot, S3_DONE, "", 0);
+    expect_all_held();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("upload_parts");
@@ -386,6 +484,13 @@ int main(void)
     tcase_add_test(cases, a_file_that_ends_too_early_has_changed);
     tcase_add_test(cases, a_file_that_cannot_be_read_fails_with_the_reason);
     tcase_add_test(cases, however_many_may_be_sent_at_once_the_slots_have_a_ceiling);
+    tcase_add_test(cases, of_a_file_that_grows_neither_the_first_part_nor_the_tail_is_read);
+    tcase_add_test(cases, a_part_that_ends_with_the_file_is_whole);
+    tcase_add_loop_test(cases, of_a_file_that_has_no_whole_part_but_the_first_nothing_is_read, 0,
+                        5);
+    tcase_add_test(cases, parts_that_are_held_are_not_read_again_while_the_file_grows);
+    tcase_add_test(cases, all_of_them_are_compared_once_it_has_ended);
+    tcase_add_test(cases, beyond_ten_thousand_parts_a_growing_file_has_no_more);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

@@ -17,6 +17,7 @@
 
 #define READ_ROWS_EVERY_S    2 /* while the journal is being written to */
 #define LOOK_AFTER_TROUBLE_S 60
+#define SEND_PARTS_EVERY_S   2 /* of one session: whatever it is that a worker can't send */
 #define HOUSEKEEPING_EVERY_S 600
 #define MOST_FINALIZERS      2u
 #define MOST_SENDERS         1u
@@ -139,7 +140,10 @@ static void take_row(struct dispatch *dispatch, const struct journal_recording *
     bool planned =
         row->state == JOURNAL_RECORDING_WAITING || row->state == JOURNAL_RECORDING_FAILED;
 
-    look_soon(dispatch, row->directory, planned && row->next_try_at > now ? row->next_try_at : now);
+    if (planned && !schedule_is_due(dispatch->settings, row->next_try_at, now))
+        look_soon(dispatch, row->directory, row->next_try_at);
+    else
+        look_soon(dispatch, row->directory, now);
     note_failed_run(dispatch, row, now);
 }
 
@@ -250,7 +254,7 @@ static void send_worker(struct dispatch *dispatch, struct session *session, enum
     struct error failure = ERROR_INIT;
 
     session->look_at = 0;
-    if (session->not_before > now) {
+    if (session->not_before > now && session->failed_kind == kind) {
         session->look_at = session->not_before;
     } else if (!is_room_for(dispatch, kind)) {
         session->waits_for_worker = true;
@@ -298,6 +302,17 @@ static void note_existence(struct session *session, const struct policy_facts *f
     }
 }
 
+/* A change whose time has not come yet counts from when it was first seen. */
+static void note_change(struct session *session, struct policy_facts *facts, int64_t now)
+{
+    if (facts->ahead != session->ahead || session->ahead_since > now) {
+        session->ahead = facts->ahead;
+        session->ahead_since = now;
+    }
+    if (facts->ahead && session->ahead_since > facts->changed_at)
+        facts->changed_at = session->ahead_since;
+}
+
 /* Returns false when there is no reason to keep an eye on it any more. */
 static bool look_at(struct dispatch *dispatch, struct session *session, int64_t now)
 {
@@ -321,6 +336,7 @@ static bool look_at(struct dispatch *dispatch, struct session *session, int64_t 
     if (!facts.exists && session->handed_over &&
         !journal_take_over(dispatch->journal, session->directory, &failure))
         say_trouble(dispatch, &failure);
+    note_change(session, &facts, now);
     facts.gone_since = session->gone_since;
     decision = policy_decide(dispatch->settings, &facts, now);
     act(dispatch, session, &decision, now);
@@ -341,7 +357,8 @@ static void look_at_due(struct dispatch *dispatch, int64_t now)
 
 /* ---- workers that have ended ----------------------------------------------------------------- */
 
-static void wake_waiting(struct dispatch *dispatch, int64_t now)
+/* True when some were woken. */
+static bool wake_waiting(struct dispatch *dispatch, int64_t now)
 {
     unsigned woken = 0;
 
@@ -354,6 +371,15 @@ static void wake_waiting(struct dispatch *dispatch, int64_t now)
         session->look_at = now;
         woken++;
     }
+    return woken > 0;
+}
+
+/* Those that were woken may have had nothing to do for a worker any more. */
+static bool is_anybody_at_work(const struct dispatch *dispatch)
+{
+    return worker_count(&dispatch->workers, WORKER_SEND_PARTS) ||
+           worker_count(&dispatch->workers, WORKER_FINALIZE) ||
+           worker_count(&dispatch->workers, WORKER_GIVE_UP);
 }
 
 static void servers_are_back(struct dispatch *dispatch, int64_t now)
@@ -392,8 +418,12 @@ static void take_end(struct dispatch *dispatch, const struct worker *worker, int
     if (!session)
         return;
     session->working = false;
-    session->look_at = now;
-    session->failures = exit_code == EXPLAIN_EXIT_OK || planned ? 0 : session->failures + 1;
+    session->look_at = worker->kind == WORKER_SEND_PARTS ? now + SEND_PARTS_EVERY_S : now;
+    if (exit_code == EXPLAIN_EXIT_OK || planned)
+        session->failures = 0;
+    else
+        session->failures = session->failed_kind == worker->kind ? session->failures + 1 : 1;
+    session->failed_kind = worker->kind;
     session->not_before =
         session->failures ? schedule_next_try(dispatch->settings, session->failures,
                                               exit_code != EXPLAIN_EXIT_LATER && exit_code < 128,
@@ -417,7 +447,7 @@ static void collect_workers(struct dispatch *dispatch, int64_t now)
         else if (worker.kind != WORKER_HOUSEKEEPING)
             take_end(dispatch, &worker, exit_code, now);
         free(worker.subject);
-        wake_waiting(dispatch, now);
+        (void)wake_waiting(dispatch, now);
     }
 }
 
@@ -435,7 +465,7 @@ static void start_plain(struct dispatch *dispatch, enum worker_kind kind)
 
 static void do_chores(struct dispatch *dispatch, int64_t now)
 {
-    if (dispatch->outage.probe_at && dispatch->outage.probe_at <= now) {
+    if (outage_probe_is_due(&dispatch->outage, now)) {
         dispatch->outage.probe_at = 0; /* planned again when it has ended */
         start_plain(dispatch, WORKER_PROBE);
     }
@@ -494,6 +524,8 @@ int64_t dispatch_run(struct dispatch *dispatch, int64_t now)
         (now >= dispatch->rows_read_at + READ_ROWS_EVERY_S || now < dispatch->rows_read_at))
         read_journal(dispatch, now);
     look_at_due(dispatch, now);
+    while (dispatch->journal && !is_anybody_at_work(dispatch) && wake_waiting(dispatch, now))
+        look_at_due(dispatch, now);
     do_chores(dispatch, now);
     next = earlier(sessions_next_look(&dispatch->sessions), dispatch->outage.probe_at);
     next = earlier(dispatch->housekeeping_at, next);

@@ -2,6 +2,7 @@
 
 #include "finalize/live.h"
 #include "finalize/recording.h"
+#include "finalize/schedule.h"
 #include "watcher/writer.h"
 
 #include <errno.h>
@@ -14,13 +15,16 @@ struct look {
     struct recording *recording;
     int64_t recording_id; /* 0: the journal doesn't know it */
     bool new_media;       /* that the journal does not know as safe */
+    int64_t now;
     struct policy_facts *facts;
 };
 
-static void note_change(struct policy_facts *facts, int64_t at)
+static void note_change(struct policy_facts *facts, int64_t at, int64_t now)
 {
-    if (at > facts->changed_at)
-        facts->changed_at = at;
+    int64_t *latest = at > now ? &facts->ahead : &facts->changed_at;
+
+    if (at > *latest)
+        *latest = at;
 }
 
 /* Somebody who is seen to write outweighs files that nobody writes to. */
@@ -57,7 +61,7 @@ static bool on_file(void *context, const struct recording_found *found, struct e
     int fd;
 
     look->facts->has_media |= found->media;
-    note_change(look->facts, found->identity.mtime_ns / 1000000000);
+    note_change(look->facts, found->identity.mtime_ns / 1000000000, look->now);
     if (recording_open_file(look->recording, found->path, &fd, &identity, &vanished)) {
         note_writer(look->facts, writer_of(fd));
         close(fd);
@@ -100,18 +104,18 @@ static bool look_inside(struct look *look, const char *directory, struct error *
     return ok;
 }
 
-static bool is_due(const struct policy_facts *facts, int64_t now)
+static bool is_due(const struct settings *settings, const struct policy_facts *facts, int64_t now)
 {
     return !facts->known || facts->handed_over || facts->state == JOURNAL_RECORDING_WORKING ||
            facts->state == JOURNAL_RECORDING_RECORDING || facts->state == JOURNAL_RECORDING_DONE ||
-           facts->next_try_at <= now;
+           schedule_is_due(settings, facts->next_try_at, now);
 }
 
 bool facts_gather(const struct settings *settings, struct journal *journal, const char *directory,
                   int64_t now, struct policy_facts *facts, struct error *err)
 {
     struct journal_recording row;
-    struct look look = {.settings = settings, .journal = journal, .facts = facts};
+    struct look look = {.settings = settings, .journal = journal, .now = now, .facts = facts};
     struct stat status;
 
     if (!journal_find_recording(journal, directory, &row, &facts->known, err))
@@ -124,13 +128,11 @@ bool facts_gather(const struct settings *settings, struct journal *journal, cons
             return true;
     }
     facts->exists = !lstat(directory, &status) && S_ISDIR(status.st_mode);
-    if (!facts->exists || !is_due(facts, now))
+    if (!facts->exists || !is_due(settings, facts, now))
         return true;
-    note_change(facts, status.st_mtim.tv_sec);
+    note_change(facts, status.st_mtim.tv_sec, now);
     if (!look_inside(&look, directory, err))
         return false;
-    if (facts->changed_at > now)
-        facts->changed_at = now; /* a clock was set back: quiet from now on */
     if (facts->known && facts->state == JOURNAL_RECORDING_DONE && look.new_media) {
         facts->state = JOURNAL_RECORDING_RECORDING; /* somebody put something into it since */
         facts->has_parts = false;                   /* its row is for the finalizer to begin anew */

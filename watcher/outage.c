@@ -31,6 +31,11 @@ void outage_run_failed(struct outage *outage, const struct settings *settings, i
     plan_probe(outage, settings, now, rng);
 }
 
+bool outage_probe_is_due(const struct outage *outage, int64_t now)
+{
+    return outage->probe_at && (outage->probe_at <= now || outage->probe_at > now + OUTAGE_MOST_S);
+}
+
 bool outage_probe_succeeded(struct outage *outage)
 {
     bool was_gone = outage->confirmed;

@@ -29,6 +29,9 @@ void outage_run_succeeded(struct outage *outage);
 void outage_run_failed(struct outage *outage, const struct settings *settings, int64_t now,
                        struct rng *rng);
 
+/* Also when it is further away than it may be: the clock was set back. */
+bool outage_probe_is_due(const struct outage *outage, int64_t now);
+
 /* True when what waits is to be tried at once: the servers were gone, and answer again. */
 bool outage_probe_succeeded(struct outage *outage);
 void outage_probe_failed(struct outage *outage, const struct settings *settings, int64_t now,

@@ -1,5 +1,7 @@
 #include "watcher/policy.h"
 
+#include "finalize/schedule.h"
+
 #define LOOK_WHILE_WRITTEN_S 2  /* a part takes many seconds to be written */
 #define LOOK_WHILE_LOCKED_S  5  /* a lock whose holder was killed goes without a sign */
 #define LOOK_FOR_WRITER_S    30 /* one that keeps a finished recording open */
@@ -25,7 +27,8 @@ static struct policy_decision decide_vanished(const struct policy_facts *facts, 
 }
 
 /* Its meeting has ended, as far as the journal knows. */
-static struct policy_decision decide_ended(const struct policy_facts *facts, int64_t now)
+static struct policy_decision decide_ended(const struct settings *settings,
+                                           const struct policy_facts *facts, int64_t now)
 {
     bool working = facts->state == JOURNAL_RECORDING_WORKING;
 
@@ -33,9 +36,17 @@ static struct policy_decision decide_ended(const struct policy_facts *facts, int
         return nothing_until(now + LOOK_WHILE_LOCKED_S);
     if (facts->writer == POLICY_WRITER_THERE)
         return nothing_until(now + LOOK_FOR_WRITER_S);
-    if (!working && facts->next_try_at > now)
+    if (!working && !schedule_is_due(settings, facts->next_try_at, now))
         return nothing_until(facts->next_try_at);
     return finalize(working ? "whoever worked on it was stopped" : "its next try is due");
+}
+
+/* Jibri said that its meeting has ended; whoever still writes all the same is let finish. */
+static struct policy_decision decide_handed_over(const struct policy_facts *facts, int64_t now)
+{
+    if (facts->locked || facts->writer == POLICY_WRITER_THERE)
+        return nothing_until(now + LOOK_WHILE_WRITTEN_S);
+    return finalize("handed over");
 }
 
 /* Nobody has said that its meeting has ended. */
@@ -67,8 +78,8 @@ struct policy_decision policy_decide(const struct settings *settings,
     if (!facts->exists)
         return decide_vanished(facts, now);
     if (facts->handed_over)
-        return facts->locked ? nothing_until(now + LOOK_WHILE_WRITTEN_S) : finalize("handed over");
+        return decide_handed_over(facts, now);
     if (!facts->known || facts->state == JOURNAL_RECORDING_RECORDING)
         return decide_recording(settings, facts, now);
-    return decide_ended(facts, now);
+    return decide_ended(settings, facts, now);
 }

@@ -30,7 +30,9 @@ struct policy_facts {
     bool locked;    /* somebody works on it */
     bool has_parts; /* finished parts that the bucket does not hold */
     enum policy_writer writer;
-    int64_t changed_at; /* when something last changed in it */
+    int64_t changed_at; /* when something last changed in it, by now */
+    int64_t ahead;      /* the latest change whose time has not come yet: a clock was set back, or
+                           differs; 0: none. For the caller to make sense of. */
     int64_t gone_since; /* when it was first seen not to exist */
 };
 

@@ -6,7 +6,7 @@
 #ifndef WATCHER_SESSIONS_H
 #define WATCHER_SESSIONS_H
 
-#include "finalize/error.h"
+#include "watcher/worker.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,10 +15,13 @@
 struct session {
     char *directory;        /* absolute */
     int64_t look_at;        /* 0: when something happens */
-    int64_t not_before;     /* no worker is started before: the last one failed */
+    int64_t not_before;     /* no worker of `failed_kind` is started before: the last one failed */
     int64_t gone_since;     /* 0: it is there */
+    int64_t ahead;          /* its latest change whose time has not come yet; 0: none */
+    int64_t ahead_since;    /* when that change was first seen */
     int64_t row_updated_at; /* of its row in the journal, when that was seen last */
-    unsigned failures;      /* in a row, of workers that left nothing in the journal */
+    enum worker_kind failed_kind;
+    unsigned failures; /* in a row, of workers of that kind that left nothing in the journal */
     bool handed_over;
     bool waits_for_worker; /* something is to be done, but all workers are busy */
     bool working;          /* a worker of ours is at it */

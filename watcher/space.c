@@ -21,6 +21,22 @@ static void warn(const char *recordings_dir, uint64_t free_bytes, uint64_t full_
              time_text, free_text);
 }
 
+enum space_news space_take(struct space *space, uint64_t free_bytes, uint64_t warning_ms,
+                           uint64_t now_ms, uint64_t *ret_full_in_s)
+{
+    bool was_warned = space->warned;
+
+    disk_trend_add(&space->trend, now_ms, free_bytes);
+    space->warned = warning_ms && disk_trend_full_in(&space->trend, ret_full_in_s) &&
+                    *ret_full_in_s <= warning_ms / 1000;
+    if (!space->warned)
+        return was_warned ? SPACE_IS_FINE : SPACE_SAME;
+    if (was_warned && now_ms - space->warned_at_ms < SAY_AGAIN_MS)
+        return SPACE_SAME;
+    space->warned_at_ms = now_ms;
+    return SPACE_FILLS;
+}
+
 void space_look(struct space *space, const char *recordings_dir, uint64_t warning_ms,
                 uint64_t now_ms)
 {
@@ -31,16 +47,14 @@ void space_look(struct space *space, const char *recordings_dir, uint64_t warnin
     if (statvfs(recordings_dir, &status))
         return;
     free_bytes = (uint64_t)status.f_bavail * status.f_frsize;
-    disk_trend_add(&space->trend, now_ms, free_bytes);
-    if (!disk_trend_full_in(&space->trend, &full_in_s) || full_in_s > warning_ms / 1000) {
-        if (space->warned)
-            log_line(SETTINGS_LOG_INFO, fields, "the recordings disk does not fill up any more");
-        space->warned = false;
-        return;
+    switch (space_take(space, free_bytes, warning_ms, now_ms, &full_in_s)) {
+    case SPACE_SAME:
+        break;
+    case SPACE_FILLS:
+        warn(recordings_dir, free_bytes, full_in_s);
+        break;
+    case SPACE_IS_FINE:
+        log_line(SETTINGS_LOG_INFO, fields, "the recordings disk does not fill up any more");
+        break;
     }
-    if (space->warned && now_ms - space->warned_at_ms < SAY_AGAIN_MS)
-        return;
-    space->warned = true;
-    space->warned_at_ms = now_ms;
-    warn(recordings_dir, free_bytes, full_in_s);
 }

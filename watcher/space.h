@@ -16,6 +16,16 @@ struct space {
     uint64_t warned_at_ms;
 };
 
+enum space_news {
+    SPACE_SAME,
+    SPACE_FILLS,  /* it will be full in *ret_full_in_s: to be said */
+    SPACE_IS_FINE /* again, after it was said to fill */
+};
+
+/* What is new now that `free_bytes` are free; as space_look(), which says it. */
+enum space_news space_take(struct space *space, uint64_t free_bytes, uint64_t warning_ms,
+                           uint64_t now_ms, uint64_t *ret_full_in_s);
+
 /*
  * Looks how much is free where `recordings_dir` is, and logs a warning when it will be full within
  * `warning_ms` (0: never) at the rate of the last minutes: when that begins, and every hour while

@@ -214,6 +214,20 @@ static bool take_lock(struct watcher *watcher)
     return false;
 }
 
+/* When the directory was made anew, or another file system was mounted: the lock is taken there. */
+static void keep_lock(struct watcher *watcher)
+{
+    const struct settings *settings = &watcher->settings;
+    struct error ignored = ERROR_INIT; /* tried again soon */
+    int fd = -1;
+
+    if (watcher_lock_is_at(settings, watcher->recordings_dir, watcher->lock_fd) ||
+        !watcher_lock_take(settings, watcher->recordings_dir, &fd, &ignored) || fd < 0)
+        return;
+    close(watcher->lock_fd);
+    watcher->lock_fd = fd;
+}
+
 static void begin_to_watch(struct watcher *watcher)
 {
     char journal_dir[JOURNAL_PLACE_SIZE];
@@ -264,8 +278,10 @@ static void take_news(struct watcher *watcher, int64_t now)
     }
     if (news.journal)
         dispatch_note_journal(&watcher->dispatch);
-    if (news.all)
+    if (news.all) {
+        keep_lock(watcher);
         dispatch_note_all(&watcher->dispatch, now);
+    }
 }
 
 static void look_around(struct watcher *watcher, int64_t now)
@@ -274,6 +290,7 @@ static void look_around(struct watcher *watcher, int64_t now)
 
     if (now_ms - watcher->looked_everywhere_ms >= LOOK_EVERYWHERE_MS) {
         watcher->looked_everywhere_ms = now_ms;
+        keep_lock(watcher);
         dispatch_note_all(&watcher->dispatch, now);
     }
     if (now_ms - watcher->looked_at_space_ms >= LOOK_AT_SPACE_MS) {

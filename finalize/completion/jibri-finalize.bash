@@ -46,7 +46,7 @@ _jibri_finalize() {
 
 	case $command in
 	'') words="$commands --config --help --version" names=directories ;;
-	status) words='--failed --watch --json --state --since --all --help' names=ids ;;
+	status) words='--failed --watch --json --prometheus --state --since --all --help' names=ids ;;
 	retry) words='--all --meeting-id --notify-only --help' names=ids ;;
 	abandon) words='--reason --yes --help' names=ids ;;
 	wait) words='--timeout --help' ;;

@@ -1,0 +1,84 @@
+#include "finalize/turn.h"
+
+#include "finalize/journal_schedule.h"
+#include "finalize/loop.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct journal *journal;
+static struct turn turn;
+static struct error err;
+
+static void set_up(void)
+{
+    turn = (struct turn){0};
+    ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
+}
+
+static void tear_down(void)
+{
+    journal_close(journal);
+}
+
+START_TEST(nobody_waits_as_long_as_nobody_says_so)
+{
+    ck_assert(!turn_is_wanted(&turn, journal, "/r/a"));
+    ck_assert(journal_claim(journal, "/r/b", 7, time(NULL), &err));
+    turn.look_again_ms = 0;
+    ck_assert(!turn_is_wanted(&turn, journal, "/r/a"));
+}
+END_TEST
+
+START_TEST(whoever_waits_is_seen_within_a_fraction_of_a_second)
+{
+    uint64_t began_ms = loop_now_ms();
+
+    ck_assert(!turn_is_wanted(&turn, journal, "/r/a"));
+    ck_assert_uint_ge(turn.look_again_ms, began_ms + 100); /* not all the time, either */
+    ck_assert_uint_le(turn.look_again_ms, loop_now_ms() + 500);
+    ck_assert(journal_claim(journal, "/r/a", 7, time(NULL), &err));
+    while (!turn_is_wanted(&turn, journal, "/r/a")) {
+        ck_assert_uint_lt(loop_now_ms(), began_ms + 20000);
+        usleep(10000);
+    }
+}
+END_TEST
+
+START_TEST(once_wanted_it_stays_so)
+{
+    ck_assert(journal_claim(journal, "/r/a", 7, time(NULL), &err));
+    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
+    ck_assert(journal_unclaim(journal, "/r/a", 7, &err));
+    turn.look_again_ms = 0;
+    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
+}
+END_TEST
+
+START_TEST(what_was_handed_over_wants_the_lock_too)
+{
+    ck_assert(journal_hand_over(journal, "/r/a", 1, &err));
+    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("turn");
+    TCase *cases = tcase_create("turn");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_test(cases, nobody_waits_as_long_as_nobody_says_so);
+    tcase_add_test(cases, whoever_waits_is_seen_within_a_fraction_of_a_second);
+    tcase_add_test(cases, once_wanted_it_stays_so);
+    tcase_add_test(cases, what_was_handed_over_wants_the_lock_too);
+    suite_add_tcase(suite, cases);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
