@@ -530,6 +530,8 @@ headline "a stand-in of $base"
 make_debian
 make_tpl
 make_base
+# Layers of earlier builds, some gigabytes a day; those of the last days are what makes a build quick.
+pod image prune -f --filter until=72h >/dev/null 2>&1 || true
 headline "building Dockerfile.jibri on it"
 build_image -t "$image"
 headline "the image"
