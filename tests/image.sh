@@ -329,8 +329,7 @@ an_id_is_made_that_every_process_sees() {
 }
 
 the_settings_are_for_jibris_user_alone() {
-	local owner=root:jibri
-	[ "$release" = bullseye ] || owner=s6:s6
+	local owner=$user:$user
 	same file "640 $owner" "$(in_container whole stat -c '%a %U:%G' /run/jibri-finalize/finalize.env)"
 	same directory "750 $owner" "$(in_container whole stat -c '%a %U:%G' /run/jibri-finalize)"
 	same journal "700 $user" "$(in_container whole stat -c '%a %U' "$recordings/.jibri-finalize")"
@@ -531,6 +530,8 @@ headline "a stand-in of $base"
 make_debian
 make_tpl
 make_base
+# Layers of earlier builds, some gigabytes a day; those of the last days are what makes a build quick.
+pod image prune -f --filter until=72h >/dev/null 2>&1 || true
 headline "building Dockerfile.jibri on it"
 build_image -t "$image"
 headline "the image"
