@@ -86,12 +86,16 @@ step() {
 
 # ---- the stand-in of the base image --------------------------------------------------------------
 
+# This machine's own.
+# shellcheck disable=SC2016  # expanded by apt-get
+mirror=$(apt-get indextargets --format '$(SITE)' | grep '/debian$' | head -n 1)
+
 make_debian() {
-	local tar=$cache/$release.tar mirror=http://deb.debian.org
+	local tar=$cache/$release.tar
 	[ ! -s "$tar" ] || return 0
 	step mmdebstrap --variant=minbase --include=ca-certificates,s6,execline,procps --format=tar "$release" \
-		"$tar.part" "deb $mirror/debian $release main" "deb $mirror/debian $release-updates main" \
-		"deb $mirror/debian-security $release-security main"
+		"$tar.part" "deb $mirror $release main" "deb $mirror $release-updates main" \
+		"deb $mirror-security $release-security main"
 	mv "$tar.part" "$tar"
 }
 
@@ -116,7 +120,7 @@ make_tree() {
 	fill jibri.conf /defaults/jibri.conf 0644
 	fill jibri /usr/local/bin/jibri-stand-in 0755
 	# Lists of others, one of a suite that is gone: an apt-get update with them fails.
-	echo "deb http://deb.debian.org/debian $release-gone main" >"$tree/etc/apt/sources.list.d/backports.list"
+	echo "deb $mirror $release-gone main" >"$tree/etc/apt/sources.list.d/backports.list"
 	echo "deb https://127.0.0.1:9/jitsi stable/" >"$tree/etc/apt/sources.list.d/jitsi.list"
 	if [ "$release" = bullseye ]; then
 		mkdir -p "$tree"/etc/{services.d/40-jibri,jitsi/jibri}

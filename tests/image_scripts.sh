@@ -254,6 +254,43 @@ an_unknown_layout_ends_the_build() {
 
 # ---- config/ -------------------------------------------------------------------------------------
 
+apt_lists() {
+	set_up
+	mkdir -p "$root"/etc/apt/sources.list.d
+	echo "VERSION_CODENAME=$1" >"$root/etc/os-release"
+}
+apt_conf() { APT_CONF_ROOT=$root sh "$top/config/image/apt-conf" "$root/apt.conf" "$@"; }
+
+packages_come_from_the_bases_own_debian_lists_alone() {
+	apt_lists bullseye
+	printf '%s\n' 'deb http://m/debian bullseye main' 'deb http://m/debian/ bullseye-updates main contrib' \
+		'deb [arch=amd64] http://s/debian-security bullseye-security main' \
+		'# deb http://m/debian bullseye main' 'deb http://elsewhere/packages bullseye main' >"$root/etc/apt/sources.list"
+	echo 'deb http://m/debian bullseye-backports main' >"$root/etc/apt/sources.list.d/backports.list"
+	echo 'deb https://elsewhere/jitsi stable/' >"$root/etc/apt/sources.list.d/jitsi.list"
+	apt_conf
+	same list 'deb http://m/debian bullseye main
+deb http://m/debian bullseye-updates main
+deb http://s/debian-security bullseye-security main' "$(cat "$root/apt.conf.list")"
+
+	apt_lists trixie
+	printf '%s\n' 'Types: deb' 'URIs: http://m/debian' 'Suites: trixie trixie-updates trixie-backports' '' 'Types: deb' \
+		'URIs: http://s/debian-security' 'Suites: trixie-security' >"$root/etc/apt/sources.list.d/debian.sources"
+	apt_conf
+	same list 'deb http://m/debian trixie main
+deb http://m/debian trixie-updates main
+deb http://s/debian-security trixie-security main' "$(cat "$root/apt.conf.list")"
+	apt_conf http://n/debian
+	has "$(cat "$root/apt.conf.list")" '^deb http://n/debian-security trixie-security main$'
+}
+
+a_base_without_debian_lists_ends_the_build() {
+	local said
+	apt_lists bookworm
+	if said=$(apt_conf 2>&1); then return 1; fi
+	has "$said" 'names no mirror of Debian bookworm: build with --build-arg DEBIAN_MIRROR='
+}
+
 the_image_says_the_projects_version() {
 	local version
 	version=$(sed -n 's/^ *VERSION \([0-9.]*\)$/\1/p' "$top/CMakeLists.txt")
@@ -271,6 +308,8 @@ run a_journal_elsewhere_gets_its_directory
 run s6_overlay_1_has_the_watcher_started_before_the_other_services
 run both_generations_and_the_one_between_get_their_files
 run an_unknown_layout_ends_the_build
+run packages_come_from_the_bases_own_debian_lists_alone
+run a_base_without_debian_lists_ends_the_build
 run the_image_says_the_projects_version
 echo "$((count - failures)) ok, $failures not ok"
 [ "$failures" = 0 ]
