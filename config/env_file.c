@@ -1,24 +1,16 @@
 #include "config/env_file.h"
 
+#include "config/small_file.h"
+
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define WHITE_SPACE " \t\r\v\f"
 
 static const char no_memory[] = "there is not enough memory to read it";
-
-/* The text of a file; wiped when it is done with. */
-struct content {
-    char *bytes; /* NUL-terminated */
-    size_t length;
-};
 
 /* One line of the file: what it assigns, in place. */
 struct assignment {
@@ -43,51 +35,11 @@ static bool report(char *problem, size_t problem_size, const char *path, unsigne
     return false;
 }
 
-static void content_done(struct content *content)
+static const char *read_content(const char *path, struct small_file *content)
 {
-    if (content->bytes)
-        explicit_bzero(content->bytes, content->length);
-    free(content->bytes);
-}
-
-/* Reads from `fd` until its end; NULL, or the reason why that did not work. */
-static const char *read_to_end(int fd, struct content *content)
-{
-    size_t room = ENV_FILE_MAX_BYTES + 1;
-    content->bytes = malloc(room + 1);
-    if (!content->bytes)
-        return no_memory;
-    while (content->length < room) {
-        ssize_t count = read(fd, content->bytes + content->length, room - content->length);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return strerror(errno);
-        if (count == 0)
-            break;
-        content->length += (size_t)count;
-    }
-    if (content->length > ENV_FILE_MAX_BYTES)
-        return "it is larger than 256 KiB";
-    content->bytes[content->length] = '\0';
-    return NULL;
-}
-
-static const char *read_content(const char *path, struct content *content)
-{
-    /* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return strerror(errno);
-    struct stat status;
-    const char *reason;
-    if (fstat(fd, &status) != 0)
-        reason = strerror(errno);
-    else if (!S_ISREG(status.st_mode))
-        reason = "it is not a regular file";
-    else
-        reason = read_to_end(fd, content);
-    close(fd);
+    const char *reason = small_file_read(path, ENV_FILE_MAX_BYTES, content);
+    if (!reason && content->length > ENV_FILE_MAX_BYTES)
+        reason = "it is larger than 256 KiB";
     return reason;
 }
 
@@ -181,7 +133,7 @@ static char *join(const struct assignment *assignment)
     return line;
 }
 
-static size_t count_lines(const struct content *content)
+static size_t count_lines(const struct small_file *content)
 {
     size_t count = 1;
     for (size_t i = 0; i < content->length; i++)
@@ -190,7 +142,8 @@ static size_t count_lines(const struct content *content)
 }
 
 /* NULL, or what is wrong, with the number of the line (0: none) in *ret_line. */
-static const char *parse_content(struct content *content, struct env_file *file, unsigned *ret_line)
+static const char *parse_content(struct small_file *content, struct env_file *file,
+                                 unsigned *ret_line)
 {
     static const char byte_order_mark[] = "\xef\xbb\xbf";
     char *line = content->bytes;
@@ -226,13 +179,13 @@ static const char *parse_content(struct content *content, struct env_file *file,
 bool env_file_read(const char *path, struct env_file *ret_file, char *ret_problem,
                    size_t problem_size)
 {
-    struct content content = {.bytes = NULL};
+    struct small_file content;
     struct env_file file = {.lines = NULL};
     unsigned line = 0;
     const char *reason = read_content(path, &content);
     if (!reason)
         reason = parse_content(&content, &file, &line);
-    content_done(&content);
+    small_file_done(&content);
     if (reason) {
         env_file_done(&file);
         return report(ret_problem, problem_size, path, line, reason);

@@ -5,6 +5,7 @@
 #include "config/settings_source.h"
 #include "config/settings_table.h"
 #include "config/settings_values.h"
+#include "config/small_file.h"
 #include "config/units.h"
 
 #include <assert.h>
@@ -18,6 +19,7 @@
 #define MIB             (UINT64_C(1) << 20)
 #define MAX_PART_BYTES  (UINT64_C(5) << 30)
 #define MAX_SHOWN_NAME  80
+#define MAX_SECRET_KIB  16u
 #define MAX_PATH_REPORT 5000
 
 /* What one settings_load() works on. */
@@ -98,32 +100,101 @@ static void report_wrong(struct loader *loader, const struct settings_row *row,
                  settings_value_quote(found->text, quoted, sizeof(quoted)), found->where, expected);
 }
 
-static void load_row(struct loader *loader, const struct settings_row *row)
+/* Where there is no such file, its name may be the secret itself, in the wrong place: not shown. */
+static void report_secret_file(struct loader *loader, const struct settings_row *row,
+                               const struct settings_found *found, const char *reason)
 {
-    struct settings_found found = {.name = row->name, .text = row->default_text};
-    bool is_set = settings_source_find(&loader->source, row, &found);
-    bool *wrong = &loader->is_wrong[row - settings_table];
-    if (!is_set && row->required) {
-        char expected[SETTINGS_EXPECTED_BYTES];
-        *wrong = true;
-        /* It may well stand in the file that could not be read. */
-        if (loader->is_source_complete)
-            add_line(loader, &loader->problems.errors, "%s is not set: expected %s", row->name,
-                     settings_value_expected(row, expected, sizeof(expected)));
-        return;
+    struct stat status;
+    bool is_there = lstat(found->path, &status) == 0;
+    add_line(loader, &loader->problems.errors, "%s (from %s): cannot read %s: %s", row->file_name,
+             found->where, is_there ? found->path : "the file that it names", reason);
+}
+
+/* Reads the file that holds the row's value, and takes the newlines off its end. False when it
+ * can't be used, which is reported then. */
+static bool read_secret(struct loader *loader, const struct settings_row *row,
+                        const struct settings_found *found, struct small_file *ret_secret)
+{
+    *ret_secret = (struct small_file){.bytes = NULL};
+    if (!settings_check_path(found->path)) {
+        add_line(loader, &loader->problems.errors,
+                 "%s (from %s) cannot be used; its value is not shown: expected the absolute path "
+                 "of a file that holds %s",
+                 row->file_name, found->where, row->name);
+        return false;
     }
-    if (!found.text)
-        return;
-    switch (settings_value_parse(row, found.text, &loader->settings)) {
+    const char *reason = small_file_read(found->path, MAX_SECRET_KIB * 1024, ret_secret);
+    if (!reason) {
+        size_t length = ret_secret->length;
+        while (length > 0 && strchr("\r\n", ret_secret->bytes[length - 1]) &&
+               ret_secret->bytes[length - 1] != '\0')
+            length--;
+        if (length > MAX_SECRET_KIB * 1024)
+            reason = "it is larger than 16 KiB";
+        else if (length == 0)
+            reason = "it is empty";
+        else if (memchr(ret_secret->bytes, '\0', length))
+            reason = "there is a NUL byte in it";
+        else
+            ret_secret->bytes[length] = '\0';
+    }
+    if (reason)
+        report_secret_file(loader, row, found, reason);
+    return !reason;
+}
+
+static void load_text(struct loader *loader, const struct settings_row *row,
+                      const struct settings_found *found)
+{
+    switch (settings_value_parse(row, found->text, &loader->settings)) {
     case SETTINGS_PARSED:
         break;
     case SETTINGS_WRONG:
-        *wrong = true;
-        report_wrong(loader, row, &found);
+        loader->is_wrong[row - settings_table] = true;
+        report_wrong(loader, row, found);
         break;
     case SETTINGS_NO_MEMORY:
         loader->is_out_of_memory = true;
         break;
+    }
+}
+
+static void load_secret(struct loader *loader, const struct settings_row *row,
+                        const struct settings_found *found)
+{
+    struct small_file secret;
+    bool is_usable = read_secret(loader, row, found, &secret);
+    if (is_usable && found->text && strcmp(found->text, secret.bytes) != 0) {
+        is_usable = false;
+        add_line(loader, &loader->problems.errors,
+                 "%s and %s are both set (from %s), to different values: expected one of them",
+                 row->name, row->file_name, found->where);
+    }
+    if (is_usable) {
+        struct settings_found in_file = *found;
+        in_file.text = secret.bytes;
+        load_text(loader, row, &in_file);
+    } else {
+        loader->is_wrong[row - settings_table] = true;
+    }
+    small_file_done(&secret);
+}
+
+static void load_row(struct loader *loader, const struct settings_row *row)
+{
+    struct settings_found found = {.name = row->name, .text = row->default_text};
+    bool is_set = settings_source_find(&loader->source, row, &found);
+    if (!is_set && row->required) {
+        char expected[SETTINGS_EXPECTED_BYTES];
+        loader->is_wrong[row - settings_table] = true;
+        /* It may well stand in the file that could not be read. */
+        if (loader->is_source_complete)
+            add_line(loader, &loader->problems.errors, "%s is not set: expected %s", row->name,
+                     settings_value_expected(row, expected, sizeof(expected)));
+    } else if (found.path) {
+        load_secret(loader, row, &found);
+    } else if (found.text) {
+        load_text(loader, row, &found);
     }
 }
 
@@ -229,6 +300,18 @@ static void read_file(struct loader *loader, const char *path)
     }
 }
 
+static bool finish(struct loader *loader, struct settings *ret_settings,
+                   struct settings_problems *ret_problems)
+{
+    env_file_done(&loader->source.file);
+    if (loader->is_out_of_memory)
+        add_line(loader, &loader->problems.errors,
+                 "there is not enough memory to read the settings");
+    *ret_settings = loader->settings;
+    *ret_problems = loader->problems;
+    return !loader->problems.errors && !loader->is_out_of_memory;
+}
+
 bool settings_load(const char *const *environment, const char *path, struct settings *ret_settings,
                    struct settings_problems *ret_problems)
 {
@@ -245,13 +328,18 @@ bool settings_load(const char *const *environment, const char *path, struct sett
     }
     warn_of_unknown_names(&loader, environment);
     warn_of_unknown_names(&loader, (const char *const *)loader.source.file.lines);
-    env_file_done(&loader.source.file);
-    if (loader.is_out_of_memory)
-        add_line(&loader, &loader.problems.errors,
-                 "there is not enough memory to read the settings");
-    *ret_settings = loader.settings;
-    *ret_problems = loader.problems;
-    return !loader.problems.errors && !loader.is_out_of_memory;
+    return finish(&loader, ret_settings, ret_problems);
+}
+
+bool settings_load_machine(const char *const *environment, const char *path,
+                           struct settings *ret_settings, struct settings_problems *ret_problems)
+{
+    struct loader loader = {.source = {.environment = environment, .path = path}};
+    read_file(&loader, path);
+    for (size_t i = 0; i < settings_table_length; i++)
+        if (settings_table[i].group == SETTINGS_GROUP_MACHINE)
+            load_row(&loader, &settings_table[i]);
+    return finish(&loader, ret_settings, ret_problems);
 }
 
 void settings_done(struct settings *settings)

@@ -3,8 +3,8 @@
  *
  * Parsing, --help, `check`, config/example.env and the README's table all come from that table, so
  * that they cannot drift apart. Where a value comes from: the environment first (an empty variable
- * is an unset one), then a file of NAME=value lines, then the default. Knows nothing of what the
- * settings are used for.
+ * is an unset one), then a file of NAME=value lines, then the default. A secret may also be kept in
+ * a file of its own, which NAME_FILE names. Knows nothing of what the settings are used for.
  */
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
@@ -75,6 +75,10 @@ struct settings {
     uint64_t retry_max_ms;    /* CONFOMEET_RETRY_MAX, 1h (1s..7d) */
     uint64_t orphan_after_ms; /* CONFOMEET_ORPHAN_AFTER, 10min (1s..7d) */
     uint64_t journal_keep_ms; /* CONFOMEET_JOURNAL_KEEP, 30d: SETTINGS_KEEP_… or milliseconds */
+    char *status_listen;      /* CONFOMEET_STATUS_LISTEN, "127.0.0.1:9469": listen.h; or "off" */
+    char *status_token;       /* CONFOMEET_STATUS_TOKEN, secret; NULL: none is asked for */
+    char *webhook_url;        /* CONFOMEET_WEBHOOK_URL, secret (may hold a token); NULL: none */
+    char *webhook_secret;     /* CONFOMEET_WEBHOOK_SECRET, secret; NULL: not signed */
     uint64_t disk_warning_ms; /* CONFOMEET_DISK_WARNING, 4h (0: never; ..30d) */
 };
 
@@ -94,6 +98,15 @@ struct settings_problems {
 bool settings_load(const char *const *environment, const char *path, struct settings *ret_settings,
                    struct settings_problems *ret_problems) __attribute__((warn_unused_result));
 
+/*
+ * As settings_load(), of the settings of this machine alone (the recordings directory, the journal,
+ * the log): for commands that look and ask nothing of bucket or backend, so that what is missing or
+ * wrong there is not in their way. The other fields are not set.
+ */
+bool settings_load_machine(const char *const *environment, const char *path,
+                           struct settings *ret_settings, struct settings_problems *ret_problems)
+    __attribute__((warn_unused_result));
+
 /* Frees everything; secrets are wiped first. */
 void settings_done(struct settings *settings);
 void settings_problems_done(struct settings_problems *problems);
@@ -109,6 +122,8 @@ const char *settings_default_file(void);
 void settings_write_help(FILE *out);     /* for --help: name, type, default, one sentence */
 void settings_write_example(FILE *out);  /* config/example.env, whole */
 void settings_write_markdown(FILE *out); /* the README's table */
+void settings_write_compose(FILE *out);  /* the list of variables in config/jibri.yml */
+void settings_write_template(FILE *out); /* the image's finalize.env, as a Go template for `tpl` */
 void settings_write_man(FILE *out); /* the man page's ENVIRONMENT section, in mdoc or man macros */
 
 /* For `check`: one "NAME=value (from the environment|a file|default)" line for each setting;

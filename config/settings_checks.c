@@ -1,5 +1,7 @@
 #include "config/settings_checks.h"
 
+#include "config/listen.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -152,6 +154,13 @@ bool settings_check_client_secret(const char *text)
 bool settings_check_storage_class(const char *text)
 {
     return consists_of(text, UPPER DIGITS "_-", 1, 64);
+}
+
+bool settings_check_listen(const char *text)
+{
+    union listen_address address;
+
+    return strcmp(text, "off") == 0 || listen_read(text, &address);
 }
 
 bool settings_check_token(const char *text)

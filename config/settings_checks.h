@@ -48,6 +48,9 @@ bool settings_check_key_prefix(const char *text);
 /* An absolute path without control characters. */
 bool settings_check_path(const char *text);
 
+/* "off", or what listen.h reads. */
+bool settings_check_listen(const char *text);
+
 /* Printable ASCII without blanks; not empty. */
 bool settings_check_token(const char *text);
 

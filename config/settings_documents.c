@@ -91,6 +91,8 @@ void settings_write_help(FILE *out)
         write_wrapped(out, row->help, sentence_length(row->help), margin, HELP_COLUMN, HELP_WIDTH);
         if (row->alias)
             fprintf(out, "%sWhere it is not set, %s is read.\n", margin, row->alias);
+        if (row->file_name)
+            fprintf(out, "%sOr in a file: %s names it.\n", margin, row->file_name);
     }
 }
 
@@ -108,6 +110,8 @@ static void write_example_row(FILE *out, const struct settings_row *row)
     write_comment(out, describe(row, description, sizeof(description)));
     if (row->alias)
         fprintf(out, "# Where it is not set, %s is read.\n", row->alias);
+    if (row->file_name)
+        fprintf(out, "# Or in a file: %s names it.\n", row->file_name);
     bool shows_default = row->default_text && !row->in_example;
     if (row->example && !row->in_example) {
         snprintf(description, sizeof(description), "For example: %s", row->example);
@@ -133,6 +137,55 @@ void settings_write_example(FILE *out)
         if (begins_group(i))
             fprintf(out, "\n# ---- %s ----\n", settings_table_group_title(settings_table[i].group));
         write_example_row(out, &settings_table[i]);
+    }
+}
+
+static void write_compose_variable(FILE *out, const char *name)
+{
+    if (name)
+        fprintf(out, "      - %s\n", name);
+}
+
+void settings_write_compose(FILE *out)
+{
+    static const char margin[] = "      # ";
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        char description[2 * FORM_BYTES];
+        if (begins_group(i))
+            fprintf(out, "%s---- %s ----\n", margin, settings_table_group_title(row->group));
+        fputs(margin, out);
+        write_wrapped(out, row->help, sentence_length(row->help), margin, strlen(margin),
+                      HELP_WIDTH);
+        fputs(margin, out);
+        describe(row, description, sizeof(description));
+        write_wrapped(out, description, strlen(description), margin, strlen(margin), HELP_WIDTH);
+        write_compose_variable(out, row->name);
+        write_compose_variable(out, row->alias);
+        write_compose_variable(out, row->file_name);
+    }
+}
+
+/* A variable that is set becomes a line, in double quotes as env_file.h reads them. */
+static void write_template_variable(FILE *out, const char *name)
+{
+    if (name)
+        fprintf(out,
+                "{{ with .Env.%s -}}\n"
+                "%s=\"{{ . | replace \"\\\\\" \"\\\\\\\\\" | replace \"\\\"\" \"\\\\\\\"\" | "
+                "replace \"\\n\" \"\\\\n\" }}\"\n"
+                "{{ end -}}\n",
+                name, name);
+}
+
+void settings_write_template(FILE *out)
+{
+    fputs("# The settings that this container was started with; made anew at every start.\n", out);
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        write_template_variable(out, row->name);
+        write_template_variable(out, row->alias);
+        write_template_variable(out, row->file_name);
     }
 }
 
@@ -175,6 +228,8 @@ void settings_write_markdown(FILE *out)
         write_cell(out, row->help);
         if (row->alias)
             fprintf(out, " Where it is not set, `%s` is read.", row->alias);
+        if (row->file_name)
+            fprintf(out, " Or in a file: `%s` names it.", row->file_name);
         fputs(" |\n", out);
     }
 }
@@ -226,6 +281,8 @@ void settings_write_man(FILE *out)
         write_man_text(out, row->help);
         if (row->alias)
             fprintf(out, "Where it is not set,\n.Ev %s\nis read.\n", row->alias);
+        if (row->file_name)
+            fprintf(out, "Or in a file:\n.Ev %s\nnames it.\n", row->file_name);
         char in_brackets[sizeof(description) + 2];
         snprintf(in_brackets, sizeof(in_brackets), "(%s)",
                  describe(row, description, sizeof(description)));

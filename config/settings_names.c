@@ -18,7 +18,9 @@ static bool is_same(const char *name, size_t length, const char *other)
 bool settings_name_is_known(const char *name, size_t length)
 {
     for (size_t i = 0; i < settings_table_length; i++) {
-        if (is_same(name, length, settings_table[i].name))
+        const struct settings_row *row = &settings_table[i];
+        if (is_same(name, length, row->name) ||
+            (row->file_name && is_same(name, length, row->file_name)))
             return true;
     }
     return is_same(name, length, backends_own);
@@ -53,8 +55,12 @@ const char *settings_name_nearest(const char *name, size_t length)
     const char *nearest = NULL;
     size_t least = SIZE_MAX;
     length = min_of(length, MAX_COMPARED_BYTES);
-    for (size_t i = 0; i < settings_table_length; i++) {
-        const char *known = settings_table[i].name;
+    /* Each row's name, then its file_name, where there is one. */
+    for (size_t i = 0; i < 2 * settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i / 2];
+        const char *known = i % 2 == 0 ? row->name : row->file_name;
+        if (!known)
+            continue;
         size_t distance =
             edit_distance(name, length, known, min_of(strlen(known), MAX_COMPARED_BYTES));
         if (distance < least) {

@@ -14,24 +14,36 @@ static const char *environment_get(const char *const *environment, const char *n
     return NULL;
 }
 
-static bool find_name(const struct settings_source *source, const char *name,
-                      struct settings_found *ret_found)
+static const char *get(const struct settings_source *source, const char *where, const char *name)
 {
-    const char *text = environment_get(source->environment, name);
-    const char *where = from_environment;
-    if (!text || *text == '\0') {
-        text = env_file_get(&source->file, name);
-        where = source->path;
+    const char *text = !name                       ? NULL
+                       : where == from_environment ? environment_get(source->environment, name)
+                                                   : env_file_get(&source->file, name);
+    return text && *text != '\0' ? text : NULL;
+}
+
+static bool find_names(const struct settings_source *source, const char *name,
+                       const char *file_name, struct settings_found *ret_found)
+{
+    const char *const places[] = {from_environment, source->path};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        struct settings_found found = {.name = name,
+                                       .text = get(source, places[i], name),
+                                       .path = get(source, places[i], file_name),
+                                       .where = places[i]};
+        if (!found.text && !found.path)
+            continue;
+        if (!found.text)
+            found.name = file_name;
+        *ret_found = found;
+        return true;
     }
-    if (!text || *text == '\0')
-        return false;
-    *ret_found = (struct settings_found){.name = name, .text = text, .where = where};
-    return true;
+    return false;
 }
 
 bool settings_source_find(const struct settings_source *source, const struct settings_row *row,
                           struct settings_found *ret_found)
 {
-    return find_name(source, row->name, ret_found) ||
-           (row->alias && find_name(source, row->alias, ret_found));
+    return find_names(source, row->name, row->file_name, ret_found) ||
+           (row->alias && find_names(source, row->alias, NULL, ret_found));
 }

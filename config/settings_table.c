@@ -84,6 +84,7 @@ const struct settings_row settings_table[] = {
         .required = true,
         .in_example = true,
         .secret = true,
+        .file_name = "CONFOMEET_S3_CLIENT_SECRET_FILE",
         .help = "The secret of the access key.",
     },
     {
@@ -252,6 +253,7 @@ const struct settings_row settings_table[] = {
                     "socks5 or socks5h",
         .example = "http://proxy.example.org:3128",
         .secret = true,
+        .file_name = "CONFOMEET_PROXY_FILE",
         .help = "The proxy that requests go through.",
     },
     /* the backend */
@@ -291,6 +293,7 @@ const struct settings_row settings_table[] = {
         .expected = "printable ASCII without blanks",
         .example = "put-the-token-here",
         .secret = true,
+        .file_name = "CONFOMEET_BACKEND_TOKEN_FILE",
         .help = "A token that is sent to the backend, as Authorization: Bearer.",
     },
     {
@@ -460,6 +463,59 @@ const struct settings_row settings_table[] = {
         .max = 30 * DAY,
         .help = "The watcher warns when the recordings disk will be full within this time at the "
                 "current rate; 0 is never.",
+    },
+    {
+        .name = "CONFOMEET_STATUS_LISTEN",
+        .group = SETTINGS_GROUP_WATCHER,
+        .offset = FIELD(status_listen),
+        .default_text = "127.0.0.1:9469",
+        .check = settings_check_listen,
+        .form = "address or off",
+        .expected = "off, or an address and a port as 127.0.0.1:9469 or [::1]:9469",
+        .example = "0.0.0.0:9469",
+        .help = "Where the watcher answers over HTTP: status page, JSON, metrics, health; off is "
+                "nowhere. Beyond 127.0.0.1, set CONFOMEET_STATUS_TOKEN as well.",
+    },
+    {
+        .name = "CONFOMEET_STATUS_TOKEN",
+        .group = SETTINGS_GROUP_WATCHER,
+        .offset = FIELD(status_token),
+        .unset_text = "none",
+        .check = settings_check_token,
+        .form = "text",
+        .expected = "printable ASCII without blanks",
+        .example = "put-the-token-here",
+        .secret = true,
+        .file_name = "CONFOMEET_STATUS_TOKEN_FILE",
+        .help = "A token that the watcher asks for, as Authorization: Bearer, before it shows "
+                "recordings or metrics.",
+    },
+    {
+        .name = "CONFOMEET_WEBHOOK_URL",
+        .group = SETTINGS_GROUP_WATCHER,
+        .offset = FIELD(webhook_url),
+        .unset_text = "none",
+        .check = settings_check_url,
+        .form = "URL",
+        .expected = "a URL as https://host/path, without user name, query and fragment",
+        .example = "https://example.org/jibri-events",
+        .secret = true,
+        .file_name = "CONFOMEET_WEBHOOK_URL_FILE",
+        .help = "An address that is told, as JSON by POST, when a recording was uploaded, failed "
+                "or recovered.",
+    },
+    {
+        .name = "CONFOMEET_WEBHOOK_SECRET",
+        .group = SETTINGS_GROUP_WATCHER,
+        .offset = FIELD(webhook_secret),
+        .unset_text = "not signed",
+        .check = settings_check_token,
+        .form = "text",
+        .expected = "printable ASCII without blanks",
+        .example = "put-the-secret-here",
+        .secret = true,
+        .file_name = "CONFOMEET_WEBHOOK_SECRET_FILE",
+        .help = "What these events are signed with (HMAC-SHA256).",
     },
 };
 

@@ -53,6 +53,7 @@ struct settings_row {
     bool required;               /* has to be set */
     bool in_example;             /* stands in example.env without a comment sign, with `example` */
     bool secret;                 /* never shown, wiped */
+    const char *file_name;       /* of a secret: NAME_FILE, which names a file that holds it */
     const char *help;            /* one or two sentences; the first one stands by itself */
 };
 

@@ -113,8 +113,9 @@ static void say_failure(const struct log_field *fields, bool watched, const stru
 static void say_result(const struct command *command, const char *directory, bool ok,
                        const struct finalizer_summary *summary, const struct error *err)
 {
-    char bytes[32], took[32], left[64] = "";
-    const struct log_field fields[] = {{"directory", directory}, {0}};
+    char bytes[32], took[32], left[64] = "", sent[32];
+    const struct log_field fields[] = {
+        {"directory", directory}, {"sent", number(summary->bytes_sent, sent, sizeof sent)}, {0}};
 
     units_format_size(summary->bytes_safe, bytes, sizeof bytes);
     units_format_duration(loop_now_ms() - command->started_ms, took, sizeof took);
@@ -143,8 +144,9 @@ static bool on_stop_requested(void *context)
     return program_stop_requested(&command->stop);
 }
 
-int command_finalize(const struct settings *settings, const char *directory,
-                     enum command_finalize_caller caller)
+static int call(const struct settings *settings, const char *directory,
+                enum command_finalize_caller caller, const struct command_finalize_wishes *wishes,
+                bool *ret_stopped)
 {
     struct command command = {.started_ms = loop_now_ms()};
     bool by_jibri = caller == COMMAND_FINALIZE_JIBRI;
@@ -153,6 +155,9 @@ int command_finalize(const struct settings *settings, const char *directory,
                                             by_jibri ? settings->finalize_wait_ms : UINT64_MAX,
                                         .may_hand_over = by_jibri,
                                         .gives_way = caller == COMMAND_FINALIZE_WATCHER,
+                                        .retries_abandoned = wishes->retries_abandoned,
+                                        .notify_only = wishes->notify_only,
+                                        .meeting_id = wishes->meeting_id,
                                         .stop_requested = on_stop_requested,
                                         .event = on_event,
                                         .progress = on_progress,
@@ -166,6 +171,22 @@ int command_finalize(const struct settings *settings, const char *directory,
     ok = finalizer_run(&options, directory, &summary, &err);
     progress_end(&command.progress);
     say_result(&command, directory, ok, &summary, &err);
+    *ret_stopped = program_stop_requested(&command.stop);
     program_stop_close(&command.stop);
     return (int)explain_exit_code(&err);
+}
+
+int command_finalize(const struct settings *settings, const char *directory,
+                     enum command_finalize_caller caller)
+{
+    const struct command_finalize_wishes none = {0};
+    bool stopped;
+
+    return call(settings, directory, caller, &none, &stopped);
+}
+
+int command_finalize_again(const struct settings *settings, const char *directory,
+                           const struct command_finalize_wishes *wishes, bool *ret_stopped)
+{
+    return call(settings, directory, COMMAND_FINALIZE_OPERATOR, wishes, ret_stopped);
 }

@@ -1,6 +1,7 @@
 #include "finalize/delivery.h"
 
 #include "finalize/file_name.h"
+#include "finalize/journal_outbox.h"
 #include "finalize/key.h"
 #include "finalize/metadata.h"
 #include "finalize/notice.h"
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define NOTICE_SLOT (UPLOAD_PARTS_MAX_SLOTS + 1)
+#define DIGEST_SLOT (UPLOAD_PARTS_MAX_SLOTS + 2)
 
 struct delivery {
     struct delivery_options options;
@@ -26,8 +28,11 @@ struct delivery {
     char base_key[S3_MAX_KEY_BYTES + 1];
     struct upload *upload;                            /* NULL once it is over */
     struct s3_call calls[UPLOAD_PARTS_MAX_SLOTS + 1]; /* under way, by slot */
+    uint64_t started_ms[UPLOAD_PARTS_MAX_SLOTS + 1];  /* since when they are */
     bool ended;
     struct error error;
+
+    bool digest_due, digest_under_way;
 
     bool notice_under_way;
     unsigned notice_tries;
@@ -130,6 +135,7 @@ static bool open_upload(struct delivery *delivery, struct error *err)
         .journal = delivery->options.journal,
         .file = &delivery->file,
         .rng = delivery->options.rng,
+        .stats = delivery->options.stats,
         .fd = delivery->upload_fd,
         .base_key = delivery->base_key,
         .content_type = file_name_content_type(file_name_of(delivery->file.path)),
@@ -141,6 +147,21 @@ static bool open_upload(struct delivery *delivery, struct error *err)
     };
 
     return upload_open(&options, &delivery->upload, err);
+}
+
+/* The content of a file that is to be uploaded may be another than the one whose digest is known.
+ */
+static bool wants_digest(struct delivery *delivery, struct error *err)
+{
+    char hex[DIGEST_SHA256_HEX] = "";
+
+    if (!delivery->options.digest || delivery->options.growing)
+        return true;
+    if (delivery->file.state != JOURNAL_FILE_PENDING &&
+        !journal_load_digest(delivery->options.journal, delivery->file.id, hex, err))
+        return false;
+    delivery->digest_due = !hex[0];
+    return true;
 }
 
 bool delivery_open(const struct delivery_options *options, const struct journal_file *row,
@@ -162,9 +183,12 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
         goto fail;
     }
     delivery->mtime_ns = identity.mtime_ns;
+    if (!wants_digest(delivery, err) ||
+        ((row->state == JOURNAL_FILE_PENDING || delivery->digest_due) &&
+         !choose_bytes(delivery, err)))
+        goto fail;
     if (row->state == JOURNAL_FILE_PENDING &&
-        (!choose_bytes(delivery, err) || !choose_base_key(delivery, err) ||
-         !open_upload(delivery, err)))
+        (!choose_base_key(delivery, err) || !open_upload(delivery, err)))
         goto fail;
     *ret_delivery = delivery;
     return true;
@@ -226,18 +250,29 @@ static bool build_notice(struct delivery *delivery, int32_t meeting_id,
     return notice_build(delivery->options.settings, &notice, &ret_step->request, err);
 }
 
+/* The name's own comes first: what a person says is for those that have none. */
+static bool find_meeting_id(const struct delivery *delivery, int32_t *ret_meeting_id)
+{
+    if (file_name_meeting_id(file_name_of(delivery->file.path), ret_meeting_id))
+        return true;
+    *ret_meeting_id = delivery->options.meeting_id;
+    return delivery->options.meeting_id > 0;
+}
+
 static bool next_notice_step(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
                              struct delivery_step *ret_step, struct error *err)
 {
     struct error error = ERROR_INIT;
     int32_t meeting_id;
 
+    if (delivery->digest_under_way) /* once the file is safe, nobody may read it any more */
+        return true;
     if (!delivery->file.media || !delivery->options.settings->notice ||
         delivery->file.notice == JOURNAL_NOTICE_ACCEPTED) {
         ret_step->kind = DELIVERY_STEP_END;
         return become_safe(delivery, now, err);
     }
-    if (!file_name_meeting_id(file_name_of(delivery->file.path), &meeting_id)) {
+    if (!find_meeting_id(delivery, &meeting_id)) {
         error_set(
             &error, ERROR_PERMANENT,
             "%s is in the bucket, but its name does not begin with a meeting id and \"_\": the "
@@ -276,6 +311,7 @@ static bool take_notice_reply(struct delivery *delivery, const struct http_reply
 
     delivery->notice_under_way = false;
     notice_read(settings, file_name_of(delivery->file.path), reply, &result);
+    stats_add(delivery->options.stats, STATS_NOTICES, result.outcome, 0, 1);
     switch (result.outcome) {
     case NOTICE_ACCEPTED:
         delivery->file.notice = JOURNAL_NOTICE_ACCEPTED;
@@ -287,6 +323,8 @@ static bool take_notice_reply(struct delivery *delivery, const struct http_reply
         return true;
     case NOTICE_RETRY:
         delivery->notice_tries++;
+        stats_add(delivery->options.stats, STATS_RETRIES, STATS_TARGET_BACKEND,
+                  stats_reason_of(&result.error), 1);
         if (!retry_goes_on(&delivery->notice_streak, delivery->notice_tries, now_ms,
                            settings->s3_retry_for_ms)) {
             end_with(delivery, &result.error);
@@ -309,13 +347,14 @@ static bool take_notice_reply(struct delivery *delivery, const struct http_reply
 
 /* ---- steps and replies ---------------------------------------------------------------------- */
 
-static bool translate(struct delivery *delivery, const struct upload_step *asked, int64_t now,
-                      struct delivery_step *ret_step, struct error *err)
+static bool translate(struct delivery *delivery, const struct upload_step *asked, uint64_t now_ms,
+                      int64_t now, struct delivery_step *ret_step, struct error *err)
 {
     ret_step->slot = asked->slot;
     switch (asked->kind) {
     case UPLOAD_STEP_REQUEST:
         delivery->calls[asked->slot] = asked->call;
+        delivery->started_ms[asked->slot] = now_ms;
         ret_step->kind = DELIVERY_STEP_REQUEST;
         return s3_build(delivery->options.s3, &asked->call, (time_t)now, &ret_step->request, err);
     case UPLOAD_STEP_READ:
@@ -361,17 +400,43 @@ static void leave_upload(struct delivery *delivery)
     delivery->upload = NULL;
 }
 
+static void ask_for_digest(struct delivery *delivery, struct delivery_step *ret_step)
+{
+    delivery->digest_due = false;
+    delivery->digest_under_way = true;
+    ret_step->kind = DELIVERY_STEP_READ;
+    ret_step->read_aside = true;
+    ret_step->read = (struct hasher_job){.fd = delivery->upload_fd,
+                                         .length = delivery->file.object_bytes,
+                                         .wants = HASHER_WANTS_SHA256,
+                                         .owner = delivery,
+                                         .slot = DIGEST_SLOT};
+}
+
+/* Without it an event says less; that is no reason not to upload. */
+static bool take_digest(struct delivery *delivery, const struct hasher_result *result,
+                        struct error *err)
+{
+    delivery->digest_under_way = false;
+    return !result->whole || journal_save_digest(delivery->options.journal, delivery->file.id,
+                                                 result->sha256_hex, err);
+}
+
 bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
                    struct delivery_step *ret_step, struct error *err)
 {
     *ret_step = (struct delivery_step){.kind = DELIVERY_STEP_NONE};
+    if (delivery->digest_due) {
+        ask_for_digest(delivery, ret_step);
+        return true;
+    }
     if (delivery->upload && !delivery->ended) {
         struct upload_step asked;
 
         if (!upload_next(delivery->upload, may_send, now_ms, now, &asked, err))
             return false;
         if (asked.kind != UPLOAD_STEP_END)
-            return translate(delivery, &asked, now, ret_step, err);
+            return translate(delivery, &asked, now_ms, now, ret_step, err);
         leave_upload(delivery);
     }
     if (!delivery->ended)
@@ -383,6 +448,8 @@ bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, in
 bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
                          const struct hasher_result *result, struct error *err)
 {
+    if (slot == DIGEST_SLOT)
+        return take_digest(delivery, result, err);
     return !delivery->upload || upload_take_bytes(delivery->upload, slot, result, err);
 }
 
@@ -407,6 +474,8 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
         return true;
     s3_read(delivery->options.s3, &delivery->calls[slot], reply, (time_t)now, &result);
     *ret_mood = mood_of(result.outcome);
+    stats_count_s3(delivery->options.stats, delivery->calls[slot].operation, &result,
+                   reply->bytes_sent, now_ms - delivery->started_ms[slot], now);
     if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)
         delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
                                 &result.error);

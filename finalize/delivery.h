@@ -15,6 +15,7 @@
 #include "finalize/recording.h"
 #include "finalize/rng.h"
 #include "finalize/s3.h"
+#include "finalize/stats.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,9 +33,12 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     struct recording *recording;
     struct s3 *s3;
     struct rng *rng;
+    struct stats *stats; /* counted in; may be NULL */
+    bool digest;         /* the journal is to have the SHA-256 of the whole object */
     /* A media file of the session, for {meeting} and the date in keys; "" when there is none. */
     const char *main_media_name;
-    bool growing; /* the file is still being written: see upload.h; no notice then */
+    int32_t meeting_id; /* for a name that has none; 0: there is none */
+    bool growing;       /* the file is still being written: see upload.h; no notice then */
     void (*event)(void *context, enum delivery_event event, const struct journal_file *file,
                   const char *sentence, const struct error *error);
     void *context;
@@ -53,6 +57,7 @@ struct delivery_step {
     unsigned slot;
     struct http_request request;
     struct hasher_job read;
+    bool read_aside; /* it is long, and nothing waits for it: other reads may overtake it */
     uint64_t until_ms;
 };
 

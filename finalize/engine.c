@@ -20,6 +20,7 @@ struct active {
 struct engine {
     struct loop *loop;
     struct hasher *hasher;
+    struct hasher *aside; /* for long reads that nothing waits for; NULL until there is one */
     const struct engine_source *source;
     const struct engine_limits *limits;
     struct pace pace;
@@ -69,7 +70,14 @@ static bool start_request(struct engine *engine, struct active *active, struct d
 static bool start_read(struct engine *engine, struct active *active,
                        const struct delivery_step *step, struct error *err)
 {
-    if (!hasher_submit(engine->hasher, &step->read))
+    struct hasher *hasher = engine->hasher;
+
+    if (step->read_aside) {
+        if (!engine->aside && !hasher_open(loop_wake, engine->loop, &engine->aside, err))
+            return false;
+        hasher = engine->aside;
+    }
+    if (!hasher_submit(hasher, &step->read))
         return error_set(err, ERROR_TRANSIENT, "too many reads at once");
     active->reads++;
     return true;
@@ -120,11 +128,11 @@ static bool pump_all(struct engine *engine, struct error *err)
 /* ---- what came of them --------------------------------------------------------------------------
  */
 
-static bool collect_reads(struct engine *engine, struct error *err)
+static bool collect_reads(struct engine *engine, struct hasher *hasher, struct error *err)
 {
     struct hasher_result result;
 
-    while (hasher_collect(engine->hasher, &result)) {
+    while (hasher && hasher_collect(hasher, &result)) {
         struct active *active = find_active(engine, result.owner);
 
         active->reads--;
@@ -204,13 +212,28 @@ static uint64_t next_deadline(const struct engine *engine, uint64_t now_ms)
     return deadline_ms;
 }
 
+/* Takes what came and asks for what is next. The loop sends nothing before it is waited for: the
+ * journal knows of every request by then. */
+static bool take_steps(struct engine *engine, struct error *err)
+{
+    struct journal *journal = engine->source->journal;
+    struct error of_commit = ERROR_INIT;
+    bool ok;
+
+    if (!journal_begin(journal, err))
+        return false;
+    ok = collect_reads(engine, engine->hasher, err) && collect_reads(engine, engine->aside, err) &&
+         collect_replies(engine, err) && take_new(engine, err) && pump_all(engine, err);
+    /* What was written before something failed is true all the same. */
+    return journal_commit(journal, ok ? err : &of_commit) && ok;
+}
+
 static bool turn(struct engine *engine, bool *ret_going, struct error *err)
 {
     uint64_t now_ms, deadline_ms;
     bool closed_some;
 
-    if (!collect_reads(engine, err) || !collect_replies(engine, err) || !take_new(engine, err) ||
-        !pump_all(engine, err))
+    if (!take_steps(engine, err))
         return false;
     closed_some = close_ended(engine);
     report_progress(engine);
@@ -276,7 +299,8 @@ bool engine_run(struct loop *loop, const struct engine_source *source,
     }
     ok = true;
 out:
-    hasher_close(engine.hasher); /* first: it reads the deliveries' files */
+    hasher_close(engine.hasher); /* first: they read the deliveries' files */
+    hasher_close(engine.aside);
     for (unsigned i = 0; i < engine.count; i++) {
         loop_cancel(loop, engine.active[i].delivery);
         delivery_close(engine.active[i].delivery);

@@ -17,6 +17,9 @@
 
 struct engine_source {
     void *context;
+    /* What is written to it in one turn is one write, done before any request of that turn is sent.
+     */
+    struct journal *journal;
     /* Opens the next delivery, which the engine owns then; *ret_delivery is NULL when there are no
      * more. */
     bool (*next)(void *context, struct delivery **ret_delivery, struct error *err);

@@ -26,44 +26,41 @@ enum explain_exit explain_exit_code(const struct error *err)
     return EXPLAIN_EXIT_PERSON;
 }
 
+static const struct {
+    const char *code;
+    const char *advice;
+} s3_codes[] = {
+    {"AccessDenied", "give the key of CONFOMEET_S3_CLIENT_ID the right to read and write objects "
+                     "in CONFOMEET_S3_BUCKET, then try again"},
+    {"AllAccessDisabled", "ask the provider why the bucket of CONFOMEET_S3_BUCKET is closed"},
+    {"InvalidAccessKeyId", "correct CONFOMEET_S3_CLIENT_ID: the server does not know this key"},
+    {"SignatureDoesNotMatch", "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to "
+                              "CONFOMEET_S3_CLIENT_ID"},
+    {"InvalidSignature", "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to "
+                         "CONFOMEET_S3_CLIENT_ID"},
+    {"NoSuchBucket", "correct CONFOMEET_S3_BUCKET, or make the bucket: it does not exist at "
+                     "CONFOMEET_S3_URL"},
+    {"InvalidBucketName", "correct CONFOMEET_S3_BUCKET: the server takes no such name"},
+    {"AuthorizationHeaderMalformed", "correct CONFOMEET_S3_REGION: the server signs for another"},
+    {"PermanentRedirect", "correct CONFOMEET_S3_URL and CONFOMEET_S3_REGION: the bucket lives "
+                          "elsewhere"},
+    {"RequestTimeTooSkewed", "set this machine's clock: it differs from the server's by more "
+                             "than 15 minutes"},
+    {"QuotaExceeded", "make room in the bucket or raise its quota, then try again"},
+    {"CloudTotalAliveSizeQuotaExceed", "raise the quota of the cloud's storage, then try again"},
+    {"BucketMaxSizeExceeded", "raise the maximum size of the bucket, then try again"},
+    {"XMinioStorageFull", "make room on the S3 server, then try again"},
+    {"EntityTooLarge", "raise the server's limit, or CONFOMEET_S3_PART_SIZE, then try again"},
+    {"InvalidStorageClass", "correct CONFOMEET_S3_STORAGE_CLASS: the server does not have it"},
+    {"NotImplemented", "switch off what the server does not have: "
+                       "CONFOMEET_S3_CONDITIONAL_WRITES, CONFOMEET_S3_STORAGE_CLASS"},
+};
+
 static const char *advice_for_s3_code(const char *code)
 {
-    static const struct {
-        const char *code;
-        const char *advice;
-    } known[] = {
-        {"AccessDenied",
-         "give the key of CONFOMEET_S3_CLIENT_ID the right to read and write objects "
-         "in CONFOMEET_S3_BUCKET, then try again"},
-        {"AllAccessDisabled", "ask the provider why the bucket of CONFOMEET_S3_BUCKET is closed"},
-        {"InvalidAccessKeyId", "correct CONFOMEET_S3_CLIENT_ID: the server does not know this key"},
-        {"SignatureDoesNotMatch", "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to "
-                                  "CONFOMEET_S3_CLIENT_ID"},
-        {"InvalidSignature", "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to "
-                             "CONFOMEET_S3_CLIENT_ID"},
-        {"NoSuchBucket", "correct CONFOMEET_S3_BUCKET, or make the bucket: it does not exist at "
-                         "CONFOMEET_S3_URL"},
-        {"InvalidBucketName", "correct CONFOMEET_S3_BUCKET: the server takes no such name"},
-        {"AuthorizationHeaderMalformed",
-         "correct CONFOMEET_S3_REGION: the server signs for another"},
-        {"PermanentRedirect", "correct CONFOMEET_S3_URL and CONFOMEET_S3_REGION: the bucket lives "
-                              "elsewhere"},
-        {"RequestTimeTooSkewed", "set this machine's clock: it differs from the server's by more "
-                                 "than 15 minutes"},
-        {"QuotaExceeded", "make room in the bucket or raise its quota, then try again"},
-        {"CloudTotalAliveSizeQuotaExceed",
-         "raise the quota of the cloud's storage, then try again"},
-        {"BucketMaxSizeExceeded", "raise the maximum size of the bucket, then try again"},
-        {"XMinioStorageFull", "make room on the S3 server, then try again"},
-        {"EntityTooLarge", "raise the server's limit, or CONFOMEET_S3_PART_SIZE, then try again"},
-        {"InvalidStorageClass", "correct CONFOMEET_S3_STORAGE_CLASS: the server does not have it"},
-        {"NotImplemented", "switch off what the server does not have: "
-                           "CONFOMEET_S3_CONDITIONAL_WRITES, CONFOMEET_S3_STORAGE_CLASS"},
-    };
-
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (!strcmp(known[i].code, code))
-            return known[i].advice;
+    for (size_t i = 0; i < sizeof s3_codes / sizeof s3_codes[0]; i++)
+        if (!strcmp(s3_codes[i].code, code))
+            return s3_codes[i].advice;
     return NULL;
 }
 
@@ -168,5 +165,19 @@ const char *explain_advice(const struct error *err)
         advice = advice_for_backend_status(err->http_status);
     if (!advice && err->sys_errno)
         advice = advice_for_errno(err->sys_errno);
+    if (!advice && strstr(err->text, "does not begin with a meeting id"))
+        advice = "jibri-finalize retry --meeting-id NUMBER, with the same directory, tells the "
+                 "backend of it";
     return advice ? advice : advice_for_kind(err->kind);
+}
+
+const char *explain_advice_for_text(const char *text)
+{
+    for (size_t i = 0; i < sizeof s3_codes / sizeof s3_codes[0]; i++)
+        if (strstr(text, s3_codes[i].code))
+            return s3_codes[i].advice;
+    if (strstr(text, "the backend"))
+        return "see what the backend's log says and whether CONFOMEET_BASE_URL is right, then try "
+               "again";
+    return "repair the cause (jibri-finalize check tells more), then try again";
 }

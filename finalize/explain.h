@@ -22,4 +22,8 @@ enum explain_exit explain_exit_code(const struct error *err);
  */
 const char *explain_advice(const struct error *err);
 
+/* The same for an error of which the text alone was kept, as the journal does. A literal, which
+ * ends in "then try again" or the like: what to call is the caller's to add. */
+const char *explain_advice_for_text(const char *text);
+
 #endif

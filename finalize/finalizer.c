@@ -5,6 +5,7 @@
 #include "finalize/intake.h"
 #include "finalize/journal_place.h"
 #include "finalize/journal_schedule.h"
+#include "finalize/journal_stats.h"
 #include "finalize/loop.h"
 #include "finalize/recording.h"
 #include "finalize/removal.h"
@@ -14,6 +15,7 @@
 #include "finalize/sweep.h"
 #include "finalize/turn.h"
 #include "finalize/watcher_lock.h"
+#include "finalize/webhook.h"
 
 #include <libgen.h>
 #include <stdio.h>
@@ -25,6 +27,7 @@
 #define LOCK_RETRY_MS   200u
 #define CLAIM_EVERY_S   1
 #define DEFAULT_WAIT_MS UINT64_C(600000)
+#define EVENTS_MS       3000u
 #define MAX_ROUNDS      3u /* a file that keeps changing is still being written: left for later */
 
 struct run {
@@ -38,10 +41,12 @@ struct run {
     struct turn turn;
     uint64_t deadline_ms;
     int64_t claimed_at; /* 0: no claim of ours is in the journal */
+    struct journal_account account;
 
     struct intake_result intake;
     bool media; /* which files are being delivered: media first */
     int64_t after_id;
+    bool left_out;             /* something is not in the bucket, and is not to be uploaded now */
     bool changed;              /* a file changed under our hands: one more round */
     uint64_t ended_bytes;      /* of deliveries that have ended well, in this round */
     bool got_somewhere;        /* the bucket or the backend acknowledged something new */
@@ -49,6 +54,11 @@ struct run {
     struct error worst;        /* of all files: a permanent one before a transient one */
     struct finalizer_summary *summary;
 };
+
+static bool wants_events(const struct settings *settings)
+{
+    return settings->webhook_url && *settings->webhook_url;
+}
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
@@ -63,6 +73,14 @@ static void note(struct run *run, int64_t file_id, const char *text)
 
     if (!journal_add_event(run->journal, run->row.id, file_id, time(NULL), text, &ignored))
         return;
+}
+
+static void note_begin(struct run *run)
+{
+    char text[48];
+
+    snprintf(text, sizeof text, "a run begins (try %u)", run->row.tries);
+    note(run, 0, text);
 }
 
 static void on_remark(void *context, const char *path, const char *sentence)
@@ -111,9 +129,12 @@ static void note_failure(struct run *run, int64_t file_id, const char *path,
 
 /* ---- deliveries ------------------------------------------------------------------------------ */
 
-static bool wants_delivery(const struct journal_file *file)
+static bool wants_delivery(struct run *run, const struct journal_file *file)
 {
-    return file->state == JOURNAL_FILE_PENDING || file->state == JOURNAL_FILE_UPLOADED;
+    if (file->state != JOURNAL_FILE_PENDING || !run->options->notify_only)
+        return file->state == JOURNAL_FILE_PENDING || file->state == JOURNAL_FILE_UPLOADED;
+    run->left_out = true;
+    return false;
 }
 
 static bool keep_failure(struct run *run, const struct journal_file *file,
@@ -139,7 +160,10 @@ static bool open_delivery(struct run *run, const struct journal_file *file,
         .recording = run->recording,
         .s3 = run->s3,
         .rng = &run->rng,
+        .stats = &run->account.stats,
+        .digest = wants_events(run->options->settings),
         .main_media_name = run->intake.main_media_name,
+        .meeting_id = run->row.meeting_id,
         .event = on_delivery_event,
         .context = run,
     };
@@ -170,7 +194,7 @@ static bool on_next(void *context, struct delivery **ret_delivery, struct error 
             continue;
         }
         run->after_id = file.id;
-        if (wants_delivery(&file) && !open_delivery(run, &file, ret_delivery, err))
+        if (wants_delivery(run, &file) && !open_delivery(run, &file, ret_delivery, err))
             return false;
     }
     return true;
@@ -200,6 +224,7 @@ static void on_progress(void *context, uint64_t held_bytes, uint64_t kept_bytes,
     if (progress.done_bytes > progress.total_bytes)
         progress.done_bytes = progress.total_bytes;
     run->options->progress(run->options->context, recording_session_id(run->recording), &progress);
+    journal_add_account(run->journal, &run->account, loop_now_ms());
 }
 
 static bool on_stop_requested(void *context)
@@ -218,8 +243,11 @@ static bool on_give_way(void *context)
 
 static bool deliver(struct run *run, struct error *err)
 {
-    struct engine_source source = {
-        .context = run, .next = on_next, .ended = on_ended, .progress = on_progress};
+    struct engine_source source = {.context = run,
+                                   .journal = run->journal,
+                                   .next = on_next,
+                                   .ended = on_ended,
+                                   .progress = on_progress};
     struct engine_limits limits = {.parallel = (unsigned)run->options->settings->s3_parallel,
                                    .deadline_ms = run->deadline_ms,
                                    .stop_requested = on_stop_requested,
@@ -234,6 +262,7 @@ static bool deliver(struct run *run, struct error *err)
     run->ended_bytes = 0;
     if (!engine_run(run->loop, &source, &limits, &end, err))
         return false;
+    run->summary->bytes_sent = loop_bytes_sent(run->loop);
     if (end == ENGINE_STOPPED)
         error_set(&failure, ERROR_STOPPED, "stopped before all was uploaded");
     else if (end == ENGINE_GAVE_WAY)
@@ -402,6 +431,33 @@ static void plan_next_try(struct run *run)
     }
 }
 
+/* What is told later is written down together with what it tells of. */
+static bool save_and_announce(struct run *run, int64_t now, struct error *err)
+{
+    if (!wants_events(run->options->settings))
+        return journal_save_recording(run->journal, &run->row, now, err);
+    if (!journal_begin(run->journal, err))
+        return false;
+    if (journal_save_recording(run->journal, &run->row, now, err) &&
+        webhook_announce(run->options->settings, run->journal, &run->row, &run->rng, now,
+                         &run->account.stats, err))
+        return journal_commit(run->journal, err);
+    journal_rollback(run->journal);
+    return false;
+}
+
+/* With notify_only, what is not in the bucket yet is left as it is. */
+static void note_left_out(struct run *run)
+{
+    struct error failure = ERROR_INIT;
+
+    if (!run->left_out || run->worst.kind != ERROR_NONE)
+        return;
+    error_set(&failure, ERROR_TRANSIENT,
+              "not all is in the bucket yet, and only notices were asked for");
+    note_failure(run, 0, "", &failure);
+}
+
 static bool save_outcome(struct run *run, struct error *err)
 {
     const struct error *worst = &run->worst;
@@ -419,7 +475,25 @@ static bool save_outcome(struct run *run, struct error *err)
     snprintf(run->row.last_error, sizeof run->row.last_error, "%s",
              worst->kind == ERROR_NONE ? "" : worst->text);
     plan_next_try(run);
-    return journal_save_recording(run->journal, &run->row, time(NULL), err);
+    return save_and_announce(run, time(NULL), err);
+}
+
+/* Tells of it now, if somebody is there to hear it; else the watcher does, later. */
+static void deliver_events(struct run *run)
+{
+    struct webhook_delivery delivery = {.settings = run->options->settings,
+                                        .journal = run->journal,
+                                        .loop = run->loop,
+                                        .rng = &run->rng,
+                                        .stats = &run->account.stats,
+                                        .recording_id = run->row.id,
+                                        .patience_ms = EVENTS_MS,
+                                        .stop_requested = on_stop_requested,
+                                        .context = run};
+    struct error ignored = ERROR_INIT; /* they are in the journal */
+
+    if (wants_events(run->options->settings) && !webhook_deliver_due(&delivery, &ignored))
+        return;
 }
 
 /* ---- the beginning of a run ------------------------------------------------------------------ */
@@ -522,13 +596,42 @@ static bool open_network(struct run *run, struct error *err)
     return loop_open(&loop_options, &run->loop, err) && s3_open(settings, &run->s3, err);
 }
 
+/* What a person gave up stays so until a person takes it up again. */
+static bool refuse_abandoned(struct run *run, const char *directory, struct error *err)
+{
+    struct journal_recording row;
+    bool found;
+
+    if (!journal_find_recording(run->journal, directory, &row, &found, err))
+        return false;
+    if (!found || row.state != JOURNAL_RECORDING_ABANDONED || run->options->retries_abandoned)
+        return true;
+    return error_set(err, ERROR_PERMANENT,
+                     "%s was abandoned%s%s: its files stay, and it is taken up again only by "
+                     "jibri-finalize retry",
+                     directory, row.reason[0] ? ": " : "", row.reason);
+}
+
+/* It is another try, by a person who may have something to add. */
+static bool take_up(struct run *run, struct error *err)
+{
+    const struct finalizer_options *options = run->options;
+
+    if (!run->row.reason[0] && (!options->meeting_id || options->meeting_id == run->row.meeting_id))
+        return true;
+    run->row.reason[0] = 0;
+    if (options->meeting_id)
+        run->row.meeting_id = options->meeting_id;
+    return journal_save_recording(run->journal, &run->row, time(NULL), err);
+}
+
 /* With the recording open, its journal open and its lock held. */
 static bool work(struct run *run, struct error *err)
 {
     const char *directory = recording_path(run->recording);
     bool done;
 
-    if (!is_done_already(run, directory, &done, err))
+    if (!refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
         return false;
     if (!recording_still_there(run->recording)) /* who had the lock before us finished it */
         return done || error_set(err, ERROR_NO_INPUT, "%s is gone", directory);
@@ -536,11 +639,12 @@ static bool work(struct run *run, struct error *err)
         return false;
     if (!journal_begin_recording(run->journal, directory, recording_session_id(run->recording),
                                  time(NULL), &run->row, err) ||
-        !journal_take_over(run->journal, directory, err))
+        !journal_take_over(run->journal, directory, err) || !take_up(run, err))
         return false;
-    note(run, 0, "a run begins");
+    note_begin(run);
     if (!deliver_in_rounds(run, err))
         return false;
+    note_left_out(run);
     /* Before the directory goes: once it is gone, the journal alone can tell that all is well. */
     if (run->worst.kind == ERROR_NONE && !save_outcome(run, err))
         return false;
@@ -588,7 +692,7 @@ static bool hand_over(struct run *run, struct error *err)
 
     if (!journal_place_open(run->options->settings, recording_parent(run->recording), &run->journal,
                             err) ||
-        !is_done_already(run, directory, &done, err))
+        !refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
         return false;
     if (!done && (!has_something_to_do(run, directory, err) ||
                   !journal_hand_over(run->journal, directory, time(NULL), err)))
@@ -603,6 +707,7 @@ static bool run_once(const struct finalizer_options *options, const char *path,
                      uint64_t deadline_ms, struct finalizer_summary *ret_summary, struct error *err)
 {
     struct run run = {.options = options, .deadline_ms = deadline_ms, .summary = ret_summary};
+    uint64_t started_ms;
     bool locked;
     bool ok = false;
 
@@ -625,7 +730,17 @@ static bool run_once(const struct finalizer_options *options, const char *path,
         (!run.journal && !journal_place_open(options->settings, recording_parent(run.recording),
                                              &run.journal, err)))
         goto out;
+    started_ms = loop_now_ms();
     ok = work(&run, err);
+    if (run.row.id)
+        stats_observe(&run.account.stats, STATS_FINALIZE_SECONDS,
+                      ok                             ? STATS_RESULT_SAFE
+                      : err->kind == ERROR_PERMANENT ? STATS_RESULT_FAILED
+                                                     : STATS_RESULT_WAITING,
+                      loop_now_ms() - started_ms);
+    if (run.row.id)
+        deliver_events(&run);
+    journal_add_stats(run.journal, &run.account.stats);
 out:
     s3_close(run.s3);
     loop_close(run.loop);

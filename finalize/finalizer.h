@@ -55,7 +55,11 @@ struct finalizer_options {
     bool may_hand_over;
     /* For the watcher's own runs: doesn't wait for the lock, and gives way to whoever does. */
     bool gives_way;
-    int stop_fd; /* readable when a stop is requested; -1: none */
+    bool retries_abandoned; /* for a person who names it: one that was given up is taken up again */
+    bool notify_only;       /* nothing is uploaded; what is in the bucket is told to the backend */
+    int32_t meeting_id;     /* for files whose names have none, now and later; 0: what was given
+                               before, if anything */
+    int stop_fd;            /* readable when a stop is requested; -1: none */
     bool (*stop_requested)(void *context);
     void (*event)(void *context, const char *session_id, const struct finalizer_event *event);
     void (*progress)(void *context, const char *session_id,
@@ -70,6 +74,7 @@ struct finalizer_summary {
     unsigned
         files_left; /* safe ones whose local copy stays, by the keep-local policy or withheld */
     uint64_t bytes_safe;
+    uint64_t bytes_sent; /* by this run, repetitions among them */
     bool directory_removed;
     bool handed_over; /* to the watcher; nothing was done */
     bool watched;     /* a watcher runs, which goes on with what is left */

@@ -1,5 +1,7 @@
 #include "finalize/hasher.h"
 
+#include "finalize/sha256_pair.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -7,9 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef HAVE_XXH_DISPATCH
+#include <xxh_x86dispatch.h> /* the same, by the widest registers that this machine has */
+#else
 #include <xxhash.h>
+#endif
 
 #define PIECE_BYTES (128u * 1024)
+#define LANES       2u
+
+/* One range on its way through. */
+struct lane {
+    XXH3_state_t *xxh;
+    uint8_t *piece;
+};
 
 struct hasher {
     pthread_t thread;
@@ -24,11 +37,12 @@ struct hasher {
     void (*wake)(void *context);
     void *wake_context;
     /* Used by the thread alone. */
+    struct lane lanes[LANES];
     struct digest_stream *sha256;
     struct digest_stream *md5;
     bool md5_runs; /* wanted of this job, and to be had */
-    XXH3_state_t *xxh;
-    uint8_t *piece;
+    bool has_pairs;
+    struct sha256_pair pair;
 };
 
 static bool is_closing(struct hasher *hasher)
@@ -41,9 +55,52 @@ static bool is_closing(struct hasher *hasher)
     return closing;
 }
 
+/* Reads a piece of the range; short only at the end of the range. False: the bytes aren't there. */
+static bool read_piece(const struct hasher_job *job, uint64_t done, uint8_t *piece,
+                       size_t *ret_length, struct hasher_result *result)
+{
+    uint64_t left = job->length - done;
+    size_t wanted = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+    size_t length = 0;
+
+    while (length < wanted) {
+        ssize_t got =
+            pread(job->fd, piece + length, wanted - length, (off_t)(job->offset + done + length));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            result->read_errno = got < 0 ? errno : 0;
+            return false;
+        }
+        length += (size_t)got;
+    }
+    *ret_length = length;
+    return true;
+}
+
+static void begin_result(const struct hasher_job *job, struct hasher_result *result)
+{
+    *result = (struct hasher_result){.owner = job->owner, .slot = job->slot};
+    result->read_errno = ENOTSUP; /* an algorithm is not to be had */
+}
+
+static void end_result(const struct lane *lane, struct hasher_result *result)
+{
+    XXH128_canonical_t canonical;
+
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(lane->xxh));
+    memcpy(result->fingerprint, canonical.digest, sizeof result->fingerprint);
+    result->read_errno = 0;
+    result->whole = true;
+}
+
+/* ---- one range -------------------------------------------------------------------------------
+ */
+
 static bool begin(struct hasher *hasher, const struct hasher_job *job)
 {
-    if (XXH3_128bits_reset(hasher->xxh) != XXH_OK)
+    if (XXH3_128bits_reset(hasher->lanes[0].xxh) != XXH_OK)
         return false;
     if (job->wants & HASHER_WANTS_SHA256 && !digest_stream_begin(hasher->sha256))
         return false;
@@ -54,21 +111,20 @@ static bool begin(struct hasher *hasher, const struct hasher_job *job)
 
 static bool update(struct hasher *hasher, const struct hasher_job *job, size_t length)
 {
-    if (XXH3_128bits_update(hasher->xxh, hasher->piece, length) != XXH_OK)
+    const struct lane *lane = &hasher->lanes[0];
+
+    if (XXH3_128bits_update(lane->xxh, lane->piece, length) != XXH_OK)
         return false;
     if (job->wants & HASHER_WANTS_SHA256 &&
-        !digest_stream_update(hasher->sha256, hasher->piece, length))
+        !digest_stream_update(hasher->sha256, lane->piece, length))
         return false;
-    return !hasher->md5_runs || digest_stream_update(hasher->md5, hasher->piece, length);
+    return !hasher->md5_runs || digest_stream_update(hasher->md5, lane->piece, length);
 }
 
 static bool end(struct hasher *hasher, const struct hasher_job *job, struct hasher_result *result)
 {
-    XXH128_canonical_t canonical;
     uint8_t digest[DIGEST_SHA256_BYTES];
 
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(hasher->xxh));
-    memcpy(result->fingerprint, canonical.digest, sizeof result->fingerprint);
     if (job->wants & HASHER_WANTS_SHA256) {
         if (!digest_stream_end(hasher->sha256, digest))
             return false;
@@ -86,34 +142,85 @@ static bool end(struct hasher *hasher, const struct hasher_job *job, struct hash
 static void hash(struct hasher *hasher, const struct hasher_job *job, struct hasher_result *result)
 {
     uint64_t done = 0;
+    size_t length;
 
-    *result = (struct hasher_result){.owner = job->owner, .slot = job->slot};
-    result->read_errno = ENOTSUP; /* an algorithm is not to be had */
+    begin_result(job, result);
     if (!begin(hasher, job))
         return;
     while (done < job->length) {
-        uint64_t left = job->length - done;
-        ssize_t got = pread(job->fd, hasher->piece, left < PIECE_BYTES ? (size_t)left : PIECE_BYTES,
-                            (off_t)(job->offset + done));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            result->read_errno = got < 0 ? errno : 0;
+        if (!read_piece(job, done, hasher->lanes[0].piece, &length, result))
             return;
-        }
-        if (!update(hasher, job, (size_t)got))
+        if (!update(hasher, job, length))
             return;
-        done += (uint64_t)got;
+        done += length;
         if (is_closing(hasher)) {
             result->read_errno = ECANCELED;
             return;
         }
     }
-    if (!end(hasher, job, result))
-        return;
-    result->read_errno = 0;
-    result->whole = true;
+    if (end(hasher, job, result))
+        end_result(&hasher->lanes[0], result);
+}
+
+/* ---- two ranges at once ----------------------------------------------------------------------
+ */
+
+static bool make_a_pair(const struct hasher *hasher, const struct hasher_job *first,
+                        const struct hasher_job *second)
+{
+    return hasher->has_pairs && first->wants == HASHER_WANTS_SHA256 &&
+           second->wants == HASHER_WANTS_SHA256 && first->length == second->length;
+}
+
+/* False when one of the ranges is not whole: each is to be hashed by itself then. */
+static bool hash_pair(struct hasher *hasher, const struct hasher_job *const jobs[LANES],
+                      struct hasher_result *const results[LANES])
+{
+    struct lane *lanes = hasher->lanes;
+    uint8_t digests[LANES][DIGEST_SHA256_BYTES];
+    uint64_t done = 0;
+    size_t length = 0;
+
+    for (unsigned i = 0; i < LANES; i++) {
+        begin_result(jobs[i], results[i]);
+        if (XXH3_128bits_reset(lanes[i].xxh) != XXH_OK)
+            return false;
+    }
+    sha256_pair_begin(&hasher->pair);
+    for (; done < jobs[0]->length; done += length) {
+        for (unsigned i = 0; i < LANES; i++)
+            if (!read_piece(jobs[i], done, lanes[i].piece, &length, results[i]) ||
+                XXH3_128bits_update(lanes[i].xxh, lanes[i].piece, length) != XXH_OK)
+                return false;
+        sha256_pair_update(&hasher->pair, lanes[0].piece, lanes[1].piece, length);
+        if (is_closing(hasher))
+            return false;
+    }
+    sha256_pair_end(&hasher->pair, digests[0], digests[1]);
+    for (unsigned i = 0; i < LANES; i++) {
+        digest_hex(digests[i], DIGEST_SHA256_BYTES, results[i]->sha256_hex);
+        end_result(&lanes[i], results[i]);
+    }
+    return true;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------
+ */
+
+/* Hashes what is next of the `waiting` jobs; returns how many those were. */
+static unsigned hash_next(struct hasher *hasher, unsigned waiting)
+{
+    struct hasher_job *jobs = hasher->jobs;
+    struct hasher_result *results = hasher->results;
+    unsigned i = hasher->hashed % HASHER_MAX_JOBS;
+    unsigned j = (hasher->hashed + 1) % HASHER_MAX_JOBS;
+
+    if (waiting > 1 && make_a_pair(hasher, &jobs[i], &jobs[j]) &&
+        hash_pair(hasher, (const struct hasher_job *const[]){&jobs[i], &jobs[j]},
+                  (struct hasher_result *const[]){&results[i], &results[j]}))
+        return LANES;
+    hash(hasher, &jobs[i], &results[i]);
+    return 1;
 }
 
 static void *work(void *context)
@@ -121,21 +228,21 @@ static void *work(void *context)
     struct hasher *hasher = context;
 
     pthread_mutex_lock(&hasher->lock);
-    for (;;) {
-        unsigned index = hasher->hashed % HASHER_MAX_JOBS;
+    while (!hasher->closing) {
+        unsigned waiting = hasher->submitted - hasher->hashed;
 
-        if (hasher->closing)
-            break;
-        if (hasher->hashed == hasher->submitted) {
+        if (!waiting) {
             pthread_cond_wait(&hasher->work_to_do, &hasher->lock);
             continue;
         }
-        /* The ring's entry is ours until `hashed` moves past it. */
+        /* The ring's entries are ours until `hashed` moves past them. */
         pthread_mutex_unlock(&hasher->lock);
-        hash(hasher, &hasher->jobs[index], &hasher->results[index]);
+        waiting = hash_next(hasher, waiting);
         pthread_mutex_lock(&hasher->lock);
-        hasher->hashed++;
-        hasher->wake(hasher->wake_context);
+        for (; waiting; waiting--) {
+            hasher->hashed++;
+            hasher->wake(hasher->wake_context);
+        }
     }
     pthread_mutex_unlock(&hasher->lock);
     return NULL;
@@ -158,9 +265,22 @@ static void free_hasher(struct hasher *hasher)
 {
     digest_stream_close(hasher->sha256);
     digest_stream_close(hasher->md5);
-    XXH3_freeState(hasher->xxh);
-    free(hasher->piece);
+    for (unsigned i = 0; i < LANES; i++) {
+        XXH3_freeState(hasher->lanes[i].xxh);
+        free(hasher->lanes[i].piece);
+    }
     free(hasher);
+}
+
+static bool open_lanes(struct hasher *hasher)
+{
+    for (unsigned i = 0; i < LANES; i++) {
+        hasher->lanes[i].xxh = XXH3_createState();
+        hasher->lanes[i].piece = malloc(PIECE_BYTES);
+        if (!hasher->lanes[i].xxh || !hasher->lanes[i].piece)
+            return false;
+    }
+    return true;
 }
 
 bool hasher_open(void (*wake)(void *context), void *context, struct hasher **ret_hasher,
@@ -175,9 +295,8 @@ bool hasher_open(void (*wake)(void *context), void *context, struct hasher **ret
     hasher->wake_context = context;
     hasher->sha256 = digest_stream_open(DIGEST_SHA256);
     hasher->md5 = digest_stream_open(DIGEST_MD5); /* NULL where policy forbids MD5 */
-    hasher->xxh = XXH3_createState();
-    hasher->piece = malloc(PIECE_BYTES);
-    if (!hasher->sha256 || !hasher->xxh || !hasher->piece) {
+    hasher->has_pairs = sha256_pair_available();
+    if (!hasher->sha256 || !open_lanes(hasher)) {
         free_hasher(hasher);
         return error_set(err, ERROR_TRANSIENT, "no memory for hashing, or no SHA-256 in OpenSSL");
     }

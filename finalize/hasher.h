@@ -1,8 +1,9 @@
 /*
  * hasher - digests of file ranges, computed by a thread of its own.
  *
- * Hashing runs on one core while the loop sends on another. Reads in pieces of 128 KiB: memory does
- * not depend on the length of a range. The only file that includes xxhash.h and pthread.h.
+ * Hashing runs on one core while the loop sends on another, two ranges of the same length at once
+ * where they wait and the machine can (sha256_pair.h). Reads in pieces of 128 KiB: memory does not
+ * depend on the length of a range. The only file that includes xxhash.h and pthread.h.
  */
 #ifndef FINALIZE_HASHER_H
 #define FINALIZE_HASHER_H
@@ -44,7 +45,7 @@ struct hasher;
 bool hasher_open(void (*wake)(void *context), void *context, struct hasher **ret_hasher,
                  struct error *err) __attribute__((warn_unused_result));
 
-/* Gives up what is under way, waits for the thread (at most one read of 128 KiB) and frees all. */
+/* Gives up what is under way, waits for the thread (a few reads of 128 KiB) and frees all. */
 void hasher_close(struct hasher *hasher);
 
 /* False when HASHER_MAX_JOBS are under way already. */

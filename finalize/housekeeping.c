@@ -169,6 +169,8 @@ static bool forget_old(struct work *work, int64_t now, struct error *err)
 {
     uint64_t keep_ms = work->housekeeping->settings->journal_keep_ms;
 
+    if (!journal_forget_claims(work->journal, now - JOURNAL_CLAIM_LASTS_S, err))
+        return false;
     return keep_ms == SETTINGS_KEEP_FOREVER ||
            journal_forget_done(work->journal, now - (int64_t)(keep_ms / 1000), err);
 }

@@ -1,28 +1,27 @@
 #include "finalize/journal_private.h"
 
+#include "finalize/journal_reserve.h"
+#include "finalize/journal_row.h"
 #include "finalize/journal_schema.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The columns that journal_load_file() gets, in its order; from `incomplete` on they are those that
- * put_file() puts. */
-#define FILE_COLUMNS                                                                            \
-    "id, recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns, "          \
-    "object_bytes, state, mark, key, key_suffix, phase, phase_at, upload_id, part_size_bytes, " \
-    "etag, uploaded_at, notice, backend_row, safe_at, removed_at, last_error"
-#define RECORDING_COLUMNS                                                                      \
-    "id, directory, session_id, state, tries, failures, created_at, updated_at, next_try_at, " \
-    "last_error, reason, meeting_url, share"
-#define PART_COLUMNS "number, length, fingerprint, etag, acknowledged_at"
+#define RECORDING_COLUMNS JOURNAL_ROW_RECORDING("")
+#define FILE_COLUMNS      JOURNAL_ROW_FILE("")
+#define PART_COLUMNS      "number, length, fingerprint, etag, acknowledged_at"
 
 static const char *const statement_sql[JOURNAL_STATEMENTS] = {
     /* A write from the start: one that began as a read can't wait for other writers. */
     [JOURNAL_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [JOURNAL_SQL_COMMIT] = "COMMIT",
     [JOURNAL_SQL_ROLLBACK] = "ROLLBACK",
+    [JOURNAL_SQL_SAVEPOINT] = "SAVEPOINT inner",
+    [JOURNAL_SQL_RELEASE] = "RELEASE inner",
+    [JOURNAL_SQL_ROLLBACK_TO] = "ROLLBACK TO inner",
     [JOURNAL_SQL_CHECK] = "PRAGMA quick_check(1)",
     [JOURNAL_SQL_FIND_RECORDING] =
         "SELECT " RECORDING_COLUMNS " FROM recording WHERE directory = ?",
@@ -36,7 +35,7 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
         "updated_at = excluded.updated_at",
     [JOURNAL_SQL_SAVE_RECORDING] =
         "UPDATE recording SET state = ?, tries = ?, failures = ?, updated_at = ?, next_try_at = ?, "
-        "last_error = ?, reason = ?, meeting_url = ?, share = ? WHERE id = ?",
+        "last_error = ?, reason = ?, meeting_url = ?, share = ?, meeting_id = ? WHERE id = ?",
     [JOURNAL_SQL_FIND_FILE] =
         "SELECT " FILE_COLUMNS " FROM file WHERE recording_id = ? AND path = ?",
     [JOURNAL_SQL_ADD_FILE] =
@@ -49,6 +48,7 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
         "object_bytes = ?, state = ?, mark = ?, key = ?, key_suffix = ?, phase = ?, phase_at = ?, "
         "upload_id = ?, part_size_bytes = ?, etag = ?, uploaded_at = ?, notice = ?, "
         "backend_row = ?, safe_at = ?, removed_at = ?, last_error = ? WHERE id = ?",
+    [JOURNAL_SQL_NOTE_REMOVED] = "UPDATE file SET removed_at = ? WHERE id = ?",
     [JOURNAL_SQL_NEXT_FILE] = "SELECT " FILE_COLUMNS " FROM file "
                               "WHERE recording_id = ? AND media = ? AND id > ? ORDER BY id LIMIT 1",
     [JOURNAL_SQL_FIND_PART] = "SELECT " PART_COLUMNS " FROM part WHERE file_id = ? AND number = ?",
@@ -79,6 +79,7 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
         "DELETE FROM recording WHERE state = 4 AND updated_at < ? AND NOT EXISTS (SELECT 1 FROM "
         "file WHERE recording_id = recording.id AND (state = 5 OR state = 3 AND removed_at = 0 OR "
         "upload_id <> ''))",
+    [JOURNAL_SQL_FORGET_CLAIMS] = "DELETE FROM claim WHERE pid <> 0 AND at < ?",
     [JOURNAL_SQL_COUNT_PARTS] =
         "SELECT count(*) FROM part WHERE file_id = ? AND number BETWEEN ? AND ?",
     [JOURNAL_SQL_CLAIM] = "INSERT INTO claim (directory, pid, at) VALUES (?, ?, ?) "
@@ -92,11 +93,61 @@ static const char *const statement_sql[JOURNAL_STATEMENTS] = {
         "INSERT INTO event (recording_id, file_id, at, text) VALUES (?, ?, ?, ?)",
 };
 
+/*
+ * What a power failure may take: history is a comfort; a part whose row is lost is learned from
+ * ListParts and compared; that a recording or a file is known is told to nobody before something
+ * else is written of it; that a local copy is gone shows on the disk, and that somebody waits ends
+ * with the machine. All else is a promise.
+ */
+static bool may_be_lost(enum journal_statement statement)
+{
+    switch (statement) {
+    case JOURNAL_SQL_ADD_EVENT:
+    case JOURNAL_SQL_SAVE_PART:
+    case JOURNAL_SQL_BEGIN_RECORDING:
+    case JOURNAL_SQL_NOTE_RECORDING:
+    case JOURNAL_SQL_ADD_FILE:
+    case JOURNAL_SQL_NOTE_REMOVED:
+    case JOURNAL_SQL_UNCLAIM:
+    case JOURNAL_SQL_BEGIN: /* these write nothing by themselves */
+    case JOURNAL_SQL_COMMIT:
+    case JOURNAL_SQL_ROLLBACK:
+    case JOURNAL_SQL_SAVEPOINT:
+    case JOURNAL_SQL_RELEASE:
+    case JOURNAL_SQL_ROLLBACK_TO:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool journal_begin_query(struct journal *journal, enum journal_statement statement,
                          struct journal_query *query, struct error *err)
 {
-    return journal_query_begin(query, journal->database, journal->path,
-                               &journal->statements[statement], statement_sql[statement], err);
+    if (!journal_query_begin(query, journal->database, journal->path,
+                             &journal->statements[statement], statement_sql[statement], err))
+        return false;
+    if (!may_be_lost(statement) && !sqlite3_stmt_readonly(journal->statements[statement]))
+        journal->must_last = true;
+    return true;
+}
+
+/* Opening takes room, too: SQLite makes its log, and an index of it. */
+static bool open_database(const char *path, sqlite3 **ret_database, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+    bool opened = journal_schema_open(path, ret_database, &failure);
+    bool full = failure.sys_errno == ENOSPC || failure.sys_errno == EDQUOT;
+
+    if (!opened && full && journal_reserve_give_up(path)) {
+        error_clear(&failure);
+        opened = journal_schema_open(path, ret_database, &failure);
+        if (!opened)
+            journal_reserve_keep(path);
+    }
+    if (!opened && err->kind == ERROR_NONE)
+        *err = failure;
+    return opened;
 }
 
 bool journal_open(const char *path, struct journal **ret_journal, struct error *err)
@@ -106,10 +157,12 @@ bool journal_open(const char *path, struct journal **ret_journal, struct error *
     if (!journal)
         return error_set(err, ERROR_TRANSIENT, "no memory for the journal %s", path);
     snprintf(journal->path, sizeof journal->path, "%s", path);
-    if (!journal_schema_open(path, &journal->database, err)) {
+    if (!open_database(path, &journal->database, err)) {
         free(journal);
         return false;
     }
+    journal_reserve_make(path);
+    journal_commit_watch(journal);
     *ret_journal = journal;
     return true;
 }
@@ -121,7 +174,13 @@ void journal_close(struct journal *journal)
     for (size_t i = 0; i < JOURNAL_STATEMENTS; i++)
         sqlite3_finalize(journal->statements[i]);
     sqlite3_close(journal->database);
+    journal_reserve_keep(journal->path);
     free(journal);
+}
+
+void journal_set_patience(struct journal *journal, unsigned patience_ms)
+{
+    sqlite3_busy_timeout(journal->database, (int)patience_ms);
 }
 
 bool journal_check(struct journal *journal, struct error *err)
@@ -151,17 +210,28 @@ static bool run_plain(struct journal *journal, enum journal_statement statement,
 
 bool journal_begin(struct journal *journal, struct error *err)
 {
+    bool inner = journal->depth > 0;
     struct journal_query rollback;
 
+    /* One that fails when it is to be written is gone as a whole. */
+    if (journal_reserve_is_needed(journal->path))
+        journal_query_make_room(journal->database, journal->path);
     /* Prepared now, so that no lack of memory can stand in the way of a rollback later. */
-    return journal_begin_query(journal, JOURNAL_SQL_ROLLBACK, &rollback, err) &&
-           run_plain(journal, JOURNAL_SQL_BEGIN, err);
+    if (!journal_begin_query(journal, inner ? JOURNAL_SQL_ROLLBACK_TO : JOURNAL_SQL_ROLLBACK,
+                             &rollback, err) ||
+        (inner && !journal_begin_query(journal, JOURNAL_SQL_RELEASE, &rollback, err)) ||
+        !run_plain(journal, inner ? JOURNAL_SQL_SAVEPOINT : JOURNAL_SQL_BEGIN, err))
+        return false;
+    journal->depth++;
+    return true;
 }
 
 bool journal_commit(struct journal *journal, struct error *err)
 {
-    if (run_plain(journal, JOURNAL_SQL_COMMIT, err))
+    if (run_plain(journal, journal->depth > 1 ? JOURNAL_SQL_RELEASE : JOURNAL_SQL_COMMIT, err)) {
+        journal->depth--;
         return true;
+    }
     journal_rollback(journal);
     return false;
 }
@@ -170,32 +240,23 @@ void journal_rollback(struct journal *journal)
 {
     struct error ignored = ERROR_INIT;
 
+    if (!journal->depth)
+        return;
+    journal->depth--;
     /* SQLite may have rolled back by itself, as it does when the disk is full. */
-    if (!sqlite3_get_autocommit(journal->database))
+    if (sqlite3_get_autocommit(journal->database))
+        return;
+    if (journal->depth) {
+        (void)run_plain(journal, JOURNAL_SQL_ROLLBACK_TO, &ignored);
+        (void)run_plain(journal, JOURNAL_SQL_RELEASE, &ignored);
+    } else {
         (void)run_plain(journal, JOURNAL_SQL_ROLLBACK, &ignored);
+    }
 }
 
 void journal_put_path(struct journal_query *query, const char *path)
 {
     journal_query_put_bytes(query, path, strlen(path));
-}
-
-static void get_recording(struct journal_query *query, struct journal_recording *recording)
-{
-    recording->id = journal_query_get_integer(query, 1, INT64_MAX);
-    journal_query_get_text(query, recording->directory, sizeof recording->directory);
-    journal_query_get_text(query, recording->session_id, sizeof recording->session_id);
-    recording->state = (enum journal_recording_state)journal_query_get_integer(
-        query, JOURNAL_RECORDING_WORKING, JOURNAL_RECORDING_ABANDONED);
-    recording->tries = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
-    recording->failures = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
-    recording->created_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    recording->updated_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    recording->next_try_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    journal_query_get_text(query, recording->last_error, sizeof recording->last_error);
-    journal_query_get_text(query, recording->reason, sizeof recording->reason);
-    journal_query_get_text(query, recording->meeting_url, sizeof recording->meeting_url);
-    recording->share = (int)journal_query_get_integer(query, -1, 1);
 }
 
 bool journal_load_recording(struct journal_query *query, struct journal_recording *ret_recording,
@@ -207,7 +268,7 @@ bool journal_load_recording(struct journal_query *query, struct journal_recordin
     if (!journal_query_fetch(query, &found, err))
         return false;
     if (found) {
-        get_recording(query, &recording);
+        journal_row_get_recording(query, &recording);
         if (!journal_query_end(query, err))
             return false;
         *ret_recording = recording;
@@ -279,65 +340,9 @@ bool journal_save_recording(struct journal *journal, const struct journal_record
     journal_query_put_text(&query, recording->reason);
     journal_query_put_text(&query, recording->meeting_url);
     journal_query_put_integer(&query, recording->share);
+    journal_query_put_integer(&query, recording->meeting_id);
     journal_query_put_integer(&query, recording->id);
     return journal_query_change_row(&query, NULL, err);
-}
-
-static void get_file(struct journal_query *query, struct journal_file *file)
-{
-    file->id = journal_query_get_integer(query, 1, INT64_MAX);
-    file->recording_id = journal_query_get_integer(query, 1, INT64_MAX);
-    journal_query_get_text(query, file->path, sizeof file->path);
-    file->media = journal_query_get_integer(query, 0, 1);
-    file->incomplete = journal_query_get_integer(query, 0, 1);
-    file->identity.device = journal_query_get_unsigned(query);
-    file->identity.inode = journal_query_get_unsigned(query);
-    file->identity.size_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    file->identity.mtime_ns = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->object_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    file->state = (enum journal_file_state)journal_query_get_integer(query, JOURNAL_FILE_PENDING,
-                                                                     JOURNAL_FILE_WITHHELD);
-    journal_query_get_text(query, file->mark, sizeof file->mark);
-    journal_query_get_text(query, file->key, sizeof file->key);
-    file->key_suffix = (unsigned)journal_query_get_integer(query, 0, UINT32_MAX);
-    file->phase = (enum journal_phase)journal_query_get_integer(query, JOURNAL_PHASE_NONE,
-                                                                JOURNAL_PHASE_ABORTING);
-    file->phase_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    journal_query_get_text(query, file->upload_id, sizeof file->upload_id);
-    file->part_size_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    journal_query_get_text(query, file->etag, sizeof file->etag);
-    file->uploaded_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->notice = (enum journal_notice)journal_query_get_integer(query, JOURNAL_NOTICE_NONE,
-                                                                  JOURNAL_NOTICE_REFUSED);
-    file->backend_row = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->safe_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    file->removed_at = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    journal_query_get_text(query, file->last_error, sizeof file->last_error);
-}
-
-static void put_file(struct journal_query *query, const struct journal_file *file)
-{
-    journal_query_put_integer(query, file->incomplete);
-    journal_query_put_unsigned(query, file->identity.device);
-    journal_query_put_unsigned(query, file->identity.inode);
-    journal_query_put_unsigned(query, file->identity.size_bytes);
-    journal_query_put_integer(query, file->identity.mtime_ns);
-    journal_query_put_unsigned(query, file->object_bytes);
-    journal_query_put_integer(query, file->state);
-    journal_query_put_text(query, file->mark);
-    journal_query_put_text_or_null(query, file->key);
-    journal_query_put_integer(query, file->key_suffix);
-    journal_query_put_integer(query, file->phase);
-    journal_query_put_integer(query, file->phase_at);
-    journal_query_put_text(query, file->upload_id);
-    journal_query_put_unsigned(query, file->part_size_bytes);
-    journal_query_put_text(query, file->etag);
-    journal_query_put_integer(query, file->uploaded_at);
-    journal_query_put_integer(query, file->notice);
-    journal_query_put_integer(query, file->backend_row);
-    journal_query_put_integer(query, file->safe_at);
-    journal_query_put_integer(query, file->removed_at);
-    journal_query_put_text(query, file->last_error);
 }
 
 bool journal_load_file(struct journal_query *query, struct journal_file *ret_file, bool *ret_found,
@@ -349,7 +354,7 @@ bool journal_load_file(struct journal_query *query, struct journal_file *ret_fil
     if (!journal_query_fetch(query, &found, err))
         return false;
     if (found) {
-        get_file(query, &file);
+        journal_row_get_file(query, &file);
         if (!journal_query_end(query, err))
             return false;
         *ret_file = file;
@@ -368,6 +373,18 @@ bool journal_find_file(struct journal *journal, int64_t recording_id, const char
     journal_query_put_integer(&query, recording_id);
     journal_put_path(&query, path);
     return journal_load_file(&query, ret_file, ret_found, err);
+}
+
+bool journal_note_removed(struct journal *journal, const struct journal_file *file,
+                          struct error *err)
+{
+    struct journal_query query;
+
+    if (!journal_begin_query(journal, JOURNAL_SQL_NOTE_REMOVED, &query, err))
+        return false;
+    journal_query_put_integer(&query, file->removed_at);
+    journal_query_put_integer(&query, file->id);
+    return journal_query_change_row(&query, NULL, err);
 }
 
 bool journal_next_file(struct journal *journal, int64_t recording_id, bool media, int64_t after_id,
@@ -389,7 +406,7 @@ bool journal_add_file(struct journal *journal, struct journal_file *file, struct
 
     if (!journal_begin_query(journal, JOURNAL_SQL_ADD_FILE, &query, err))
         return false;
-    put_file(&query, file);
+    journal_row_put_file(&query, file);
     journal_query_put_integer(&query, file->recording_id);
     journal_put_path(&query, file->path);
     journal_query_put_integer(&query, file->media);
@@ -406,7 +423,7 @@ static bool save_file(struct journal *journal, const struct journal_file *file, 
 
     if (!journal_begin_query(journal, JOURNAL_SQL_SAVE_FILE, &query, err))
         return false;
-    put_file(&query, file);
+    journal_row_put_file(&query, file);
     journal_query_put_integer(&query, file->id);
     return journal_query_change_row(&query, ret_conflict, err);
 }

@@ -49,6 +49,7 @@ struct journal_recording {
     char reason[256];       /* why a person gave it up; "" unless ABANDONED */
     char meeting_url[2048]; /* from metadata.json; "" unknown */
     int share;              /* from metadata.json: 0, 1, or -1 unknown */
+    int32_t meeting_id;     /* given by a person for files whose names have none; 0: not given */
 };
 
 enum journal_file_state {                            /* stored */
@@ -124,6 +125,10 @@ struct journal_part {
 };
 
 /*
+ * What is written here lasts when the call has returned, also through a power failure, but for what
+ * need not: acknowledged parts, history, that a recording or a file exists, removals. Those last
+ * from the next other write on.
+ *
  * Opens the journal at `path` (":memory:" for tests), making it and its directory (0700, the file
  * 0600) when they are not there. Waits up to 10 s for other writers in each call.
  */
@@ -131,10 +136,17 @@ bool journal_open(const char *path, struct journal **ret_journal, struct error *
     __attribute__((warn_unused_result));
 void journal_close(struct journal *journal);
 
+#define JOURNAL_PATIENCE_MS 10000u
+/* How long each call waits for other writers, from now on; JOURNAL_PATIENCE_MS at first. */
+void journal_set_patience(struct journal *journal, unsigned patience_ms);
+
 /* Reads all of it: ERROR_DAMAGED when it is not sound. */
 bool journal_check(struct journal *journal, struct error *err) __attribute__((warn_unused_result));
 
-/* Groups the calls in between into one write. Not nestable. Rolling back never fails. */
+/*
+ * Groups the calls in between into one write, which is whole or not there. One that is begun within
+ * another is a part of it, and can be rolled back by itself. Rolling back never fails.
+ */
 bool journal_begin(struct journal *journal, struct error *err) __attribute__((warn_unused_result));
 bool journal_commit(struct journal *journal, struct error *err) __attribute__((warn_unused_result));
 void journal_rollback(struct journal *journal);
@@ -169,6 +181,9 @@ bool journal_add_file(struct journal *journal, struct journal_file *file, struct
 /* Writes all that may change of a file, in one statement. */
 bool journal_save_file(struct journal *journal, const struct journal_file *file, struct error *err)
     __attribute__((warn_unused_result));
+/* Writes file->removed_at alone. A power failure may undo that; the disk tells then. */
+bool journal_note_removed(struct journal *journal, const struct journal_file *file,
+                          struct error *err) __attribute__((warn_unused_result));
 /*
  * As journal_save_file(), for a file whose key was just chosen. *ret_taken, and nothing written,
  * when another file of this journal has that key, whatever its state.

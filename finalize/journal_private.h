@@ -15,6 +15,9 @@ enum journal_statement {
     JOURNAL_SQL_BEGIN,
     JOURNAL_SQL_COMMIT,
     JOURNAL_SQL_ROLLBACK,
+    JOURNAL_SQL_SAVEPOINT,
+    JOURNAL_SQL_RELEASE,
+    JOURNAL_SQL_ROLLBACK_TO,
     JOURNAL_SQL_FIND_RECORDING,
     JOURNAL_SQL_NEXT_KEPT_RECORDING,
     JOURNAL_SQL_BEGIN_RECORDING,
@@ -22,6 +25,7 @@ enum journal_statement {
     JOURNAL_SQL_FIND_FILE,
     JOURNAL_SQL_ADD_FILE,
     JOURNAL_SQL_SAVE_FILE,
+    JOURNAL_SQL_NOTE_REMOVED,
     JOURNAL_SQL_NEXT_FILE,
     JOURNAL_SQL_FIND_PART,
     JOURNAL_SQL_NEXT_PART,
@@ -36,6 +40,7 @@ enum journal_statement {
     JOURNAL_SQL_HURRY_ALL,
     JOURNAL_SQL_NEXT_LEFTOVER_UPLOAD,
     JOURNAL_SQL_FORGET_DONE,
+    JOURNAL_SQL_FORGET_CLAIMS,
     JOURNAL_SQL_COUNT_PARTS,
     JOURNAL_SQL_CLAIM,
     JOURNAL_SQL_UNCLAIM,
@@ -48,7 +53,12 @@ struct journal {
     struct sqlite3 *database;
     struct sqlite3_stmt *statements[JOURNAL_STATEMENTS]; /* prepared when first used */
     char path[RECORDING_PATH_SIZE];
+    unsigned depth; /* of groups of writes */
+    bool must_last; /* what was written since the last commit is to survive a power failure */
 };
+
+/* Makes commits last as `must_last` says. To be called once, when the database is open. */
+void journal_commit_watch(struct journal *journal);
 
 bool journal_begin_query(struct journal *journal, enum journal_statement statement,
                          struct journal_query *query, struct error *err)

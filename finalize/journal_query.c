@@ -1,5 +1,6 @@
 #include "finalize/journal_query.h"
 
+#include "finalize/journal_reserve.h"
 #include "finalize/recording.h"
 
 #include <errno.h>
@@ -52,19 +53,32 @@ static int why_no_file(const char *path)
     return 0;
 }
 
-bool journal_query_fail(struct sqlite3 *database, int status, const char *path, struct error *err)
+/* The errno that says why, 0 when none does. */
+static int cause(sqlite3 *database, int status, const char *path)
 {
-    const char *why = reason(database, status);
     int errno_value = failed_call(database, status);
-    int primary = status == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : status & 0xff;
+    int primary = status & 0xff;
 
     if (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY) {
         int no_file = why_no_file(path);
 
         errno_value = no_file ? no_file : errno_value;
     }
+    return errno_value;
+}
 
-    if (errno_value == ENOSPC || errno_value == EDQUOT)
+static bool is_lack_of_space(int errno_value)
+{
+    return errno_value == ENOSPC || errno_value == EDQUOT;
+}
+
+bool journal_query_fail(struct sqlite3 *database, int status, const char *path, struct error *err)
+{
+    const char *why = reason(database, status);
+    int errno_value = cause(database, status, path);
+    int primary = status == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : status & 0xff;
+
+    if (is_lack_of_space(errno_value))
         return error_set_errno(err, ERROR_TRANSIENT, errno_value, "no space for the journal %s",
                                path);
     switch (primary) {
@@ -159,10 +173,32 @@ static void finish(struct journal_query *query)
     sqlite3_clear_bindings(query->statement);
 }
 
-/* The status of the whole run: SQLITE_DONE, SQLITE_ROW or what went wrong. */
+void journal_query_make_room(struct sqlite3 *database, const char *path)
+{
+    (void)journal_reserve_give_up(path);
+    /* What is in the log is written back, and the log begun anew once nobody reads it. */
+    (void)sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+}
+
+/*
+ * The status of the whole run: SQLITE_DONE, SQLITE_ROW or what went wrong. On a full disk room is
+ * made and the statement run again. Not so within a transaction, of which SQLite may have rolled
+ * back what came before.
+ */
 static int step(struct journal_query *query)
 {
-    return query->status == SQLITE_OK ? sqlite3_step(query->statement) : query->status;
+    bool alone = sqlite3_get_autocommit(query->database);
+    int status = query->status;
+
+    if (status != SQLITE_OK)
+        return status;
+    status = sqlite3_step(query->statement);
+    if (status == SQLITE_ROW || status == SQLITE_DONE || !alone ||
+        !is_lack_of_space(cause(query->database, status, query->path)))
+        return status;
+    sqlite3_reset(query->statement);
+    journal_query_make_room(query->database, query->path);
+    return sqlite3_step(query->statement);
 }
 
 bool journal_query_run(struct journal_query *query, struct error *err)

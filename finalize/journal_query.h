@@ -65,6 +65,10 @@ bool journal_query_get_bytes(struct journal_query *query, uint8_t *ret_bytes, si
 bool journal_query_end(struct journal_query *query, struct error *err)
     __attribute__((warn_unused_result));
 
+/* On a disk that is full: gives up the reserve (journal_reserve.h), and lets the log be written
+ * over. Not within a transaction. */
+void journal_query_make_room(struct sqlite3 *database, const char *path);
+
 /* Fills `err` with what SQLite's `status` means. Returns false. */
 bool journal_query_fail(struct sqlite3 *database, int status, const char *path, struct error *err);
 

@@ -126,6 +126,11 @@ bool journal_take_over(struct journal *journal, const char *directory, struct er
     return journal_unclaim(journal, directory, 0, err);
 }
 
+bool journal_forget_claims(struct journal *journal, int64_t before, struct error *err)
+{
+    return run_with_time(journal, JOURNAL_SQL_FORGET_CLAIMS, before, err);
+}
+
 bool journal_next_handed_over(struct journal *journal, const char *after,
                               char ret_directory[RECORDING_PATH_SIZE], bool *ret_found,
                               struct error *err)

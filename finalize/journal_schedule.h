@@ -68,6 +68,10 @@ bool journal_next_handed_over(struct journal *journal, const char *after,
                               char ret_directory[RECORDING_PATH_SIZE], bool *ret_found,
                               struct error *err) __attribute__((warn_unused_result));
 
+/* Forgets claims of processes that were killed, made before `before`. */
+bool journal_forget_claims(struct journal *journal, int64_t before, struct error *err)
+    __attribute__((warn_unused_result));
+
 /* True while somebody waits for the lock of `directory`, or has handed it over. */
 bool journal_is_claimed(struct journal *journal, const char *directory, int64_t now,
                         bool *ret_claimed, struct error *err) __attribute__((warn_unused_result));

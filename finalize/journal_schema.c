@@ -1,5 +1,6 @@
 #include "finalize/journal_schema.h"
 
+#include "finalize/journal.h"
 #include "finalize/journal_query.h"
 #include "finalize/recording.h"
 
@@ -15,9 +16,12 @@
 #include <unistd.h>
 
 #define APPLICATION_ID  0x4a464a31 /* "JFJ1": tells our file from any other SQLite file */
-#define SCHEMA_VERSION  2
-#define BUSY_TIMEOUT_MS 10000
+#define SCHEMA_VERSION  4
+#define BUSY_TIMEOUT_MS ((int)JOURNAL_PATIENCE_MS)
 #define RETRY_PAUSE_MS  20
+/* Of 4 KiB: the log's size when it is written back and begun anew. SQLite's own 1,000 would not fit
+ * into the reserve (journal_reserve.h) that a full disk leaves it. */
+#define LOG_PAGES "32"
 
 /* Comments stand inside the parentheses: there SQLite keeps them, and `.schema` shows them. */
 static const char *const tables[] = {
@@ -41,7 +45,9 @@ static const char *const tables[] = {
     "    last_error TEXT NOT NULL, -- '': the last run had none\n"
     "    reason TEXT NOT NULL DEFAULT '', -- why a person gave it up\n"
     "    meeting_url TEXT NOT NULL, -- from metadata.json; '': unknown\n"
-    "    share INTEGER NOT NULL CHECK (share IN (-1, 0, 1)) -- from metadata.json; -1: unknown\n"
+    "    share INTEGER NOT NULL CHECK (share IN (-1, 0, 1)), -- from metadata.json; -1: unknown\n"
+    "    meeting_id INTEGER NOT NULL DEFAULT 0 CHECK (meeting_id BETWEEN 0 AND 2147483647)\n"
+    "        -- given by a person for files whose names have none; 0: not given\n"
     ")",
 
     "CREATE TABLE file (\n"
@@ -119,6 +125,41 @@ static const char *const tables[] = {
     "    PRIMARY KEY (directory, pid)\n"
     ") WITHOUT ROWID",
 
+    "CREATE TABLE metric (\n"
+    "    -- What all processes have counted together: docs/metrics.md.\n"
+    "    name TEXT NOT NULL,\n"
+    "    labels TEXT NOT NULL, -- as Prometheus writes them; '': none\n"
+    "    value INTEGER NOT NULL CHECK (value >= 0), -- durations in milliseconds\n"
+    "    PRIMARY KEY (name, labels)\n"
+    ") WITHOUT ROWID",
+
+    "CREATE TABLE webhook (\n"
+    "    -- Events that CONFOMEET_WEBHOOK_URL has not been told of yet.\n"
+    "    id INTEGER PRIMARY KEY,\n"
+    "    recording_id INTEGER NOT NULL, -- which may be forgotten by then\n"
+    "    event_id TEXT NOT NULL, -- a UUID, the same in every try\n"
+    "    at INTEGER NOT NULL,\n"
+    "    body TEXT NOT NULL, -- JSON\n"
+    "    tries INTEGER NOT NULL CHECK (tries >= 0),\n"
+    "    next_try_at INTEGER NOT NULL,\n"
+    "    last_error TEXT NOT NULL\n"
+    ")",
+
+    "CREATE INDEX webhook_by_recording ON webhook (recording_id)",
+
+    "CREATE TABLE announcement (\n"
+    "    -- The last event that was made of a recording.\n"
+    "    recording_id INTEGER PRIMARY KEY REFERENCES recording (id) ON DELETE CASCADE,\n"
+    "    event INTEGER NOT NULL CHECK (event IN (1, 2)), -- 1 uploaded, 2 failed\n"
+    "    files INTEGER NOT NULL CHECK (files >= 0) -- that were safe then\n"
+    ")",
+
+    "CREATE TABLE digest (\n"
+    "    -- Of the object that a file became, where CONFOMEET_WEBHOOK_URL is set.\n"
+    "    file_id INTEGER PRIMARY KEY REFERENCES file (id) ON DELETE CASCADE,\n"
+    "    sha256 TEXT NOT NULL CHECK (length(sha256) = 64)\n"
+    ")",
+
     "CREATE INDEX event_by_recording ON event (recording_id)",
 
     "CREATE INDEX event_by_file ON event (file_id) WHERE file_id IS NOT NULL",
@@ -184,8 +225,9 @@ static int configure(struct opening *opening)
 {
     return execute(opening, "PRAGMA trusted_schema = OFF;"
                             "PRAGMA foreign_keys = ON;"
-                            "PRAGMA synchronous = FULL;"
+                            "PRAGMA synchronous = NORMAL;" /* see journal_commit.c */
                             "PRAGMA cache_size = -256;"
+                            "PRAGMA wal_autocheckpoint = " LOG_PAGES ";"
                             "PRAGMA mmap_size = 0;"
                             "PRAGMA temp_store = MEMORY");
 }
@@ -248,10 +290,29 @@ static int upgrade_from_1(struct opening *opening)
     return status == SQLITE_OK ? execute(opening, find_table("claim")) : status;
 }
 
+static int upgrade_from_2(struct opening *opening)
+{
+    return rebuild_table(opening, "recording",
+                         "id, directory, session_id, state, tries, failures, created_at, "
+                         "updated_at, next_try_at, last_error, reason, meeting_url, share");
+}
+
+static int upgrade_from_3(struct opening *opening)
+{
+    static const char *const names[] = {"metric", "webhook", "webhook_by_recording", "announcement",
+                                        "digest"};
+    int status = SQLITE_OK;
+
+    for (size_t i = 0; status == SQLITE_OK && i < sizeof names / sizeof *names; i++)
+        status = execute(opening, find_table(names[i]));
+    return status;
+}
+
 /* Brings an older file up to date, one version after the other. */
 static int upgrade(struct opening *opening)
 {
-    static int (*const steps[])(struct opening *) = {[1] = upgrade_from_1};
+    static int (*const steps[])(struct opening *) = {
+        [1] = upgrade_from_1, [2] = upgrade_from_2, [3] = upgrade_from_3};
     char identity[48];
     /* Else renaming a table would rename it where others refer to it, too. */
     int status = execute(opening, "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON;"

@@ -6,6 +6,7 @@
 #include "finalize/intake.h"
 #include "finalize/journal_place.h"
 #include "finalize/journal_schedule.h"
+#include "finalize/journal_stats.h"
 #include "finalize/loop.h"
 #include "finalize/part.h"
 #include "finalize/recording.h"
@@ -28,6 +29,7 @@ struct live {
     struct s3 *s3;
     struct rng rng;
     struct turn turn;
+    struct journal_account account;
     struct intake intake;
     int64_t after_id;
     struct live_summary *summary;
@@ -151,6 +153,7 @@ static bool on_next(void *context, struct delivery **ret_delivery, struct error 
                                        .recording = live->recording,
                                        .s3 = live->s3,
                                        .rng = &live->rng,
+                                       .stats = &live->account.stats,
                                        .main_media_name = "",
                                        .growing = true,
                                        .event = on_delivery_event,
@@ -195,6 +198,7 @@ static void on_progress(void *context, uint64_t held_bytes, uint64_t kept_bytes,
     (void)under_way_bytes;
     if (held_bytes > live->summary->bytes_held)
         live->summary->bytes_held = held_bytes;
+    journal_add_account(live->journal, &live->account, loop_now_ms());
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -230,8 +234,11 @@ static bool open_network(struct live *live, struct error *err)
 
 static bool send_parts(struct live *live, struct error *err)
 {
-    struct engine_source source = {
-        .context = live, .next = on_next, .ended = on_ended, .progress = on_progress};
+    struct engine_source source = {.context = live,
+                                   .journal = live->journal,
+                                   .next = on_next,
+                                   .ended = on_ended,
+                                   .progress = on_progress};
     struct engine_limits limits = {.parallel = PARALLEL,
                                    .deadline_ms = UINT64_MAX,
                                    .stop_requested = on_stop_requested,
@@ -244,6 +251,7 @@ static bool send_parts(struct live *live, struct error *err)
     if (!open_network(live, err) || !engine_run(live->loop, &source, &limits, &end, err))
         return false;
     live->summary->bytes_sent = loop_bytes_sent(live->loop);
+    journal_add_stats(live->journal, &live->account.stats);
     if (end == ENGINE_STOPPED && live->worst.kind == ERROR_NONE)
         error_set(&live->worst, ERROR_STOPPED, "stopped while parts were sent");
     return true;

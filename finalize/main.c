@@ -1,7 +1,13 @@
-/* jibri-finalize - what Jibri calls when a recording has ended: see --help. */
+/* jibri-finalize - what Jibri calls when a recording has ended, and what operators use: see --help.
+ */
 #include "config/settings.h"
 #include "finalize/check.h"
+#include "finalize/command_abandon.h"
+#include "finalize/command_events.h"
 #include "finalize/command_finalize.h"
+#include "finalize/command_retry.h"
+#include "finalize/command_status.h"
+#include "finalize/command_wait.h"
 #include "finalize/explain.h"
 #include "finalize/log.h"
 #include "finalize/program.h"
@@ -36,32 +42,43 @@ static int check(const struct settings *settings, const char *config)
 
 static void print_help(void)
 {
-    printf("Usage: jibri-finalize [--config FILE] DIR\n"
-           "       jibri-finalize [--config FILE] check\n"
-           "\n"
-           "Uploads the recording in the session directory DIR to the S3 bucket of the settings,\n"
-           "tells the backend, and then frees the disk. Jibri calls it when a meeting has ended\n"
-           "(JIBRI_FINALIZE_RECORDING_SCRIPT_PATH); called again with the same directory, it goes\n"
-           "on where it stopped. Also installed as finalize-s3.sh, which it replaces.\n"
-           "\n"
-           "  DIR            the session directory, as Jibri names it; write ./check for one of\n"
-           "                 that name\n"
-           "  check          tell whether it would work: settings, directories, clock, bucket,\n"
-           "                 backend; a line each\n"
-           "  --config FILE  settings as NAME=value lines; default: the first of\n"
-           "                 /run/jibri-finalize/finalize.env, /etc/jibri-finalize/finalize.env\n"
-           "  --help         this text\n"
-           "  --version      the version\n"
-           "\n"
-           "Exit codes: 0 all is safe; 75 try again later; 1 a person is needed; 78 settings;\n"
-           "66 DIR isn't there or holds nothing; 64 usage. Without 0, the files stay on disk.\n"
-           "\n"
-           "Examples:\n"
-           "  jibri-finalize check\n"
-           "  jibri-finalize /config/recordings/nzqxnaoiugxqlhbp\n"
-           "  jibri-finalize --config ./finalize.env /config/recordings/nzqxnaoiugxqlhbp\n"
-           "\n"
-           "Settings, from the environment or, lower in precedence, from the file:\n\n");
+    printf(
+        "Usage: jibri-finalize [--config FILE] DIR\n"
+        "       jibri-finalize [--config FILE] COMMAND [ARGUMENT...]\n"
+        "\n"
+        "Uploads the recording in the session directory DIR to the S3 bucket of the settings,\n"
+        "tells the backend, and then frees the disk. Jibri calls it when a meeting has ended\n"
+        "(JIBRI_FINALIZE_RECORDING_SCRIPT_PATH); called again with the same directory, it goes\n"
+        "on where it stopped. Also installed as finalize-s3.sh, which it replaces.\n"
+        "\n"
+        "  DIR            the session directory, as Jibri names it; write ./check for one that is\n"
+        "                 named like a command\n"
+        "  --config FILE  settings as NAME=value lines; default: the first of\n"
+        "                 /run/jibri-finalize/finalize.env, /etc/jibri-finalize/finalize.env\n"
+        "  --help         this text; behind a command: what it does, with examples\n"
+        "  --version      the version\n"
+        "\n"
+        "Commands, for operators:\n"
+        "  status         is my recording safe? a table, or one recording with its files\n"
+        "  retry          upload again now what waits or failed\n"
+        "  abandon        give a recording up; its files stay\n"
+        "  wait           until nothing is under way or waits\n"
+        "  events         the history of a recording\n"
+        "  check          tell whether it would work: settings, directories, clock, bucket,\n"
+        "                 backend; a line each\n"
+        "\n"
+        "Run as root, all of them first become the owner of the recordings directory.\n"
+        "\n"
+        "Exit codes: 0 all is safe; 75 try again later; 1 a person is needed; 78 settings;\n"
+        "66 DIR isn't there or holds nothing; 64 usage. Without 0, the files stay on disk.\n"
+        "\n"
+        "Examples:\n"
+        "  jibri-finalize check\n"
+        "  jibri-finalize /config/recordings/nzqxnaoiugxqlhbp\n"
+        "  jibri-finalize status\n"
+        "  jibri-finalize retry --all\n"
+        "\n"
+        "Settings, from the environment or, lower in precedence, from the file:\n\n");
     settings_write_help(stdout);
 }
 
@@ -80,19 +97,26 @@ static int check_problems(const struct settings_problems *problems)
     return EXPLAIN_EXIT_PERSON;
 }
 
-static int run(const char *config, const char *argument)
+static int check_or_finalize(const char *config, const char *argument)
 {
     const char *path = config ? config : settings_default_file();
     bool checking = !strcmp(argument, "check");
     struct settings_problems problems;
+    struct error err = ERROR_INIT;
     struct settings settings;
     int code;
 
     if (settings_load((const char *const *)environ, path, &settings, &problems)) {
         log_open(settings.log_level, settings.log_format);
         program_say_warnings(&problems);
-        code = checking ? check(&settings, path)
-                        : command_finalize(&settings, argument, COMMAND_FINALIZE_JIBRI);
+        if (!command_become_owner(&settings, checking ? NULL : argument, &err)) {
+            log_line(SETTINGS_LOG_ERROR, NULL, "%s; what to do: %s", err.text,
+                     explain_advice(&err));
+            code = (int)explain_exit_code(&err);
+        } else {
+            code = checking ? check(&settings, path)
+                            : command_finalize(&settings, argument, COMMAND_FINALIZE_JIBRI);
+        }
     } else if (checking) {
         code = check_problems(&problems);
     } else {
@@ -102,6 +126,33 @@ static int run(const char *config, const char *argument)
     settings_done(&settings);
     settings_problems_done(&problems);
     return code;
+}
+
+/* With `argc` words from the command's name on. */
+static int run(const char *config, int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const struct command_line *line);
+    } commands[] = {{"status", command_status},
+                    {"retry", command_retry},
+                    {"abandon", command_abandon},
+                    {"wait", command_wait},
+                    {"events", command_events}};
+    const struct command_line line = {.config = config, .argc = argc, .argv = argv};
+
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (!strcmp(argv[0], commands[i].name))
+            return commands[i].run(&line);
+    if (argc > 1 && !strcmp(argv[0], "check") && !strcmp(argv[1], "--help")) {
+        print_help();
+        return EXPLAIN_EXIT_OK;
+    }
+    if (argc > 1)
+        return usage_error("more than one session directory given");
+    if (!argv[0][0])
+        return usage_error("the session directory's name is empty");
+    return check_or_finalize(config, argv[0]);
 }
 
 int main(int argc, char **argv)
@@ -130,10 +181,7 @@ int main(int argc, char **argv)
             return usage_error("unknown option, or one without its value");
         }
     }
-    if (argc - optind != 1)
-        return usage_error(argc - optind < 1 ? "no session directory given"
-                                             : "more than one session directory given");
-    if (!argv[optind][0])
-        return usage_error("the session directory's name is empty");
-    return run(config, argv[optind]);
+    if (optind == argc)
+        return usage_error("no session directory given");
+    return run(config, argc - optind, argv + optind);
 }

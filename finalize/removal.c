@@ -20,7 +20,7 @@ static bool remove_one(const struct removal *removal, struct journal_file *file,
     }
     removal->removed(removal->context, file->path);
     file->removed_at = now;
-    return journal_save_file(removal->journal, file, err);
+    return journal_note_removed(removal->journal, file, err);
 }
 
 /* *ret_all_safe: every file of this kind is. */

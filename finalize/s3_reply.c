@@ -272,11 +272,14 @@ static bool is_of_session(const struct s3_call *call, const struct http_reply *r
 static const char *read_head(const struct s3_call *call, const struct http_reply *reply,
                              struct s3_result *result)
 {
-    char value[64];
+    char value[S3_ETAG_SIZE + 8];
 
     http_reply_header(reply, "Content-Length", value, sizeof value);
     if (!read_number(value, &result->size_bytes))
         return "success, but without a Content-Length";
+    /* Every object has one: this is somebody between us and the server, who says "200" to all. */
+    if (!http_reply_header(reply, "ETag", value, sizeof value))
+        return "success, but without an ETag";
     (void)read_etag(reply, result);
     http_reply_header(reply, "x-amz-meta-jibri-mark", value, sizeof value);
     if (is_mark(value))

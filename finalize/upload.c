@@ -68,6 +68,7 @@ bool upload_open(const struct upload_options *options, struct upload **ret_uploa
     upload->parts.journal = options->journal;
     upload->parts.file = options->file;
     upload->parts.rng = options->rng;
+    upload->parts.stats = options->stats;
     upload->parts.fd = options->fd;
     upload->parts.content_md5 = options->settings->s3_content_md5;
     upload->parts.patience_ms = options->settings->s3_retry_for_ms;

@@ -20,6 +20,7 @@
 #include "finalize/hasher.h"
 #include "finalize/journal.h"
 #include "finalize/rng.h"
+#include "finalize/stats.h"
 #include "finalize/upload_step.h"
 
 #include <stdbool.h>
@@ -30,6 +31,7 @@ struct upload_options {
     struct journal *journal;
     struct journal_file *file; /* its row; kept up to date by the upload */
     struct rng *rng;
+    struct stats *stats;  /* counted in; may be NULL */
     int fd;               /* file->object_bytes bytes */
     const char *base_key; /* the key to use when it is free */
     const char *content_type;

@@ -72,6 +72,10 @@ static void ask_to_send(const struct upload_parts *parts, unsigned index, struct
     struct part_range range = range_of(parts, slot->part_number);
 
     slot->state = UPLOAD_SLOT_SENDING;
+    if (slot->again) {
+        stats_add(parts->stats, STATS_RESENT_PARTS, 0, 0, 1);
+        stats_add(parts->stats, STATS_RESENT_BYTES, 0, 0, range.length);
+    }
     *ret_step = (struct upload_step){.kind = UPLOAD_STEP_REQUEST, .slot = index + 1};
     ret_step->call = (struct s3_call){
         .operation = S3_UPLOAD_PART,
@@ -222,6 +226,8 @@ static bool keep_part(struct upload_parts *parts, struct upload_slot *slot,
     }
     parts->bytes_held += held->length;
     parts->bytes_kept += held->length;
+    stats_add(parts->stats, STATS_VERIFIED_PARTS, 0, 0, 1);
+    stats_add(parts->stats, STATS_VERIFIED_BYTES, 0, 0, held->length);
     free_slot(parts, slot);
     return true;
 }
@@ -241,6 +247,7 @@ static bool take_comparison(struct upload_parts *parts, struct upload_slot *slot
     if (reconcile_part(&file, slot->part_number, found ? &held : NULL, &bytes) == RECONCILE_HELD)
         return keep_part(parts, slot, &held, result, err);
     slot->verifying = false; /* it changed since it was sent */
+    slot->again = true;
     slot->state = UPLOAD_SLOT_TO_READ;
     return true;
 }
@@ -293,6 +300,7 @@ static void try_again(struct upload_parts *parts, struct upload_slot *slot,
                       const struct s3_result *result, uint64_t now_ms)
 {
     slot->tries++;
+    slot->again = true;
     if (!retry_goes_on(&parts->streak, slot->tries, now_ms, parts->patience_ms)) {
         fail(parts, &result->error);
         free_slot(parts, slot);

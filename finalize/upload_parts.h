@@ -15,6 +15,7 @@
 #include "finalize/journal.h"
 #include "finalize/retry.h"
 #include "finalize/rng.h"
+#include "finalize/stats.h"
 #include "finalize/upload_step.h"
 
 #include <stdbool.h>
@@ -45,6 +46,7 @@ struct upload_slot {
     enum upload_slot_state state;
     unsigned part_number;
     bool verifying; /* the bytes are read to be compared, not to be sent */
+    bool again;     /* its bytes, or others in their place, were sent before */
     unsigned tries;
     uint64_t not_before_ms;
     uint8_t fingerprint[16];
@@ -56,6 +58,7 @@ struct upload_parts {
     struct journal *journal; /* all borrowed */
     const struct journal_file *file;
     struct rng *rng;
+    struct stats *stats; /* counted in; may be NULL */
     int fd;
     bool content_md5;
     bool growing; /* the file's writer has not finished: see reconcile.h */

@@ -9,7 +9,7 @@ set_target_properties(kill-at PROPERTIES PREFIX "")
 
 foreach(name crash_sweep stop_resume)
     add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/${name}.sh)
-    set_tests_properties(${name} PROPERTIES LABELS crash TIMEOUT 600
-        ENVIRONMENT "E2E_BUILD=${CMAKE_BINARY_DIR}" RESOURCE_LOCK e2e SKIP_RETURN_CODE 77
+    set_tests_properties(${name} PROPERTIES LABELS crash TIMEOUT 900
+        ENVIRONMENT "E2E_BUILD=${CMAKE_BINARY_DIR}" COST 50 SKIP_RETURN_CODE 77
         FIXTURES_REQUIRED e2e_server)
 endforeach()

@@ -7,27 +7,34 @@ add_executable(sink ${CMAKE_CURRENT_LIST_DIR}/sink.c)
 target_link_libraries(sink PRIVATE project_options PkgConfig::SSL PkgConfig::CRYPTO
     Threads::Threads)
 
+# A slow line, for scripts/bench.
+add_executable(shaped-link ${CMAKE_CURRENT_LIST_DIR}/shaped_link.c)
+target_link_libraries(shaped-link PRIVATE project_options)
+
 function(add_e2e_test name)
     add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${name}.sh ${ARGN})
     set(environment "E2E_BUILD=${CMAKE_BINARY_DIR}")
     if(SANITIZE)
         list(APPEND environment SANITIZED=1)
     endif()
-    # One at a time: they measure time and memory, and the machine may be small.
-    set_tests_properties(${name} PROPERTIES LABELS e2e TIMEOUT 600 ENVIRONMENT "${environment}"
-        RESOURCE_LOCK e2e SKIP_RETURN_CODE 77)
+    # They wait more than they compute, and each has a bucket and ports of its own: several run
+    # beside each other. COST, here and elsewhere, is roughly their seconds: the longest begin first.
+    set_tests_properties(${name} PROPERTIES LABELS e2e TIMEOUT 900 ENVIRONMENT "${environment}"
+        COST 30 SKIP_RETURN_CODE 77)
 endfunction()
 
 add_e2e_test(e2e_server start)
-set_tests_properties(e2e_server PROPERTIES FIXTURES_SETUP e2e_server)
+set_tests_properties(e2e_server PROPERTIES FIXTURES_SETUP e2e_server COST 1000)
 add_test(NAME e2e_server_stop COMMAND ${CMAKE_CURRENT_LIST_DIR}/e2e_server.sh stop)
 set_tests_properties(e2e_server_stop PROPERTIES LABELS e2e TIMEOUT 60
     ENVIRONMENT "E2E_BUILD=${CMAKE_BINARY_DIR}" FIXTURES_CLEANUP e2e_server)
 
-foreach(name e2e_files e2e_names e2e_local e2e_faults e2e_notice e2e_resume e2e_memory e2e_check)
+foreach(name e2e_files e2e_names e2e_local e2e_faults e2e_notice e2e_resume e2e_memory e2e_check
+        e2e_commands)
     add_e2e_test(${name})
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED e2e_server)
 endforeach()
+set_tests_properties(e2e_files e2e_resume e2e_memory PROPERTIES COST 60)
 
 # Beside the others: it waits for a watcher most of the time.
 add_e2e_test(e2e_watcher)

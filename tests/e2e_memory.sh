@@ -19,7 +19,7 @@ peak() {
 	program_prefix=(/usr/bin/time -o "$case_dir/peak" -f %M)
 	mkdir -p "$session"
 	truncate -s "$1" "$session/12345_a.mp4"
-	finalize "${@:2}" "$session"
+	limit=600 finalize "${@:2}" "$session"
 	expect_code 0
 	expect_all_gone
 	kib=$(<"$case_dir/peak")

@@ -21,6 +21,20 @@ fi
 
 media=12345_2024-04-23-15-04-05.mp4
 
+# During the upload of three parts, when the first one is acknowledged: it stands still until
+# go_on_uploading, however long what is done to it takes.
+start_upload() {
+	start_finalize CONFOMEET_S3_RATE_LIMIT=4MiB "$session"
+	upload_pid=$!
+	wait_for 30 has_parts 1
+	kill -STOP "$upload_pid"
+}
+
+go_on_uploading() {
+	kill -CONT "$upload_pid"
+	finish_finalize "$upload_pid"
+}
+
 # Three parts and a small file.
 make_session() {
 	make_file "$session/$media" $((11 * MIB))
@@ -130,6 +144,114 @@ the_recordings_disk_has_room_for() {
 	expect_next_run_finishes "$recordings"
 }
 
+# A better day's call: since then there is a journal, and beside it a reserve.
+finish_an_earlier_recording() {
+	make_file "$recordings/earlier/1_a.mp4" 10
+	finalize CONFOMEET_NOTICE=off "$recordings/earlier"
+	expect_code 0
+	s3_request DELETE "/$bucket/1_a.mp4"
+}
+
+reserve_kib() { stat -c '%b %B' "$journal-reserve" | awk '{ print $1 * $2 / 1024 }'; }
+
+# As after days without a network: the recordings have taken all there is.
+fill_to_the_last_byte() {
+	dd if=/dev/zero "of=$recordings/filler" bs=4096 2>/dev/null || true
+	expect "KiB that are left" 0 "$(df --output=avail -B1024 "$recordings" | tail -n 1 | tr -d ' ')"
+}
+
+a_recordings_disk_that_is_full_to_the_last_byte_is_freed() {
+	make_disk "$recordings" size=24m
+	finish_an_earlier_recording
+	expect "KiB in reserve" 1024 "$(reserve_kib)"
+	make_session
+	fill_to_the_last_byte
+	finalize "$session"
+	expect_done
+	expect "accepted notices" 1 "$(accepted_notices)"
+	expect "KiB in reserve, once there is room" 1024 "$(reserve_kib)"
+}
+
+# Whatever the room that the journal took is left for the next call, though somebody else would
+# take it at once.
+a_full_recordings_disk_is_freed_by_the_call_that_gets_through() {
+	local before
+	make_disk "$recordings" size=24m
+	finish_an_earlier_recording
+	make_session
+	fill_to_the_last_byte
+	before=$(state_of "$session")
+	for _ in 1 2 3; do
+		finalize CONFOMEET_S3_URL=http://127.0.0.1:1 CONFOMEET_S3_RETRY_FOR=0 "$session"
+		expect_code 75 'what to do: .*call it again'
+		expect "the files" "$before" "$(state_of "$session")"
+		dd if=/dev/zero bs=4096 >>"$recordings/filler" 2>/dev/null || true
+	done
+	finalize "$session"
+	expect_done
+	expect "accepted notices" 1 "$(accepted_notices)"
+	expect "KiB in reserve, once there is room" 1024 "$(reserve_kib)"
+}
+
+the_recordings_disk_gets_full_in_mid_upload() {
+	make_disk "$recordings" size=24m
+	make_session
+	start_upload
+	fill_to_the_last_byte
+	go_on_uploading
+	expect_done
+	expect "accepted notices" 1 "$(accepted_notices)"
+}
+
+# The journal's log of so many steps would be larger than a small reserve, were it not begun anew.
+a_long_recording_on_a_full_disk_needs_no_more_than_the_reserve() {
+	local parts=120
+	make_disk "$recordings" size=24m
+	finish_an_earlier_recording
+	mkdir "$session"
+	truncate -s $((parts * 5 * MIB)) "$session/$media"
+	truncate -s $((256 * 1024)) "$journal-reserve"
+	fill_to_the_last_byte
+	start_sink --journal "$case_dir/sink.journal"
+	finalize "CONFOMEET_S3_URL=$sink_url" CONFOMEET_S3_PART_SIZE=5MiB "$session"
+	expect_code 0
+	expect_all_gone
+	expect "parts" "$parts" "$(grep -c '^P ' "$case_dir/sink.journal")"
+	expect "accepted notices" 1 "$(accepted_notices)"
+}
+
+recordings_on_a_full_disk_share_the_reserve() {
+	local i j clients=()
+	make_disk "$recordings" size=24m
+	finish_an_earlier_recording
+	for i in 1 2 3 4; do
+		make_file "$recordings/session$i/1000${i}_a.mp4" $((MIB + i))
+		for j in {1..20}; do
+			make_file "$recordings/session$i/logs/$j.log" 10
+		done
+	done
+	fill_to_the_last_byte
+	for i in 1 2 3 4; do
+		output_file=$case_dir/output.$i start_finalize "$recordings/session$i"
+		clients+=("$!")
+	done
+	for i in 1 2 3 4; do
+		finish_finalize "${clients[i - 1]}" "$case_dir/output.$i"
+		# Another may have taken the room in the middle of a transaction, which is not repeated.
+		[ "$code" = 0 ] || expect_code 75 'no space.*what to do: make room'
+	done
+	for i in 1 2 3 4; do
+		if [ -e "$recordings/session$i" ]; then
+			finalize "$recordings/session$i"
+			expect_code 0
+		fi
+		[ ! -e "$recordings/session$i" ] || fail "session$i was left"
+		expect_object "1000${i}_a.mp4" "$copies/1000${i}_a.mp4"
+	done
+	expect "accepted notices" 4 "$(accepted_notices)"
+	expect "objects" 84 "$(keys | wc -l)"
+}
+
 no_further_file_fits_on_the_journals_disk() {
 	local before
 	make_session
@@ -146,18 +268,17 @@ no_further_file_fits_on_the_journals_disk() {
 }
 
 the_journals_disk_gets_full_in_mid_upload() {
-	local pid before
+	local before
 	make_session
 	make_disk "$case_dir/disk" size=1m
 	journal=$case_dir/disk/journal.db
 	environment+=("CONFOMEET_JOURNAL=$journal")
 	before=$(state_of "$session")
-	start_finalize CONFOMEET_S3_RATE_LIMIT=6MiB "$session"
-	pid=$!
-	wait_for 30 has_parts 1
+	start_upload
 	fill "$case_dir/disk" 0
-	finish_finalize "$pid"
-	has_parts 1 || fail "the parts were forgotten"
+	go_on_uploading
+	[ "$(query 'SELECT state FROM file WHERE media')" != 1 ] || has_parts 1 ||
+		fail "the parts were forgotten"
 	expect_next_run_finishes "$case_dir/disk"
 }
 
@@ -408,10 +529,7 @@ recordings_on_a_read_only_disk_are_uploaded_and_stay() {
 a_journal_on_a_read_only_disk() {
 	local before
 	if [ "$1" = made-earlier ]; then
-		make_file "$recordings/earlier/1_a.mp4" 10
-		finalize CONFOMEET_NOTICE=off "$recordings/earlier"
-		expect_code 0
-		s3_request DELETE "/$bucket/1_a.mp4"
+		finish_an_earlier_recording
 	fi
 	make_session
 	before=$(state_of "$session")
@@ -426,12 +544,6 @@ a_journal_on_a_read_only_disk() {
 
 # ---- files that change while they are uploaded ---------------------------------------------------
 
-# During the upload of three parts, when the first one is acknowledged.
-start_upload() {
-	start_finalize CONFOMEET_S3_RATE_LIMIT=10MiB "$session"
-	upload_pid=$!
-	wait_for 30 has_parts 1
-}
 
 # The backend was told once, of the object that has the file's last content.
 expect_last_content() {
@@ -464,7 +576,7 @@ a_file_that_changes_during_the_upload() {
 		;;
 	esac
 	keep_copy
-	finish_finalize "$upload_pid"
+	go_on_uploading
 	expect_last_content
 }
 
@@ -473,7 +585,7 @@ a_file_that_vanishes_during_the_upload() {
 	make_session
 	start_upload
 	rm "$session/$media"
-	finish_finalize "$upload_pid"
+	go_on_uploading
 	if [ "$code" = 0 ]; then
 		expect_last_content
 	else
@@ -487,19 +599,19 @@ keep_growing() {
 	head -c 10000 /dev/urandom >"$case_dir/piece"
 	while [ ! -e "$case_dir/enough" ]; do
 		cat "$case_dir/piece" >>"$session/$media"
-		sleep 0.02
+		pause
 	done
 }
 
 # However often it is looked at, it is never taken for finished.
 a_file_that_keeps_growing_is_left_for_later() {
-	local grower
+	local grower rate=4MiB # so that it takes seconds, in which it has surely grown
 	make_session
-	[ "$1" != of-one-part ] || make_file "$session/$media" "$MIB"
+	[ "$1" != of-one-part ] || { make_file "$session/$media" "$MIB" && rate=512KiB; }
 	keep_growing &
 	grower=$!
 	pids+=("$grower")
-	finalize CONFOMEET_S3_RATE_LIMIT=12MiB "$session"
+	finalize "CONFOMEET_S3_RATE_LIMIT=$rate" "$session"
 	expect_code 75 'still being written to.*what to do: call it again'
 	expect "accepted notices" 0 "$(accepted_notices)"
 	expect_at_most "state of the file" 2 "$(query 'SELECT state FROM file WHERE media')"
@@ -513,6 +625,11 @@ a_file_that_keeps_growing_is_left_for_later() {
 run_if mounts -- the_journals_disk_is_full_at_some_step
 run_if mounts -- the_recordings_disk_has_room_for 0
 run_if mounts -- the_recordings_disk_has_room_for 160
+run_if mounts -- a_recordings_disk_that_is_full_to_the_last_byte_is_freed
+run_if mounts -- a_full_recordings_disk_is_freed_by_the_call_that_gets_through
+run_if mounts -- the_recordings_disk_gets_full_in_mid_upload
+run_if mounts -- a_long_recording_on_a_full_disk_needs_no_more_than_the_reserve
+run_if mounts -- recordings_on_a_full_disk_share_the_reserve
 run_if mounts -- no_further_file_fits_on_the_journals_disk
 run_if mounts -- the_journals_disk_gets_full_in_mid_upload
 for how in garbage a-text a-garbled-header half-of-it zeros noise garbage-with-a-log; do

@@ -66,15 +66,15 @@ a_part_whose_bytes_changed_at_the_end_is_sent_again() {
 a_recording_by_ffmpeg_plays_and_is_the_same() {
 	start_watcher
 	mkdir -p "$session"
-	"$tests/../scripts/record-meeting" "$session/$media" 14 &
-	wait_for 90 has_parts 1
-	wait $!
+	"$tests/../scripts/record-meeting" "$session/$media" 14
 	cp "$session/$media" "$copies/$media"
+	# A busy machine records less than 0.9 MB a second.
+	[ "$(stat -c %s "$session/$media")" -lt $((10 * MIB)) ] || wait_for 15 has_parts 1
 	finalize CONFOMEET_S3_PART_SIZE=5MiB "$session"
 	expect_code 0
 	expect_object_for_all "$media" "$copies/$media" video/mp4
-	ffprobe -v error -show_entries format=duration -of csv=p=0 "$case_dir/got" >"$case_dir/duration" ||
-		ffprobe -v error "$copies/$media"
+	rclone_ cat ":s3:$bucket/$media" >"$case_dir/got"
+	expect "what ffprobe says" '' "$(ffprobe -v error "$case_dir/got" 2>&1)"
 	stop_watcher
 }
 
@@ -433,6 +433,20 @@ a_finalizer_that_was_killed_is_no_loss() {
 	stop_watcher
 }
 
+what_is_put_into_a_finished_session_is_uploaded_too() {
+	make_file "$session/$media" 1000
+	finalize CONFOMEET_KEEP_LOCAL=forever "$session"
+	expect_code 0
+	start_watcher CONFOMEET_ORPHAN_AFTER=1s CONFOMEET_KEEP_LOCAL=forever
+	make_file "$session/12345_again.mp4" 1000
+	wait_for 20 has_object 12345_again.mp4
+	expect_object 12345_again.mp4 "$copies/12345_again.mp4"
+	expect "keys" 2 "$(keys | wc -l)"
+	stop_watcher
+}
+
+has_object() { [[ $'\n'$(keys)$'\n' == *$'\n'"$1"$'\n'* ]]; }
+
 a_worker_that_was_killed_is_replaced() {
 	start_watcher CONFOMEET_LIVE_RATE_LIMIT=1MiB
 	begin_recording
@@ -664,6 +678,7 @@ run a_recording_that_was_cut_off_is_finalized_and_marked with-metadata
 run a_recording_that_was_cut_off_is_finalized_and_marked without-metadata
 run a_recording_whose_writer_pauses_is_no_orphan
 run a_finalizer_that_was_killed_is_no_loss
+run what_is_put_into_a_finished_session_is_uploaded_too
 run a_worker_that_was_killed_is_replaced
 run files_from_the_future_are_orphans_too
 run a_directory_that_vanished_is_said_and_given_up_in_the_end

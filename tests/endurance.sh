@@ -4,14 +4,13 @@
 #
 #   E2E_BUILD=build/test tests/endurance.sh [--all] [PATTERN]
 #
-# --all takes the times of the real world: more parts, longer outages. See e2e.sh for the rest. The
-# server is the sink, which keeps no bytes but knows its uploads after it was killed and restarted.
+# --all sends more parts. See e2e.sh for the rest. The server is the sink, which keeps no bytes but
+# knows its uploads after it was killed and restarted.
 
-outage_s=10
+outage_s=30
 uploads=10
 parts_of_each=3
 if [ "${1:-}" = --all ]; then
-	outage_s=30
 	parts_of_each=12
 	shift
 fi
@@ -47,6 +46,8 @@ make_sparse_file() {
 
 # ---- cases ---------------------------------------------------------------------------------------
 
+# Twenty failures in a row, which take longer than two minutes, are chance: they happen in one of a
+# hundred runs of this test. Hence the patience.
 ten_of_ten_uploads_finish_though_60_percent_of_the_replies_are_503() {
 	local i clients=()
 	use_sink --fail-rate 0.6 --seed $((RANDOM + 1))
@@ -55,11 +56,11 @@ ten_of_ten_uploads_finish_though_60_percent_of_the_replies_are_503() {
 	done
 	for ((i = 1; i <= uploads; i++)); do
 		output_file=$case_dir/output-$i start_finalize CONFOMEET_S3_PARALLEL=4 \
-			"$recordings/session-$i"
+			CONFOMEET_S3_RETRY_FOR=15min "$recordings/session-$i"
 		clients+=("$!")
 	done
 	for ((i = 1; i <= uploads; i++)); do
-		limit=300 finish_finalize "${clients[i - 1]}" "$case_dir/output-$i"
+		limit=600 finish_finalize "${clients[i - 1]}" "$case_dir/output-$i"
 		expect "exit code of upload $i" 0 "$code"
 	done
 	expect "objects" "$uploads" "$(sink_lines D | wc -l)"
@@ -110,7 +111,8 @@ requests_at_once() {
 
 SlowDown_makes_it_send_fewer_at_once_and_it_recovers() {
 	local before during after
-	use_sink --latency-ms 200
+	# So late that reading the next part takes no time beside it, however busy this machine is.
+	use_sink --latency-ms 1000
 	proxy_log=$case_dir/proxy.log
 	proxy_upstream=${sink_url##*:} start_proxy "$proxy_log" --fault part:25-32:503
 	make_sparse_file "$session/$name" $((80 * 5 * MIB))
@@ -118,12 +120,13 @@ SlowDown_makes_it_send_fewer_at_once_and_it_recovers() {
 	cat "$proxy_log"
 	expect_code 0 ': safe: 1 file'
 	before=$(requests_at_once 8 24)
-	during=$(requests_at_once 33 38)
+	during=$(requests_at_once 33 37)
 	after=$(requests_at_once 66 80)
 	echo "requests at once: $before before, $during after the SlowDown, $after in the end"
-	expect_at_least "requests at once before" 6 "$before"
-	expect_at_most "requests at once after the SlowDown" 5 "$during"
-	expect_at_least "requests at once in the end" 6 "$after"
+	expect_at_least "requests at once before" 7 "$before"
+	# Half of them, and one or two for those that have succeeded since.
+	expect_at_most "requests at once after the SlowDown" 6 "$during"
+	expect_at_least "requests at once in the end" 7 "$after"
 	expect "parts that were acknowledged twice" '' "$(parts_sent_twice)"
 	expect "accepted notices" 1 "$(accepted_notices)"
 }
@@ -134,17 +137,18 @@ find_closed_port() {
 	end_process "${pids[-1]}"
 }
 
-# expect_given_up SECONDS-AT-MOST WHAT-IS-SAID NAME=VALUE...: exit code 75 in time, and all is well
-# afterwards.
+# expect_given_up WHAT-IS-SAID NAME=VALUE...: exit code 75 in time, and all is well afterwards. In
+# time is long before CONFOMEET_S3_RETRY_FOR and CONFOMEET_S3_IDLE_TIMEOUT would be over.
 expect_given_up() {
-	local began=$SECONDS before
+	local began before
 	make_file "$session/$name" $((6 * MIB))
 	before=$(state_of "$session")
-	limit=$(($1 + 10)) finalize "${@:3}" "$session"
-	expect_at_most "seconds" "$1" $((SECONDS - began))
+	began=$SECONDS
+	finalize "${@:2}" "$session"
+	expect_at_most "seconds" 25 $((SECONDS - began))
 	expect "exit code" 75 "$code"
 	expect_match "the last line" ' error: not finished: .*; what to do: .*call it again' "$last_line"
-	expect_match "what was said" "$2" "$output"
+	expect_match "what was said" "$1" "$output"
 	expect "lines that say what to do" 1 "$(grep -c 'what to do:' <<<"$output")"
 	expect "the files" "$before" "$(state_of "$session")"
 	finalize "$session"
@@ -155,24 +159,24 @@ expect_given_up() {
 
 a_server_that_is_down_ends_in_exit_75_when_patience_is_over() {
 	find_closed_port
-	expect_given_up 9 '[Cc]onnect' "CONFOMEET_S3_URL=$sink_url" CONFOMEET_S3_RETRY_FOR=3s
+	expect_given_up '[Cc]onnect' "CONFOMEET_S3_URL=$sink_url" CONFOMEET_S3_RETRY_FOR=3s
 }
 
 a_server_that_is_down_ends_in_exit_75_within_the_time_that_Jibri_may_be_held() {
 	find_closed_port
-	expect_given_up 6 'Failed to connect' "CONFOMEET_S3_URL=$sink_url" CONFOMEET_FINALIZE_WAIT=4s
+	expect_given_up 'Failed to connect' "CONFOMEET_S3_URL=$sink_url" CONFOMEET_FINALIZE_WAIT=4s
 }
 
 a_server_that_never_answers_ends_in_exit_75_within_the_time_that_Jibri_may_be_held() {
 	proxy_log=$case_dir/proxy.log
 	start_proxy "$proxy_log" --fault any:1-:hang
-	expect_given_up 6 'CONFOMEET_FINALIZE_WAIT' "CONFOMEET_S3_URL=$proxy_url" CONFOMEET_FINALIZE_WAIT=4s
+	expect_given_up 'CONFOMEET_FINALIZE_WAIT' "CONFOMEET_S3_URL=$proxy_url" CONFOMEET_FINALIZE_WAIT=4s
 }
 
 a_server_that_is_overloaded_to_the_end_ends_in_exit_75_within_the_time_that_Jibri_may_be_held() {
 	proxy_log=$case_dir/proxy.log
 	start_proxy "$proxy_log" --fault any:1-:503-retry-after
-	expect_given_up 6 'HTTP status 503' "CONFOMEET_S3_URL=$proxy_url" CONFOMEET_FINALIZE_WAIT=4s
+	expect_given_up 'HTTP status 503' "CONFOMEET_S3_URL=$proxy_url" CONFOMEET_FINALIZE_WAIT=4s
 	# That it asked for a second between two tries was minded: four seconds hold five of them.
 	expect_at_most "requests that were refused" 6 \
 		"$(requests any | awk '$8 == 503' | wc -l)"
@@ -180,16 +184,24 @@ a_server_that_is_overloaded_to_the_end_ends_in_exit_75_within_the_time_that_Jibr
 
 use_server
 need_fault_tools
-# Most of its time is pauses: the others run meanwhile.
-run ten_of_ten_uploads_finish_though_60_percent_of_the_replies_are_503 >"$work/ten" &
-case_count=1
-run a_server_that_goes_away_in_mid_upload_and_comes_back_gets_the_rest
-run SlowDown_makes_it_send_fewer_at_once_and_it_recovers
-run a_server_that_is_down_ends_in_exit_75_when_patience_is_over
-run a_server_that_is_down_ends_in_exit_75_within_the_time_that_Jibri_may_be_held
-run a_server_that_never_answers_ends_in_exit_75_within_the_time_that_Jibri_may_be_held
-run a_server_that_is_overloaded_to_the_end_ends_in_exit_75_within_the_time_that_Jibri_may_be_held
+# They are pauses for the most part: each of these runs beside the others.
+started=0
+beside() {
+	started=$((started + 1))
+	(
+		case_count=$started
+		run "$@"
+	) >"$work/output-$started" &
+}
+beside a_server_that_goes_away_in_mid_upload_and_comes_back_gets_the_rest
+beside ten_of_ten_uploads_finish_though_60_percent_of_the_replies_are_503
+beside a_server_that_is_down_ends_in_exit_75_when_patience_is_over
+beside a_server_that_is_down_ends_in_exit_75_within_the_time_that_Jibri_may_be_held
+beside a_server_that_never_answers_ends_in_exit_75_within_the_time_that_Jibri_may_be_held
+beside a_server_that_is_overloaded_to_the_end_ends_in_exit_75_within_the_time_that_Jibri_may_be_held
+beside SlowDown_makes_it_send_fewer_at_once_and_it_recovers
 wait
-cat "$work/ten"
-! grep -q '^not ok' "$work/ten" || failure_count=$((failure_count + 1))
+cat "$work"/output-*
+case_count=$(cat "$work"/output-* | grep -cE '^(not )?ok - ') || true
+failure_count=$(cat "$work"/output-* | grep -c '^not ok - ') || true
 end_of_cases

@@ -26,6 +26,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@
 #define MAX_VANISHED   8u
 #define UPLOAD_ID_SIZE 256u
 #define RESET_AFTER    49152u /* bytes of a request's body */
+#define REFUSE_MS      700
 
 struct request {
     char head[PEER_HEAD_SIZE]; /* with the empty line at its end */
@@ -55,7 +57,17 @@ struct request {
     const struct fault *fault;
 };
 
-static int upstream_port, elsewhere_port;
+struct listener {
+    int fd, port;
+    atomic_bool refusing; /* its socket is shut, and is to be made again */
+    void *(*serve)(void *);
+};
+
+static void *serve(void *argument);
+static void *serve_elsewhere(void *argument);
+
+static struct listener here = {.serve = serve}, elsewhere = {.serve = serve_elsewhere};
+static int upstream_port;
 static int log_fd = -1;
 static SSL_CTX *tls;
 static volatile sig_atomic_t healed;
@@ -157,7 +169,7 @@ static void log_request(const struct request *request)
 
 static bool make_up(struct peer *client, struct request *request)
 {
-    return reply_make_up(client, request->method, request->fault, elsewhere_port, &request->status);
+    return reply_make_up(client, request->method, request->fault, elsewhere.port, &request->status);
 }
 
 /* Hands the request to the server and its reply, spoilt or not, to the client. */
@@ -193,7 +205,11 @@ static bool carry_out(struct peer *client, struct request *request)
     }
     if (!take_body(client, NULL, request, request->body_length))
         return false;
-    if (request->fault->action == FAULT_DROP) {
+    if (request->fault->action == FAULT_REFUSE) {
+        atomic_store(&here.refusing, true);
+        shutdown(here.fd, SHUT_RDWR); /* wakes who accepts */
+    }
+    if (request->fault->action == FAULT_DROP || request->fault->action == FAULT_REFUSE) {
         peer_reset_on_close(client);
         return false;
     }
@@ -244,9 +260,10 @@ static void *serve_elsewhere(void *argument)
 
 /* ---- listening ------------------------------------------------------------------------------- */
 
-static int listen_on(int port, int *ret_port)
+static void listen_on(struct listener *listener)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)listener->port)};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
@@ -255,14 +272,19 @@ static int listen_on(int port, int *ret_port)
         bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 256) ||
         getsockname(fd, (struct sockaddr *)&address, &size))
         peer_die("cannot listen", strerror(errno));
-    *ret_port = ntohs(address.sin_port);
-    return fd;
+    listener->port = ntohs(address.sin_port);
+    listener->fd = fd;
 }
 
-struct listener {
-    int fd;
-    void *(*serve)(void *);
-};
+/* Nobody listens for a while. */
+static void refuse_connections(struct listener *listener)
+{
+    const struct timespec pause = {.tv_nsec = REFUSE_MS * 1000000L};
+
+    close(listener->fd);
+    nanosleep(&pause, NULL);
+    listen_on(listener);
+}
 
 static void *accept_all(void *argument)
 {
@@ -276,6 +298,11 @@ static void *accept_all(void *argument)
         do
             client->fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
         while (client->fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+        if (client->fd < 0 && atomic_exchange(&listener->refusing, false)) {
+            free(client);
+            refuse_connections(listener);
+            continue;
+        }
         if (client->fd < 0)
             peer_die("cannot accept", strerror(errno));
         setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -310,10 +337,8 @@ static void open_tls(const char *certificate, const char *key, const char *most)
 int main(int argc, char **argv)
 {
     const char *certificate = NULL, *key = NULL, *tls_most = NULL, *log_name = NULL;
-    static struct listener here = {.serve = serve}, elsewhere = {.serve = serve_elsewhere};
     struct sigaction heal = {.sa_handler = on_heal, .sa_flags = SA_RESTART};
     pthread_t thread;
-    int port = 0;
 
     for (int i = 1; i < argc; i++) {
         const char *option = argv[i];
@@ -322,7 +347,7 @@ int main(int argc, char **argv)
         if (!strcmp(option, "--upstream") && left)
             upstream_port = atoi(argv[++i]);
         else if (!strcmp(option, "--port") && left)
-            port = atoi(argv[++i]);
+            here.port = atoi(argv[++i]);
         else if (!strcmp(option, "--log") && left)
             log_name = argv[++i];
         else if (!strcmp(option, "--tls-most") && left)
@@ -342,11 +367,11 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     sigaction(SIGUSR1, &heal, NULL);
     now_ms();
-    elsewhere.fd = listen_on(0, &elsewhere_port);
-    here.fd = listen_on(port, &port);
+    listen_on(&elsewhere);
+    listen_on(&here);
     if (pthread_create(&thread, NULL, accept_all, &elsewhere))
         peer_die("no thread", strerror(errno));
-    printf("port=%d\n", port);
+    printf("port=%d\n", here.port);
     fflush(stdout);
     accept_all(&here);
 }

@@ -53,6 +53,7 @@ static const struct fault faults[] = {
     {.name = "reset-request", .action = FAULT_RESET_REQUEST},
     {.name = "dropped", .action = FAULT_DROP},
     {.name = "hang", .action = FAULT_HANG},
+    {.name = "refused", .action = FAULT_REFUSE},
     {.name = "lost", .action = FAULT_LOSE},
     {.name = "lost-quietly", .action = FAULT_LOSE_QUIETLY},
     {.name = "cut", .action = FAULT_CUT},

@@ -14,6 +14,7 @@ enum fault_action {
     FAULT_RESET_REQUEST, /* connection reset within the request */
     FAULT_DROP,          /* the server never sees the request; reset instead of a reply */
     FAULT_HANG,          /* the server never sees the request; no reply, until the client goes */
+    FAULT_REFUSE,        /* as FAULT_DROP, and connections are refused for a while */
     FAULT_VANISH,        /* as FAULT_ANSWER, and so is each further request of that upload */
     /* From here on the server does what is asked, and its reply is spoilt. */
     FAULT_LOSE,         /* reset instead of the reply */

@@ -106,7 +106,7 @@ begin_fault() {
 		;;
 	clock)
 		program_prefix=(env FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f "$fault")
-		start_proxy "$proxy_log"
+		start_proxy "$proxy_log" "${rules[@]}"
 		;;
 	backend)
 		start_proxy "$proxy_log"

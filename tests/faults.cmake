@@ -13,9 +13,8 @@ function(add_fault_test name)
     if(SANITIZE)
         list(APPEND environment SANITIZED=1)
     endif()
-    # Not beside the others of e2e.cmake: all of them measure time.
     set_tests_properties(${name} PROPERTIES LABELS fault TIMEOUT 900
-        ENVIRONMENT "${environment}" RESOURCE_LOCK e2e SKIP_RETURN_CODE 77
+        ENVIRONMENT "${environment}" COST 100 SKIP_RETURN_CODE 77
         FIXTURES_REQUIRED e2e_server)
 endfunction()
 

@@ -2,11 +2,12 @@
 #
 # fuzz.sh - feeds the readers of what others send with inputs made up by libFuzzer.
 #
-#   tests/fuzz.sh [--brief] [SECONDS [TARGET ...]]
+#   tests/fuzz.sh [SECONDS [TARGET ...]]
 #
-# Each target, tests/fuzz/fuzz_<TARGET>.c, runs for SECONDS (default: FUZZ_SECONDS, else 60, or 20
-# with --brief), as many at once as there are processors. They begin with the inputs in
-# tests/fuzz/corpus/<TARGET> and those that earlier runs found worth keeping. They are built by clang
+# Each target, tests/fuzz/fuzz_<TARGET>.c, runs for SECONDS (default: FUZZ_SECONDS, else 60), as many
+# at once as there are processors, and gives way to other work on them. They begin with the inputs in
+# tests/fuzz/corpus/<TARGET> (found-*: of a run of ten minutes, those that reach the most code that
+# the others don't) and those that earlier runs found worth keeping. They are built by clang
 # in FUZZ_BUILD (default: build/fuzz), where an input that breaks a promise is kept, in crashes/. To
 # see it again: FUZZ_BUILD/tests/fuzz-<TARGET> INPUT. Once it is fixed, it belongs into the corpus.
 #
@@ -19,14 +20,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fail() { printf 'fuzz: %s\n' "$*" >&2; exit 1; }
 
-seconds=60
-if [ "${1:-}" = --brief ]; then
-	seconds=20
-	shift
-fi
-seconds=${1:-${FUZZ_SECONDS:-$seconds}}
+seconds=${1:-${FUZZ_SECONDS:-60}}
 [[ $seconds =~ ^[1-9][0-9]{0,5}$ ]] || {
-	echo "usage: tests/fuzz.sh [--brief] [SECONDS [TARGET ...]]" >&2
+	echo "usage: tests/fuzz.sh [SECONDS [TARGET ...]]" >&2
 	exit 64
 }
 targets=("${@:2}")
@@ -59,7 +55,7 @@ cmake --build "$build" --target fuzzers >"$build/logs/build" || {
 # run TARGET
 run() {
 	mkdir -p "$build/corpus/$1"
-	"$build/tests/fuzz-$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 \
+	nice -n 10 "$build/tests/fuzz-$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 \
 		-malloc_limit_mb=64 -max_len=8192 -print_final_stats=1 \
 		-artifact_prefix="$build/crashes/$1-" "$build/corpus/$1" "tests/fuzz/corpus/$1" \
 		>"$build/logs/$1" 2>&1

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 #
-# lint.sh - shell scripts through shellcheck, C files through clang-format and cppcheck.
+# lint.sh - shell scripts through shellcheck, C files through clang-format and cppcheck, the Dockerfile
+# through dockerfile-utils (of npm; kept in build/), the unit through systemd-analyze.
 #
 # A tool that is not installed is passed over with a line that says so; in CI (CI is set) it is an
 # error.
@@ -33,11 +34,13 @@ have() {
 }
 
 shell_files=()
-for file in scripts/* tests/*.sh .ci/run; do
+for file in scripts/* tests/*.sh tests/image/* config/image/* config/image/*/* config/image/*/*/* .ci/run; do
 	if [ -f "$file" ] && read -r first_line <"$file" && [[ $first_line =~ ^'#!'.*sh$ ]]; then
 		shell_files+=("$file")
 	fi
 done
+shell_files+=(config/image/start.sh) # is sourced, and has no first line that tells
+shell_files+=(finalize/completion/*.bash)
 mapfile -t c_files < <(find config finalize watcher tests -name '*.[ch]' 2>/dev/null | sort)
 
 if have shellcheck; then
@@ -66,6 +69,30 @@ if have cppcheck; then
 		'-Djson_object_foreach(object, key, value)=while (key = json_next(object), value = json_item(object))' \
 		-I . "${c_files[@]}" ||
 		failed "cppcheck has something to say about the C files"
+fi
+
+dockerfile_utils=0.16.3
+node=build/lint-node
+if have npm; then
+	if [ -x $node/node_modules/.bin/dockerfile-utils ] ||
+		npm install --silent --ignore-scripts --no-audit --no-fund --prefix $node \
+			"dockerfile-utils@$dockerfile_utils" >/dev/null; then
+		$node/node_modules/.bin/dockerfile-utils lint Dockerfile.jibri ||
+			failed "dockerfile-utils has something to say about Dockerfile.jibri"
+	elif [ -n "${CI:-}" ]; then
+		failed "npm could not install dockerfile-utils"
+	else
+		skip "Dockerfile.jibri: npm could not install dockerfile-utils"
+	fi
+fi
+
+# Whether the programs of a unit are installed doesn't matter here. Not every machine has systemd.
+if command -v systemd-analyze >/dev/null; then
+	unit=$(mktemp -d)
+	sed -e 's,^ExecStart=jibri-watcher$,ExecStart=/bin/true,' config/jibri-watcher.service >"$unit/jibri-watcher.service"
+	systemd-analyze verify --man=no "$unit/jibri-watcher.service" ||
+		failed "systemd-analyze has something to say about config/jibri-watcher.service"
+	rm -r "$unit"
 fi
 
 [ "$failures" = 0 ] || exit 1

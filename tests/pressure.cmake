@@ -7,11 +7,9 @@ target_compile_options(swap-at PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wstr
     -Wmissing-prototypes -Wvla -Wformat=2 $<$<BOOL:${WARNINGS_ARE_ERRORS}>:-Werror>)
 set_target_properties(swap-at PROPERTIES PREFIX "")
 
-# With a lock of their own: they measure no time, and can go beside the other end-to-end tests.
 function(add_pressure_test name label)
     add_e2e_test(${name})
-    set_tests_properties(${name} PROPERTIES LABELS ${label} FIXTURES_REQUIRED e2e_server
-        RESOURCE_LOCK pressure)
+    set_tests_properties(${name} PROPERTIES LABELS ${label} FIXTURES_REQUIRED e2e_server COST 90)
 endfunction()
 
 add_pressure_test(e2e_pressure pressure)

@@ -7,10 +7,11 @@
  * HTTP/1.1 keep-alive, Content-Length and chunked bodies (also aws-chunked,
  * with or without trailers), Expect: 100-continue, optional TLS.
  *
- *   sink [--port N] [--tls CERT KEY] [--md5] [--latency-ms N] [--rate-mbps N]
+ *   sink [--address A] [--port N] [--tls CERT KEY] [--md5] [--latency-ms N] [--rate-mbps N]
  *        [--fail-rate P] [--seed N] [--journal FILE] [--stats] [--log]
  *
- *   --port N        listen on 127.0.0.1:N (default 9000; 0: any free one), and print
+ *   --address A     listen on this address (default 127.0.0.1)
+ *   --port N        and this port (default 9000; 0: any free one), and print
  *                   "port=N" when ready
  *   --tls CERT KEY  speak TLS (PEM files)
  *   --md5           compute the real MD5 ETag of each body (default: a fixed
@@ -60,6 +61,7 @@
 
 /* ---- options ---------------------------------------------------------- */
 
+static struct in_addr opt_address;
 static int opt_port = 9000, opt_latency_ms;
 static double opt_rate_mbps, opt_fail_rate;
 static bool opt_md5, opt_stats, opt_log;
@@ -1056,13 +1058,14 @@ static void *signal_main(void *arg)
 static void usage(void)
 {
     fprintf(stderr,
-            "usage: sink [--port N] [--tls CERT KEY] [--md5] [--latency-ms N] "
+            "usage: sink [--address A] [--port N] [--tls CERT KEY] [--md5] [--latency-ms N] "
             "[--rate-mbps N] [--fail-rate P] [--seed N] [--journal FILE] [--stats] [--log]\n");
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
+    opt_address.s_addr = htonl(INADDR_LOOPBACK);
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
         int left = argc - i - 1;
@@ -1072,6 +1075,8 @@ int main(int argc, char **argv)
             opt_stats = true;
         else if (!strcmp(a, "--log"))
             opt_log = true;
+        else if (!strcmp(a, "--address") && left >= 1 && inet_aton(argv[i + 1], &opt_address))
+            i++;
         else if (!strcmp(a, "--port") && left >= 1)
             opt_port = atoi(argv[++i]);
         else if (!strcmp(a, "--latency-ms") && left >= 1)
@@ -1118,7 +1123,7 @@ int main(int argc, char **argv)
 
     int ls = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)opt_port)};
-    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sa.sin_addr = opt_address;
     setsockopt(ls, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (opt_rate_mbps > 0) { /* do not let the kernel hide the cap */
         int rb = 128 * 1024;

@@ -160,7 +160,8 @@ static const struct {
     const char *headers, *body;
     enum s3_outcome outcome;
 } replies[] = {
-    {S3_HEAD_OBJECT, 200, "Content-Length: 11\r\nx-amz-meta-jibri-mark: " MARK "\r\n", "", S3_DONE},
+    {S3_HEAD_OBJECT, 200,
+     "Content-Length: 11\r\nETag: \"a\"\r\nx-amz-meta-jibri-mark: " MARK "\r\n", "", S3_DONE},
     {S3_HEAD_OBJECT, 404, "", "", S3_NO_SUCH_KEY},
     {S3_UPLOAD_PART, 200, "ETag: \"a\"\r\n", "", S3_DONE},
     {S3_CREATE_UPLOAD, 200, "",
@@ -189,7 +190,7 @@ static bool is_whole(size_t which, const struct s3_result *read)
 
     switch (replies[which].operation) {
     case S3_HEAD_OBJECT:
-        return read->size_bytes == 11 && !strcmp(read->mark, MARK);
+        return read->size_bytes == 11 && !strcmp(read->mark, MARK) && !strcmp(read->etag, "a");
     case S3_CREATE_UPLOAD:
         return !strcmp(read->upload_id, "2~a");
     case S3_UPLOAD_PART:

@@ -278,7 +278,8 @@ static void add_file(uint64_t size_bytes, enum journal_phase phase)
 
 static enum engine_end run(uint64_t patience_ms)
 {
-    struct engine_source source = {.next = on_next, .ended = on_ended, .progress = on_progress};
+    struct engine_source source = {
+        .journal = journal, .next = on_next, .ended = on_ended, .progress = on_progress};
     struct engine_limits limits = {.parallel = 2,
                                    .deadline_ms = loop_now_ms() + patience_ms,
                                    .stop_requested = on_stop_requested,

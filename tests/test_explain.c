@@ -133,6 +133,16 @@ START_TEST(an_advice_is_one_line)
 }
 END_TEST
 
+START_TEST(a_text_alone_is_advised_on_too)
+{
+    ck_assert_ptr_nonnull(
+        strstr(explain_advice_for_text("PutObject of a: 404 NoSuchBucket"), "CONFOMEET_S3_BUCKET"));
+    ck_assert_ptr_nonnull(
+        strstr(explain_advice_for_text("the backend refused the notice"), "CONFOMEET_BASE_URL"));
+    ck_assert_ptr_nonnull(strstr(explain_advice_for_text("?"), "jibri-finalize check"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("explain");
@@ -147,6 +157,7 @@ int main(void)
     tcase_add_test(cases, a_code_that_nobody_knows_leads_to_the_advice_of_the_kind);
     tcase_add_test(cases, the_advice_of_each_kind_says_what_to_do);
     tcase_add_test(cases, an_advice_is_one_line);
+    tcase_add_test(cases, a_text_alone_is_advised_on_too);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,8 @@
 #define MIB  (UINT64_C(1) << 20)
 #define BASE (5 * MIB)
 
-static char base[64];
-static char session[128];
+static char base[PATH_MAX];
+static char session[PATH_MAX + 16];
 static struct settings settings;
 static struct journal *journal;
 static struct policy_facts facts;
@@ -54,7 +55,7 @@ static void tear_down(void)
 
 static const char *in_session(const char *name)
 {
-    static char path[256];
+    static char path[2 * PATH_MAX];
 
     snprintf(path, sizeof path, "%s/%s", session, name);
     return path;
@@ -112,7 +113,7 @@ START_TEST(an_empty_directory_has_no_files)
 {
     set_time(session, NOW - 50);
     gather();
-    ck_assert(facts.exists && !facts.has_files && !facts.locked && !facts.has_parts);
+    ck_assert(facts.exists && !facts.has_media && !facts.locked && !facts.has_parts);
     ck_assert_int_eq(facts.changed_at, NOW - 50);
 }
 END_TEST
@@ -122,7 +123,7 @@ START_TEST(the_latest_change_counts_whosever_it_is)
     make_file("1_a.mp4", 10, NOW - 90);
     make_file("metadata.json", 2, NOW - 30);
     gather();
-    ck_assert(facts.has_files);
+    ck_assert(facts.has_media);
     ck_assert_int_eq(facts.changed_at, NOW - 30);
     set_time(session, NOW - 20);
     gather();
@@ -149,9 +150,9 @@ END_TEST
 START_TEST(files_in_directories_below_count_too)
 {
     ck_assert_int_eq(mkdir(in_session("chat"), 0755), 0);
-    make_file("chat/log.txt", 10, NOW - 5);
+    make_file("chat/1_a.mp4", 10, NOW - 5);
     gather();
-    ck_assert(facts.has_files);
+    ck_assert(facts.has_media);
     ck_assert_int_eq(facts.changed_at, NOW - 5);
 }
 END_TEST
@@ -225,12 +226,37 @@ START_TEST(parts_that_the_bucket_holds_are_not)
 }
 END_TEST
 
-START_TEST(a_finished_recording_is_not_even_looked_at)
+START_TEST(an_abandoned_recording_is_not_even_looked_at)
 {
-    add_row(_i ? JOURNAL_RECORDING_ABANDONED : JOURNAL_RECORDING_DONE, 0);
+    add_row(JOURNAL_RECORDING_ABANDONED, 0);
     make_file("1_a.mp4", 3 * BASE, NOW);
     gather();
-    ck_assert(facts.known && !facts.exists && !facts.has_files);
+    ck_assert(facts.known && !facts.exists && !facts.has_media);
+}
+END_TEST
+
+START_TEST(what_is_done_is_recorded_again_once_it_has_media_that_are_not_safe)
+{
+    struct journal_recording row = add_row(JOURNAL_RECORDING_DONE, 0);
+    struct journal_file file = {
+        .recording_id = row.id, .path = "1_a.mp4", .media = true, .mark = "m"};
+    struct recording *recording;
+    int fd;
+
+    make_file("1_a.mp4", 3 * BASE, NOW);
+    ck_assert_int_eq(gather()->state, JOURNAL_RECORDING_RECORDING);
+    ck_assert(!facts.has_parts);
+
+    file.state = JOURNAL_FILE_SAFE;
+    ck_assert(recording_open(session, &recording, &err));
+    ck_assert(recording_open_file(recording, "1_a.mp4", &fd, &file.identity, &err));
+    close(fd);
+    recording_close(recording);
+    ck_assert(journal_add_file(journal, &file, &err));
+    ck_assert_int_eq(gather()->state, JOURNAL_RECORDING_DONE);
+
+    make_file("1_a.mp4", 3 * BASE + 1, NOW + 1);
+    ck_assert_int_eq(gather()->state, JOURNAL_RECORDING_RECORDING);
 }
 END_TEST
 
@@ -239,23 +265,23 @@ START_TEST(what_waits_for_its_next_try_is_not_looked_into)
     add_row(JOURNAL_RECORDING_WAITING, NOW + 60);
     make_file("1_a.mp4", 10, NOW);
     gather();
-    ck_assert(facts.exists && !facts.has_files);
+    ck_assert(facts.exists && !facts.has_media);
     ck_assert_int_eq(facts.next_try_at, NOW + 60);
     add_row(JOURNAL_RECORDING_WAITING, NOW);
-    ck_assert(gather()->has_files);
+    ck_assert(gather()->has_media);
     add_row(JOURNAL_RECORDING_FAILED, NOW + 100000); /* further away than any pause */
-    ck_assert(gather()->has_files);
+    ck_assert(gather()->has_media);
     add_row(JOURNAL_RECORDING_WAITING, NOW + 60);
     facts = (struct policy_facts){.handed_over = true};
     ck_assert(facts_gather(&settings, journal, session, NOW, &facts, &err));
-    ck_assert(facts.has_files && facts.handed_over);
+    ck_assert(facts.has_media && facts.handed_over);
 }
 END_TEST
 
 START_TEST(links_are_no_files)
 {
     ck_assert_int_eq(symlink("/etc/passwd", in_session("1_a.mp4")), 0);
-    ck_assert(!gather()->has_files);
+    ck_assert(!gather()->has_media);
 }
 END_TEST
 
@@ -276,7 +302,8 @@ int main(void)
     tcase_add_test(cases, whoever_has_the_lock_is_seen_and_left_in_peace);
     tcase_add_test(cases, whole_parts_of_media_files_are_to_be_sent);
     tcase_add_test(cases, parts_that_the_bucket_holds_are_not);
-    tcase_add_loop_test(cases, a_finished_recording_is_not_even_looked_at, 0, 2);
+    tcase_add_test(cases, an_abandoned_recording_is_not_even_looked_at);
+    tcase_add_test(cases, what_is_done_is_recorded_again_once_it_has_media_that_are_not_safe);
     tcase_add_test(cases, what_waits_for_its_next_try_is_not_looked_into);
     tcase_add_test(cases, links_are_no_files);
     suite_add_tcase(suite, cases);

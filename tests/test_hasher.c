@@ -209,6 +209,62 @@ START_TEST(results_come_in_the_order_of_submission_with_owner_and_slot)
 }
 END_TEST
 
+/* What is submitted next waits together. */
+static void submit_a_long_one(void)
+{
+    ck_assert_int_eq(ftruncate(file, 8 << 20), 0);
+    submit(0, 8 << 20, HASHER_WANTS_SHA256, 0);
+}
+
+START_TEST(ranges_that_wait_together_have_the_digests_that_they_have_alone)
+{
+    static const struct {
+        uint64_t offset, length;
+    } rows[] = {
+        {0, 300001}, {299999, 300001}, {1, 300001}, /* a pair, and one without its like */
+        {0, 77},     {300000, 77},                  /* a pair */
+        {0, 64},     {0, 65},                       /* none */
+    };
+    enum { COUNT = sizeof rows / sizeof rows[0] };
+    struct hasher_result together[COUNT];
+
+    write_file('a', 300000);
+    write_file('b', 500000);
+    submit_a_long_one();
+    for (unsigned i = 0; i < COUNT; i++)
+        submit(rows[i].offset, rows[i].length, HASHER_WANTS_SHA256, i);
+    collect();
+    for (unsigned i = 0; i < COUNT; i++)
+        together[i] = collect();
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct hasher_result alone = hash(rows[i].offset, rows[i].length, HASHER_WANTS_SHA256);
+
+        ck_assert_uint_eq(together[i].slot, i);
+        ck_assert(together[i].whole);
+        ck_assert_str_eq(together[i].sha256_hex, alone.sha256_hex);
+        ck_assert_mem_eq(together[i].fingerprint, alone.fingerprint, sizeof alone.fingerprint);
+    }
+}
+END_TEST
+
+START_TEST(one_that_is_not_whole_does_no_harm_to_the_one_beside_it)
+{
+    submit_a_long_one();
+    submit(0, 300000, HASHER_WANTS_SHA256, 1);
+    submit((8 << 20) - 200000, 300000, HASHER_WANTS_SHA256, 2);
+    submit((8 << 20) - 200000, 400000, HASHER_WANTS_SHA256, 3);
+    submit(0, 400000, HASHER_WANTS_SHA256, 4);
+    for (unsigned i = 0; i <= 4; i++) {
+        struct hasher_result result = collect();
+
+        ck_assert_uint_eq(result.slot, i);
+        ck_assert(result.whole == (i != 2 && i != 3));
+        ck_assert_int_eq(result.read_errno, 0);
+        ck_assert(result.whole == (result.sha256_hex[0] != 0));
+    }
+}
+END_TEST
+
 START_TEST(when_all_places_are_taken_a_job_is_turned_away_until_one_is_collected)
 {
     struct hasher_job more = {.fd = file};
@@ -277,6 +333,8 @@ int main(void)
     tcase_add_test(cases, a_file_that_ends_too_early_is_not_whole);
     tcase_add_test(cases, a_file_that_cannot_be_read_gives_the_reason);
     tcase_add_test(cases, results_come_in_the_order_of_submission_with_owner_and_slot);
+    tcase_add_test(cases, ranges_that_wait_together_have_the_digests_that_they_have_alone);
+    tcase_add_test(cases, one_that_is_not_whole_does_no_harm_to_the_one_beside_it);
     tcase_add_test(cases, when_all_places_are_taken_a_job_is_turned_away_until_one_is_collected);
     tcase_add_test(cases, nothing_is_collected_before_something_was_submitted);
     tcase_add_test(cases, closing_gives_up_what_is_under_way);

@@ -28,8 +28,8 @@ struct policy_case {
 };
 
 /* What is there, with files, and was written to just now. */
-#define THERE            .exists = true, .has_files = true, .changed_at = NOW
-#define QUIET            .exists = true, .has_files = true, .changed_at = QUIET_AT
+#define THERE            .exists = true, .has_media = true, .changed_at = NOW
+#define QUIET            .exists = true, .has_media = true, .changed_at = QUIET_AT
 #define WRITER(which)    .writer = POLICY_WRITER_##which
 #define KNOWN(its_state) .known = true, .state = (its_state)
 
@@ -116,7 +116,7 @@ static const struct policy_case cases_of_all[] = {
     {"without a writer", {THERE}, POLICY_NOTHING, NOW + ORPHAN_S, NULL},
     {"nobody can tell of a writer", {THERE, WRITER(UNKNOWN)}, POLICY_NOTHING, NOW + 2, NULL},
     {"not quite an orphan",
-     {.exists = true, .has_files = true, .changed_at = QUIET_AT + 1},
+     {.exists = true, .has_media = true, .changed_at = QUIET_AT + 1},
      POLICY_NOTHING,
      NOW + 1,
      NULL},
@@ -227,7 +227,7 @@ START_TEST(nothing_is_begun_while_somebody_works_on_it_and_nothing_is_looked_at_
                                          .state = (enum journal_recording_state)state,
                                          .next_try_at = bits & 1 ? NOW + 7 : 0,
                                          .exists = bits & 2,
-                                         .has_files = bits & 4,
+                                         .has_media = bits & 4,
                                          .locked = bits & 8,
                                          .has_parts = bits & 16,
                                          .handed_over = bits & 32,

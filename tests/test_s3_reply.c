@@ -7,6 +7,7 @@
 
 #define NOW  1369353600 /* Fri, 24 May 2013 00:00:00 GMT */
 #define MARK "0123456789abcdef0123456789abcdef"
+#define ETAG "ETag: \"abc\"\r\n" /* every object has one */
 #define DATE "Date: Fri, 24 May 2013 00:00:00 GMT\r\n"
 
 static struct settings settings;
@@ -313,9 +314,16 @@ START_TEST(head_tells_size_etag_and_mark)
     ck_assert_str_eq(result.etag, "abc-3");
     ck_assert_str_eq(result.mark, MARK);
     ck_assert_int_eq(result.error.kind, ERROR_NONE);
-    ck_assert_int_eq(read_reply(S3_HEAD_OBJECT, 200, "Content-Length: 0\r\n", ""), S3_DONE);
+    ck_assert_int_eq(read_reply(S3_HEAD_OBJECT, 200, "Content-Length: 0\r\n" ETAG, ""), S3_DONE);
     ck_assert(result.size_bytes == 0);
     ck_assert_str_eq(result.mark, "");
+}
+END_TEST
+
+/* Taken for an object of somebody else's it would send the recording a second time. */
+START_TEST(head_without_an_etag_is_no_word_of_an_object)
+{
+    ck_assert_int_eq(read_reply(S3_HEAD_OBJECT, 200, "Content-Length: 77\r\n", ""), S3_RETRY);
 }
 END_TEST
 
@@ -328,8 +336,8 @@ START_TEST(a_mark_that_is_not_one_of_ours_is_none)
     char headers[200];
 
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        snprintf(headers, sizeof headers, "Content-Length: 1\r\nx-amz-meta-jibri-mark: %s\r\n",
-                 marks[i]);
+        snprintf(headers, sizeof headers,
+                 "Content-Length: 1\r\n" ETAG "x-amz-meta-jibri-mark: %s\r\n", marks[i]);
         ck_assert_int_eq(read_reply(S3_HEAD_OBJECT, 200, headers, ""), S3_DONE);
         ck_assert_str_eq(result.mark, "");
     }
@@ -343,12 +351,12 @@ START_TEST(an_object_of_the_same_session_is_recognised)
         bool same_session;
         uint64_t part_size_bytes;
     } rows[] = {
-        {"Content-Length: 1\r\n", false, 0},
-        {"Content-Length: 1\r\nx-amz-meta-jibri-session: abc%25def\r\n", true, 0},
-        {"Content-Length: 1\r\nx-amz-meta-jibri-session: abc%def\r\n", false, 0},
-        {"Content-Length: 1\r\nx-amz-meta-jibri-session: other\r\n", false, 0},
-        {"Content-Length: 1\r\nx-amz-meta-jibri-part-size: 8388608\r\n", false, 8388608},
-        {"Content-Length: 1\r\nx-amz-meta-jibri-part-size: -1\r\n", false, 0},
+        {"Content-Length: 1\r\n" ETAG, false, 0},
+        {"Content-Length: 1\r\n" ETAG "x-amz-meta-jibri-session: abc%25def\r\n", true, 0},
+        {"Content-Length: 1\r\n" ETAG "x-amz-meta-jibri-session: abc%def\r\n", false, 0},
+        {"Content-Length: 1\r\n" ETAG "x-amz-meta-jibri-session: other\r\n", false, 0},
+        {"Content-Length: 1\r\n" ETAG "x-amz-meta-jibri-part-size: 8388608\r\n", false, 8388608},
+        {"Content-Length: 1\r\n" ETAG "x-amz-meta-jibri-part-size: -1\r\n", false, 0},
     };
     struct s3_object_metadata metadata = {.session_id = "abc%def"};
     struct s3_call head = {.operation = S3_HEAD_OBJECT, .key = "k", .metadata = &metadata};
@@ -729,6 +737,7 @@ int main(void)
                         COUNT(failures_of_transfer));
     tcase_add_test(tests, a_server_that_ignores_the_range_has_the_object_all_the_same);
     tcase_add_test(tests, head_tells_size_etag_and_mark);
+    tcase_add_test(tests, head_without_an_etag_is_no_word_of_an_object);
     tcase_add_test(tests, a_mark_that_is_not_one_of_ours_is_none);
     tcase_add_test(tests, an_object_of_the_same_session_is_recognised);
     tcase_add_test(tests, a_size_that_is_no_number_is_not_believed);

@@ -259,6 +259,153 @@ START_TEST(a_secret_is_never_shown)
 }
 END_TEST
 
+/* The least without the secret, and `variables` (NULL-terminated) in front of it. */
+static bool load_without_secret(const char *path, const char *const *variables)
+{
+    const char *environment[MAX_ENVIRONMENT + LENGTH(least) + 1];
+    size_t count = 0;
+    for (; variables && variables[count]; count++)
+        environment[count] = variables[count];
+    for (size_t i = 0; i < LENGTH(least); i++) {
+        if (strncmp(least[i], "CONFOMEET_S3_CLIENT_SECRET=", 27) != 0)
+            environment[count++] = least[i];
+    }
+    environment[count] = NULL;
+    settings_done(&settings);
+    settings_problems_done(&problems);
+    return settings_load(environment, path, &settings, &problems);
+}
+
+static void write_bytes(const char *bytes, size_t length)
+{
+    FILE *out = fopen(file_path, "w");
+    ck_assert_ptr_nonnull(out);
+    ck_assert_uint_eq(fwrite(bytes, 1, length, out), length);
+    ck_assert_int_eq(fclose(out), 0);
+}
+
+START_TEST(a_secret_can_be_kept_in_a_file_of_its_own)
+{
+    char variable[128];
+    static const char *const contents[] = {"from file", "from file\n", "from file\r\n",
+                                           "from file\n\n"};
+    write_file("");
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
+    const char *const variables[] = {variable, "CONFOMEET_S3_CLIENT_SECRET=", NULL};
+    for (size_t i = 0; i < LENGTH(contents); i++) {
+        write_bytes(contents[i], strlen(contents[i]));
+        ck_assert(load_without_secret(NULL, variables));
+        assert_no_problem();
+        ck_assert_str_eq(settings.s3_client_secret, "from file");
+    }
+}
+END_TEST
+
+START_TEST(every_secret_has_its_file)
+{
+    char variables[2][128];
+    write_file("http://u:p@h:1\n");
+    snprintf(variables[0], sizeof(variables[0]), "CONFOMEET_PROXY_FILE=%s", file_path);
+    snprintf(variables[1], sizeof(variables[1]), "CONFOMEET_BACKEND_TOKEN_FILE=%s", file_path);
+    const char *const environment[] = {least[0], least[1],     least[2],     least[3],
+                                       least[4], variables[0], variables[1], NULL};
+    ck_assert(settings_load(environment, NULL, &settings, &problems));
+    assert_no_problem();
+    ck_assert_str_eq(settings.proxy, "http://u:p@h:1");
+    ck_assert_str_eq(settings.backend_token, "http://u:p@h:1");
+}
+END_TEST
+
+START_TEST(a_secret_that_is_set_twice_has_to_be_the_same)
+{
+    char variable[128], expected[256];
+    write_file("topsecret\n");
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
+    ck_assert(load_without_secret(
+        NULL, (const char *const[]){variable, "CONFOMEET_S3_CLIENT_SECRET=topsecret", NULL}));
+    ck_assert(!load_without_secret(
+        NULL, (const char *const[]){variable, "CONFOMEET_S3_CLIENT_SECRET=other", NULL}));
+    snprintf(expected, sizeof(expected),
+             "CONFOMEET_S3_CLIENT_SECRET and CONFOMEET_S3_CLIENT_SECRET_FILE are both set (from "
+             "the environment), to different values: expected one of them");
+    assert_error(expected);
+}
+END_TEST
+
+START_TEST(the_environments_secret_hides_the_files_whichever_way_each_is_given)
+{
+    char lines[128];
+    write_file("CONFOMEET_S3_CLIENT_SECRET_FILE=/no/such/file\n");
+    ck_assert(load_without_secret(file_path,
+                                  (const char *const[]){"CONFOMEET_S3_CLIENT_SECRET=mine", NULL}));
+    ck_assert_str_eq(settings.s3_client_secret, "mine");
+
+    /* The file of settings is its own secret here. */
+    snprintf(lines, sizeof(lines), "CONFOMEET_S3_CLIENT_SECRET=its");
+    write_bytes(lines, strlen(lines));
+    char variable[128];
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
+    ck_assert(load_without_secret(file_path, (const char *const[]){variable, NULL}));
+    ck_assert_str_eq(settings.s3_client_secret, lines);
+    ck_assert(load_without_secret(file_path, NULL));
+    ck_assert_str_eq(settings.s3_client_secret, "its");
+}
+END_TEST
+
+START_TEST(a_file_that_holds_no_secret_is_one_line_that_does_not_show_it)
+{
+    static char large[20000];
+    static const struct {
+        const char *bytes;
+        size_t length;
+        const char *expected; /* behind the file's path */
+    } rows[] = {{"", 0, ": it is empty"},
+                {"\n\r\n", 3, ": it is empty"},
+                {"HID\0DEN", 7, ": there is a NUL byte in it"},
+                {large, sizeof(large), ": it is larger than 16 KiB"}};
+    char variable[128], expected[256];
+    memset(large, 'H', sizeof(large));
+    write_file("");
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
+    const char *const variables[] = {variable, NULL};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        write_bytes(rows[i].bytes, rows[i].length);
+        ck_assert(!load_without_secret(NULL, variables));
+        snprintf(expected, sizeof(expected),
+                 "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment): cannot read %s%s",
+                 file_path, rows[i].expected);
+        assert_error(expected);
+    }
+    write_bytes(" HIDDEN", 7);
+    ck_assert(!load_without_secret(NULL, variables));
+    assert_error("CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment) cannot be used; its value "
+                 "is not shown: expected the access key's secret: no control characters, no "
+                 "blanks around it");
+}
+END_TEST
+
+START_TEST(a_secret_in_the_place_of_its_files_path_is_not_shown)
+{
+    static const struct {
+        const char *variable, *expected;
+    } rows[] = {
+        {"CONFOMEET_S3_CLIENT_SECRET_FILE=HIDDEN",
+         "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment) cannot be used; its value is not "
+         "shown: expected the absolute path of a file that holds CONFOMEET_S3_CLIENT_SECRET"},
+        {"CONFOMEET_S3_CLIENT_SECRET_FILE=/HIDDEN",
+         "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment): cannot read the file that it "
+         "names: No such file or directory"},
+        {"CONFOMEET_S3_CLIENT_SECRET_FILE=/tmp",
+         "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment): cannot read /tmp: it is not a "
+         "regular file"},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        ck_assert(!load_without_secret(NULL, (const char *const[]){rows[i].variable, NULL}));
+        assert_error(rows[i].expected);
+    }
+}
+END_TEST
+
 START_TEST(an_instance_in_the_prefix_has_to_be_known)
 {
     ck_assert(!load(NULL, "CONFOMEET_S3_KEY_PREFIX={instance}/", NULL));
@@ -412,6 +559,32 @@ START_TEST(the_default_file_is_one_of_two_or_none)
 }
 END_TEST
 
+START_TEST(for_looking_at_this_machine_nothing_of_the_bucket_has_to_be_right)
+{
+    static const char *const environment[] = {"CONFOMEET_S3_PART_SIZE=nonsense",
+                                              "JIBRI_RECORDING_DIR=/config/recordings",
+                                              "JIBRI_INSTANCE_ID=jibri-1", NULL};
+
+    tear_down();
+    ck_assert(settings_load_machine(environment, NULL, &settings, &problems));
+    assert_no_problem();
+    ck_assert_str_eq(settings.recordings_dir, "/config/recordings");
+    ck_assert_str_eq(settings.instance_id, "jibri-1");
+    ck_assert_ptr_null(settings.s3_url);
+}
+END_TEST
+
+START_TEST(what_is_wrong_of_this_machine_is_said_all_the_same)
+{
+    static const char *const environment[] = {"CONFOMEET_JOURNAL=relative", NULL};
+
+    tear_down();
+    ck_assert(!settings_load_machine(environment, NULL, &settings, &problems));
+    assert_error("CONFOMEET_JOURNAL is \"relative\" (from the environment): expected an absolute "
+                 "path");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("settings");
@@ -425,6 +598,12 @@ int main(void)
     tcase_add_test(tests, our_name_in_the_file_wins_over_jibris_in_the_environment);
     tcase_add_test(tests, everything_that_is_wrong_is_reported_at_once);
     tcase_add_test(tests, a_secret_is_never_shown);
+    tcase_add_test(tests, a_secret_can_be_kept_in_a_file_of_its_own);
+    tcase_add_test(tests, every_secret_has_its_file);
+    tcase_add_test(tests, a_secret_that_is_set_twice_has_to_be_the_same);
+    tcase_add_test(tests, the_environments_secret_hides_the_files_whichever_way_each_is_given);
+    tcase_add_test(tests, a_file_that_holds_no_secret_is_one_line_that_does_not_show_it);
+    tcase_add_test(tests, a_secret_in_the_place_of_its_files_path_is_not_shown);
     tcase_add_test(tests, an_instance_in_the_prefix_has_to_be_known);
     tcase_add_test(tests, a_backend_has_to_be_known_unless_notices_are_off);
     tcase_add_test(tests, the_part_plan_has_to_hold_the_largest_object);
@@ -436,6 +615,8 @@ int main(void)
     tcase_add_test(tests, a_broken_file_does_not_hide_a_wrong_variable);
     tcase_add_test(tests, results_can_be_freed_twice_and_untouched);
     tcase_add_test(tests, the_default_file_is_one_of_two_or_none);
+    tcase_add_test(tests, for_looking_at_this_machine_nothing_of_the_bucket_has_to_be_right);
+    tcase_add_test(tests, what_is_wrong_of_this_machine_is_said_all_the_same);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

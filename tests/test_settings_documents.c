@@ -128,13 +128,49 @@ START_TEST(what_is_in_effect_is_shown_with_where_it_comes_from)
 }
 END_TEST
 
+START_TEST(a_secret_in_a_file_is_shown_as_set_by_the_variable_that_names_the_file)
+{
+    write_file("topsecret\n");
+    char variable[128];
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
+    const char *const environment[] = {least[0], least[1], least[2], least[4], variable, NULL};
+    ck_assert(settings_load(environment, NULL, &settings, &problems));
+    char *text;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    ck_assert_ptr_nonnull(out);
+    settings_write_effective(&settings, environment, NULL, out);
+    ck_assert_int_eq(fclose(out), 0);
+    ck_assert_ptr_nonnull(strstr(text, "\nCONFOMEET_S3_CLIENT_SECRET=set (from "
+                                       "CONFOMEET_S3_CLIENT_SECRET_FILE in the environment)\n"));
+    ck_assert_ptr_null(strstr(text, "topsecret"));
+    free(text);
+}
+END_TEST
+
+START_TEST(every_secret_may_be_in_a_file)
+{
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        char expected[128];
+        snprintf(expected, sizeof(expected), "%s_FILE", row->name);
+        ck_assert_msg(row->secret == (row->file_name != NULL), "%s", row->name);
+        ck_assert_msg(!row->file_name || strcmp(row->file_name, expected) == 0, "%s", row->name);
+    }
+}
+END_TEST
+
 START_TEST(every_document_names_every_setting)
 {
-    static void (*const writers[])(FILE *) = {settings_write_help, settings_write_example,
-                                              settings_write_markdown, settings_write_man};
+    static void (*const writers[])(FILE *) = {settings_write_help,     settings_write_example,
+                                              settings_write_markdown, settings_write_man,
+                                              settings_write_template, settings_write_compose};
     char *text = document(writers[_i]);
-    for (size_t i = 0; i < settings_table_length; i++)
-        ck_assert_msg(strstr(text, settings_table[i].name), "%s", settings_table[i].name);
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        ck_assert_msg(strstr(text, row->name), "%s", row->name);
+        ck_assert_msg(!row->file_name || strstr(text, row->file_name), "%s", row->name);
+    }
     ck_assert_ptr_nonnull(strstr(text, "JIBRI_RECORDING_DIR"));
     free(text);
 }
@@ -199,22 +235,49 @@ START_TEST(the_examples_comments_show_the_defaults)
 }
 END_TEST
 
-START_TEST(the_readmes_table_is_what_the_table_says)
+/* Between its two marks, `file` has what `write` writes. */
+static void assert_part_of(const char *file, const char *begin, const char *end,
+                           void (*write)(FILE *out))
 {
-    static const char begin[] = "<!-- settings: begin -->\n";
-    static const char end[] = "<!-- settings: end -->";
-    char *expected = document(settings_write_markdown);
-    char *text = read_source("README.md");
+    char *expected = document(write);
+    char *text = read_source(file);
     char *from = strstr(text, begin);
-    ck_assert_msg(from != NULL, "README.md has no line %s", begin);
+    ck_assert_msg(from != NULL, "%s has no line %s", file, begin);
     from += strlen(begin);
     char *to = strstr(from, end);
-    ck_assert_msg(to != NULL, "README.md has no line %s", end);
+    ck_assert_msg(to != NULL, "%s has no line %s", file, end);
     *to = '\0';
-    ck_assert_msg(strcmp(from, expected) == 0,
-                  "README.md's table is not what `settings-doc markdown` prints");
+    ck_assert_msg(strcmp(from, expected) == 0, "%s's list is not what `settings-doc` prints", file);
     free(text);
     free(expected);
+}
+
+START_TEST(the_readmes_table_is_what_the_table_says)
+{
+    assert_part_of("README.md", "<!-- settings: begin -->\n", "<!-- settings: end -->",
+                   settings_write_markdown);
+}
+END_TEST
+
+START_TEST(the_compose_files_list_is_what_the_table_says)
+{
+    assert_part_of("config/jibri.yml", "# settings: begin\n", "      # settings: end",
+                   settings_write_compose);
+}
+END_TEST
+
+/* It is written by hand, since the table's texts are in English. */
+START_TEST(the_russian_readme_names_every_setting)
+{
+    char *text = read_source("README.ru.md");
+    for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        char cell[128];
+        snprintf(cell, sizeof(cell), "\n| `%s` | ", row->name);
+        ck_assert_msg(strstr(text, cell), "README.ru.md has no row for %s", row->name);
+        ck_assert_msg(!row->file_name || strstr(text, row->file_name), "%s", row->name);
+    }
+    free(text);
 }
 END_TEST
 
@@ -224,12 +287,16 @@ int main(void)
     TCase *tests = tcase_create("documents");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, what_is_in_effect_is_shown_with_where_it_comes_from);
-    tcase_add_loop_test(tests, every_document_names_every_setting, 0, 4);
+    tcase_add_test(tests, a_secret_in_a_file_is_shown_as_set_by_the_variable_that_names_the_file);
+    tcase_add_test(tests, every_secret_may_be_in_a_file);
+    tcase_add_loop_test(tests, every_document_names_every_setting, 0, 6);
     tcase_add_test(tests, the_help_fits_a_terminal_of_100_columns);
     tcase_add_test(tests, the_example_is_what_the_table_says);
     tcase_add_test(tests, the_example_can_be_used_once_it_is_filled_in);
     tcase_add_test(tests, the_examples_comments_show_the_defaults);
     tcase_add_test(tests, the_readmes_table_is_what_the_table_says);
+    tcase_add_test(tests, the_compose_files_list_is_what_the_table_says);
+    tcase_add_test(tests, the_russian_readme_names_every_setting);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

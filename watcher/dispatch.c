@@ -1,6 +1,7 @@
 #include "watcher/dispatch.h"
 
 #include "finalize/explain.h"
+#include "finalize/journal_outbox.h"
 #include "finalize/journal_place.h"
 #include "finalize/journal_schedule.h"
 #include "finalize/log.h"
@@ -182,13 +183,21 @@ static bool read_rows(struct dispatch *dispatch, int64_t now, struct error *err)
     }
 }
 
+static bool read_events(struct dispatch *dispatch, struct error *err)
+{
+    const char *url = dispatch->settings->webhook_url;
+
+    dispatch->events_at = 0;
+    return !url || !*url || journal_next_webhook_at(dispatch->journal, &dispatch->events_at, err);
+}
+
 static void read_journal(struct dispatch *dispatch, int64_t now)
 {
     struct error failure = ERROR_INIT;
 
     dispatch->rows_changed = false;
     dispatch->rows_read_at = now;
-    if (!read_rows(dispatch, now, &failure))
+    if (!read_rows(dispatch, now, &failure) || !read_events(dispatch, &failure))
         take_journal_failure(dispatch, &failure);
 }
 
@@ -324,6 +333,9 @@ static bool look_at(struct dispatch *dispatch, struct session *session, int64_t 
         return true;
     }
     note_existence(session, &facts, now);
+    if (!facts.exists && session->handed_over &&
+        !journal_take_over(dispatch->journal, session->directory, &failure))
+        say_trouble(dispatch, &failure);
     note_change(session, &facts, now);
     facts.gone_since = session->gone_since;
     decision = policy_decide(dispatch->settings, &facts, now);
@@ -430,6 +442,8 @@ static void collect_workers(struct dispatch *dispatch, int64_t now)
     while (worker_collect(&dispatch->workers, &worker, &exit_code)) {
         if (worker.kind == WORKER_PROBE)
             take_probe(dispatch, exit_code, now);
+        else if (worker.kind == WORKER_EVENTS)
+            dispatch->rows_changed |= exit_code == EXPLAIN_EXIT_OK;
         else if (worker.kind != WORKER_HOUSEKEEPING)
             take_end(dispatch, &worker, exit_code, now);
         free(worker.subject);
@@ -454,6 +468,10 @@ static void do_chores(struct dispatch *dispatch, int64_t now)
     if (outage_probe_is_due(&dispatch->outage, now)) {
         dispatch->outage.probe_at = 0; /* planned again when it has ended */
         start_plain(dispatch, WORKER_PROBE);
+    }
+    if (dispatch->events_at && dispatch->events_at <= now) {
+        dispatch->events_at = 0; /* read again when it has ended */
+        start_plain(dispatch, WORKER_EVENTS);
     }
     if (dispatch->housekeeping_at <= now ||
         dispatch->housekeeping_at > now + HOUSEKEEPING_EVERY_S) {
@@ -511,6 +529,7 @@ int64_t dispatch_run(struct dispatch *dispatch, int64_t now)
     do_chores(dispatch, now);
     next = earlier(sessions_next_look(&dispatch->sessions), dispatch->outage.probe_at);
     next = earlier(dispatch->housekeeping_at, next);
+    next = earlier(dispatch->events_at, next);
     return dispatch->rows_changed ? earlier(dispatch->rows_read_at + READ_ROWS_EVERY_S, next)
                                   : next;
 }

@@ -36,6 +36,7 @@ struct dispatch {
     bool rows_changed;    /* the journal was written to */
     int64_t rows_read_at; /* when its rows were looked at last */
     int64_t housekeeping_at;
+    int64_t events_at; /* when an event is due for CONFOMEET_WEBHOOK_URL; 0: there is none */
     char last_trouble[sizeof((struct error *)0)->text]; /* that was logged */
 };
 

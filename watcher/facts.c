@@ -14,6 +14,7 @@ struct look {
     struct journal *journal;
     struct recording *recording;
     int64_t recording_id; /* 0: the journal doesn't know it */
+    bool new_media;       /* that the journal does not know as safe */
     int64_t now;
     struct policy_facts *facts;
 };
@@ -43,6 +44,8 @@ static bool note_parts(struct look *look, const struct recording_found *found, s
     if (look->recording_id &&
         !journal_find_file(look->journal, look->recording_id, found->path, &file, &known, err))
         return false;
+    look->new_media |= !known || file.state != JOURNAL_FILE_SAFE ||
+                       !recording_same(&file.identity, &found->identity);
     if (!live_has_work(look->journal, look->settings, known ? &file : NULL,
                        found->identity.size_bytes, &work, err))
         return false;
@@ -57,7 +60,7 @@ static bool on_file(void *context, const struct recording_found *found, struct e
     struct error vanished = ERROR_INIT;
     int fd;
 
-    look->facts->has_files = true;
+    look->facts->has_media |= found->media;
     note_change(look->facts, found->identity.mtime_ns / 1000000000, look->now);
     if (recording_open_file(look->recording, found->path, &fd, &identity, &vanished)) {
         note_writer(look->facts, writer_of(fd));
@@ -104,7 +107,7 @@ static bool look_inside(struct look *look, const char *directory, struct error *
 static bool is_due(const struct settings *settings, const struct policy_facts *facts, int64_t now)
 {
     return !facts->known || facts->handed_over || facts->state == JOURNAL_RECORDING_WORKING ||
-           facts->state == JOURNAL_RECORDING_RECORDING ||
+           facts->state == JOURNAL_RECORDING_RECORDING || facts->state == JOURNAL_RECORDING_DONE ||
            schedule_is_due(settings, facts->next_try_at, now);
 }
 
@@ -121,12 +124,18 @@ bool facts_gather(const struct settings *settings, struct journal *journal, cons
         facts->state = row.state;
         facts->next_try_at = row.next_try_at;
         look.recording_id = row.id;
-        if (row.state == JOURNAL_RECORDING_DONE || row.state == JOURNAL_RECORDING_ABANDONED)
+        if (row.state == JOURNAL_RECORDING_ABANDONED)
             return true;
     }
     facts->exists = !lstat(directory, &status) && S_ISDIR(status.st_mode);
     if (!facts->exists || !is_due(settings, facts, now))
         return true;
     note_change(facts, status.st_mtim.tv_sec, now);
-    return look_inside(&look, directory, err);
+    if (!look_inside(&look, directory, err))
+        return false;
+    if (facts->known && facts->state == JOURNAL_RECORDING_DONE && look.new_media) {
+        facts->state = JOURNAL_RECORDING_RECORDING; /* somebody put something into it since */
+        facts->has_parts = false;                   /* its row is for the finalizer to begin anew */
+    }
+    return true;
 }

@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 /*
- * `directory`: absolute, links resolved. Changes nothing; takes the recording's lock for an instant
+ * `directory`: absolute, links resolved. What is done, but has got media since that are not safe,
+ * counts as being recorded. Changes nothing; takes the recording's lock for an instant
  * to see whether somebody has it. `handed_over` and `gone_since` are the caller's to fill in
  * before. Fails when the journal does, or when the directory can't be looked into.
  */

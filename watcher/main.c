@@ -3,24 +3,29 @@
 #include "finalize/explain.h"
 #include "finalize/log.h"
 #include "finalize/program.h"
+#include "watcher/health.h"
 #include "watcher/watcher.h"
 #include "watcher/work.h"
 
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
 static void print_help(void)
 {
     printf(
-        "Usage: jibri-watcher [--config FILE]\n"
+        "Usage: jibri-watcher [--config FILE] [--health]\n"
         "\n"
         "Runs beside Jibri, under a supervisor, as Jibri's user: sends finished parts of a\n"
         "recording while Jibri still records, tries again what failed, and finalizes what a crash\n"
-        "left behind. Runs until SIGTERM; SIGHUP makes it read its settings again.\n"
+        "left behind. Runs until SIGTERM; SIGHUP makes it read its settings again. Shows a status\n"
+        "page, metrics and health over HTTP (CONFOMEET_STATUS_LISTEN).\n"
         "\n"
         "  --config FILE  settings as NAME=value lines; default: the first of\n"
         "                 /run/jibri-finalize/finalize.env, /etc/jibri-finalize/finalize.env\n"
+        "  --health       tell whether a watcher runs for the recordings directory (exit code\n"
+        "                 0 or 1), and nothing else\n"
         "  --help         this text\n"
         "  --version      the version\n"
         "\n"
@@ -55,13 +60,13 @@ static int work(const char *config, enum worker_kind kind, const char *subject)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"work", required_argument, NULL, 'w'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"work", required_argument, NULL, 'w'},
+        {"health", no_argument, NULL, 'H'},       {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {0}};
     enum worker_kind kind = WORKER_KINDS;
     const char *config = NULL;
+    bool asks_health = false;
     int option;
 
     program_begin();
@@ -75,6 +80,9 @@ int main(int argc, char **argv)
             kind = work_find(optarg);
             if (kind == WORKER_KINDS)
                 return usage_error("--work is for the watcher itself");
+            break;
+        case 'H':
+            asks_health = true;
             break;
         case 'h':
             print_help();
@@ -90,5 +98,5 @@ int main(int argc, char **argv)
         return work(config, kind, argv[optind]);
     if (kind != WORKER_KINDS || argc != optind)
         return usage_error("it takes no arguments");
-    return watcher_run(config);
+    return asks_health ? health_run(config) : watcher_run(config);
 }

@@ -56,7 +56,7 @@ static struct policy_decision decide_recording(const struct settings *settings,
     int64_t orphan_at = facts->changed_at + (int64_t)(settings->orphan_after_ms / 1000);
     struct policy_decision decision = nothing_until(now + LOOK_WHILE_WRITTEN_S);
 
-    if (!facts->has_files)
+    if (!facts->has_media)
         return nothing_until(0);
     if (facts->locked)
         return decision;

@@ -26,7 +26,7 @@ struct policy_facts {
     bool handed_over; /* Jibri's finalizer left it to the watcher */
 
     bool exists;    /* the directory does; the following four mean something then */
-    bool has_files; /* regular ones */
+    bool has_media; /* else it is no recording */
     bool locked;    /* somebody works on it */
     bool has_parts; /* finished parts that the bucket does not hold */
     enum policy_writer writer;

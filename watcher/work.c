@@ -8,8 +8,8 @@
 #include "finalize/live.h"
 #include "finalize/log.h"
 #include "finalize/program.h"
+#include "finalize/webhook.h"
 
-#include <linux/ioprio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOW_PRIORITY 10
+#define LOW_PRIORITY       10
+#define EVENTS_PATIENCE_MS 60000u
+
+/* ioprio_set(2); Debian 11 has no <linux/ioprio.h>. */
+#define WHO_PROCESS       1
+#define CLASS_SHIFT       13
+#define CLASS_BEST_EFFORT 2
+#define LOWEST_LEVEL      7
 
 static bool on_stop_requested(void *context)
 {
@@ -40,8 +47,7 @@ static int say_outcome(const char *session, const struct error *err)
 static void lower_priority(void)
 {
     (void)setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
-    (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
-                  IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NR - 1));
+    (void)syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_BEST_EFFORT << CLASS_SHIFT | LOWEST_LEVEL);
 }
 
 static void on_live_remark(void *context, const char *session_id, const char *path,
@@ -133,6 +139,20 @@ static int probe(const struct settings *settings)
     return check_servers(settings, &report) ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_LATER;
 }
 
+static int deliver_events(const struct settings *settings, struct program_stop *stop,
+                          const char *recordings_dir)
+{
+    struct webhook_run options = {.settings = settings,
+                                  .recordings_dir = recordings_dir,
+                                  .stop_fd = stop->fd,
+                                  .patience_ms = EVENTS_PATIENCE_MS,
+                                  .stop_requested = on_stop_requested,
+                                  .context = stop};
+    struct error err = ERROR_INIT;
+
+    return webhook_run(&options, &err) ? EXPLAIN_EXIT_OK : say_outcome(NULL, &err);
+}
+
 /* ---- choosing -------------------------------------------------------------------------------- */
 
 enum worker_kind work_find(const char *name)
@@ -166,6 +186,9 @@ int work_run(const struct settings *settings, enum worker_kind kind, const char 
         break;
     case WORKER_HOUSEKEEPING:
         code = keep_house(settings, &stop, subject, NULL);
+        break;
+    case WORKER_EVENTS:
+        code = deliver_events(settings, &stop, subject);
         break;
     case WORKER_FINALIZE:
     case WORKER_KINDS:

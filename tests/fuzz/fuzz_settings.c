@@ -2,7 +2,8 @@
  * A file of settings: whatever stands in it, secrets are not shown, problems are one line each, and
  * what was accepted is spelled so that it is read as the same again.
  *
- * Input: the file. Two secrets are put behind it, one of them a wrong one.
+ * Input: the file. Two secrets are put behind it, one of them a wrong one, and on wish a third one
+ * in a file of its own, which holds the input too.
  */
 #include "config/settings.h"
 
@@ -91,12 +92,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const nothing[] = {NULL};
     struct fuzz_input input = fuzz_input_of(data, size);
-    bool secrets = fuzz_byte(&input) & 1;
+    uint8_t wishes = fuzz_byte(&input);
+    bool secrets = wishes & 1;
     struct env_file file = {.lines = NULL};
     struct buffer text;
     char path[64], problem[256] = "untouched";
     bool readable;
-    int fd;
+    int fd, secret_fd = -1;
 
     if (memmem(data, size, SECRET, strlen(SECRET)) ||
         memmem(data, size, WRONG_SECRET, strlen(WRONG_SECRET)))
@@ -105,6 +107,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buffer_append(&text, input.bytes, input.length);
     if (secrets)
         buffer_append_text(&text, BEHIND);
+    if (wishes & 2) {
+        struct buffer secret;
+
+        buffer_init(&secret, 4u * 1024 * 1024);
+        buffer_append(&secret, input.bytes, input.length);
+        buffer_append_text(&secret, SECRET "\n");
+        secret_fd = fuzz_file(buffer_text(&secret), secret.length);
+        buffer_done(&secret);
+        snprintf(path, sizeof path, "\nCONFOMEET_PROXY_FILE=/proc/self/fd/%d\n", secret_fd);
+        buffer_append_text(&text, path);
+    }
     fd = fuzz_file(buffer_text(&text), text.length);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     readable = env_file_read(path, &file, problem, sizeof problem);
@@ -118,6 +131,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_load((const char *const *)file.lines, NULL, true);
     env_file_done(&file);
     close(fd);
+    if (secret_fd >= 0)
+        close(secret_fd);
     buffer_done(&text);
     return 0;
 }

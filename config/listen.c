@@ -1,0 +1,60 @@
+#include "config/listen.h"
+
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <string.h>
+
+/* 1 to 65535, in digits without a leading zero. */
+static bool read_port(const char *text, in_port_t *ret_port)
+{
+    unsigned long port = 0;
+    size_t length = strspn(text, "0123456789");
+
+    if (!length || length > 5 || text[length] || text[0] == '0')
+        return false;
+    for (; *text; text++)
+        port = port * 10 + (unsigned long)(*text - '0');
+    if (port > UINT16_MAX)
+        return false;
+    *ret_port = htons((uint16_t)port);
+    return true;
+}
+
+bool listen_read(const char *text, union listen_address *ret_address)
+{
+    union listen_address address;
+    char host[INET6_ADDRSTRLEN];
+    const char *colon = strrchr(text, ':');
+    bool in_brackets = text[0] == '[';
+    const char *begin = text + in_brackets;
+    size_t length;
+
+    if (!colon || colon == text || (in_brackets && colon[-1] != ']'))
+        return false;
+    length = (size_t)(colon - begin) - in_brackets;
+    if (length >= sizeof host)
+        return false;
+    memcpy(host, begin, length);
+    host[length] = 0;
+    memset(&address, 0, sizeof address);
+    if (in_brackets) {
+        address.ipv6.sin6_family = AF_INET6;
+        if (inet_pton(AF_INET6, host, &address.ipv6.sin6_addr) != 1 ||
+            !read_port(colon + 1, &address.ipv6.sin6_port))
+            return false;
+    } else {
+        address.ipv4.sin_family = AF_INET;
+        if (inet_pton(AF_INET, host, &address.ipv4.sin_addr) != 1 ||
+            !read_port(colon + 1, &address.ipv4.sin_port))
+            return false;
+    }
+    *ret_address = address;
+    return true;
+}
+
+bool listen_is_loopback(const union listen_address *address)
+{
+    if (address->any.sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&address->ipv6.sin6_addr);
+    return ntohl(address->ipv4.sin_addr.s_addr) >> 24 == 127;
+}

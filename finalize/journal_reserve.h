@@ -1,0 +1,32 @@
+/*
+ * journal_reserve - room for the journal on a disk that is full.
+ *
+ * A file of some size beside the journal, <journal>-reserve, that holds nothing. A full disk is
+ * freed by uploading what is on it, and an upload begins with a line in the journal: when there is
+ * no room for that line, the file is given up, and when the work is done it is made again. Knows no
+ * SQL. What fails here is no failure of the caller's: without a reserve a full disk is a full disk.
+ *
+ * `journal` is the journal's path throughout; several processes may share it.
+ */
+#ifndef FINALIZE_JOURNAL_RESERVE_H
+#define FINALIZE_JOURNAL_RESERVE_H
+
+#include <stdbool.h>
+
+#define JOURNAL_RESERVE_BYTES (1024u * 1024)
+
+/* Makes it, or makes it whole, where the disk has several times its size left: whoever begins to
+ * work does not take the last room from who is at work. */
+void journal_reserve_make(const char *journal);
+
+/* The same with what the disk has left, even if that is less than the reserve is to be: for who has
+ * ended, so that nobody else takes the room meanwhile. */
+void journal_reserve_keep(const char *journal);
+
+/* Whether the disk has too little left for what is written at once. */
+bool journal_reserve_is_needed(const char *journal);
+
+/* Gives it up. True when there may be more room now: it, or another process did so just before. */
+bool journal_reserve_give_up(const char *journal);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * json_text - values as JSON, written as they come: no document is ever in memory.
+ *
+ * Whatever a name holds, what is written is valid JSON in valid UTF-8: each byte that is no UTF-8
+ * becomes U+FFFD; control characters (those from U+007F to U+009F too) are escaped.
+ */
+#ifndef FINALIZE_JSON_TEXT_H
+#define FINALIZE_JSON_TEXT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+void json_text_string(FILE *out, const char *text);
+void json_text_string_or_null(FILE *out, const char *text); /* NULL or "": null */
+
+/* Seconds since 1970 as "2026-11-24T07:26:56Z"; 0, and what no calendar has, as null. */
+void json_text_time(FILE *out, int64_t seconds);
+
+#endif

@@ -1,0 +1,41 @@
+#include "finalize/command_retry.h"
+
+#include "finalize/explain.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+START_TEST(the_worst_of_all_exit_codes_counts)
+{
+    static const struct {
+        int a, b, worse;
+    } cases[] = {
+        {EXPLAIN_EXIT_OK, EXPLAIN_EXIT_OK, EXPLAIN_EXIT_OK},
+        {EXPLAIN_EXIT_OK, EXPLAIN_EXIT_LATER, EXPLAIN_EXIT_LATER},
+        {EXPLAIN_EXIT_LATER, EXPLAIN_EXIT_PERSON, EXPLAIN_EXIT_PERSON},
+        {EXPLAIN_EXIT_PERSON, EXPLAIN_EXIT_OK, EXPLAIN_EXIT_PERSON},
+        {EXPLAIN_EXIT_NO_INPUT, EXPLAIN_EXIT_LATER, EXPLAIN_EXIT_NO_INPUT},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(command_retry_worse(cases[i].a, cases[i].b), cases[i].worse);
+        ck_assert_int_eq(command_retry_worse(cases[i].b, cases[i].a), cases[i].worse);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("command_retry");
+    TCase *tests = tcase_create("command_retry");
+    SRunner *runner;
+    int failed;
+
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, the_worst_of_all_exit_codes_counts);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
