@@ -31,7 +31,7 @@ done
 
 # How long a watcher lives: a sanitizer's program takes its time to begin.
 longest_ms=600
-[ -z "${SANITIZED:-}" ] || longest_ms=1600
+[ -z "${SANITIZED:-}" ] || longest_ms=1100
 
 # ---- one kill --------------------------------------------------------------------------------------
 
