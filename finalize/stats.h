@@ -53,12 +53,12 @@ enum stats_type { STATS_COUNTER, STATS_GAUGE, STATS_HISTOGRAM };
 struct stats_family {
     const char *name; /* as it is shown to Prometheus */
     const char *help;
-    enum stats_type type;
     const char *label[2];
     const char *const *values[2]; /* of the labels, NULL-terminated */
     const uint32_t *bounds_ms;    /* of a histogram's buckets, ended by 0; +Inf follows */
-    bool sparse;                  /* shown only where something was counted: its labels allow for
-                                     far more than there is */
+    enum stats_type type;
+    bool sparse; /* shown only where something was counted: its labels allow for
+                    far more than there is */
 };
 
 const struct stats_family *stats_family(enum stats_metric metric);

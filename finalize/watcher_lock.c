@@ -11,12 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LOCK_PLACE_SIZE (JOURNAL_PLACE_SIZE + 16)
+
 #define TRIES        20u /* whoever looks whether it is held, holds it for an instant */
 #define TRY_PAUSE_NS 10000000
 
 /* Beside the journal; its directory is in `path` until the name is put behind it. */
 static bool place(const struct settings *settings, const char *parent, bool making_directory,
-                  char path[JOURNAL_PLACE_SIZE + 16])
+                  char path[LOCK_PLACE_SIZE])
 {
     char *slash;
 
@@ -28,8 +30,8 @@ static bool place(const struct settings *settings, const char *parent, bool maki
     *slash = 0;
     if (making_directory)
         (void)mkdir(path, 0700); /* that it isn't there shows when the file is opened */
-    strcpy(slash, "/watcher.lock");
-    return true;
+    return (size_t)snprintf(slash, LOCK_PLACE_SIZE - (size_t)(slash - path), "/watcher.lock") <
+           LOCK_PLACE_SIZE - (size_t)(slash - path);
 }
 
 static bool try_lock(int fd, int how)
@@ -45,7 +47,7 @@ static bool try_lock(int fd, int how)
 bool watcher_lock_take(const struct settings *settings, const char *parent, int *ret_fd,
                        struct error *err)
 {
-    char path[JOURNAL_PLACE_SIZE + 16];
+    char path[LOCK_PLACE_SIZE];
     int fd;
 
     if (!place(settings, parent, true, path))
@@ -72,7 +74,7 @@ bool watcher_lock_take(const struct settings *settings, const char *parent, int 
 
 bool watcher_lock_is_at(const struct settings *settings, const char *parent, int fd)
 {
-    char path[JOURNAL_PLACE_SIZE + 16];
+    char path[LOCK_PLACE_SIZE];
     struct stat there, ours;
 
     return place(settings, parent, false, path) && !lstat(path, &there) && !fstat(fd, &ours) &&
@@ -81,7 +83,7 @@ bool watcher_lock_is_at(const struct settings *settings, const char *parent, int
 
 bool watcher_lock_is_held(const struct settings *settings, const char *parent)
 {
-    char path[JOURNAL_PLACE_SIZE + 16];
+    char path[LOCK_PLACE_SIZE];
     bool held;
     int fd;
 

@@ -113,8 +113,8 @@ static bool sign(const char *secret, const char *timestamp, const struct buffer 
     buffer_done(&text);
     if (!ok)
         return false;
-    memcpy(ret_signature, "sha256=", 7);
-    digest_hex(digest, sizeof digest, ret_signature + 7);
+    snprintf(ret_signature, SIGNATURE_BYTES, "sha256=");
+    digest_hex(digest, sizeof digest, ret_signature + strlen(ret_signature));
     return true;
 }
 

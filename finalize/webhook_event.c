@@ -133,6 +133,6 @@ bool webhook_event_write(const struct settings *settings, struct journal *journa
     if (!writer.out)
         return error_set(err, ERROR_TRANSIENT, "no memory for an event");
     ok = write_event(settings, event, &writer, err);
-    fclose(writer.out);
+    (void)fclose(writer.out);
     return ok;
 }

@@ -123,6 +123,7 @@ static struct MHD_Response *make_response(struct face_reply *reply)
     struct MHD_Response *response;
 
     if (reply->fixed) /* the library asks for a pointer to what it only reads */
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): to cast away its const */
         response = MHD_create_response_from_buffer(length, (void *)(uintptr_t)reply->fixed,
                                                    MHD_RESPMEM_PERSISTENT);
     else
@@ -137,9 +138,11 @@ static struct MHD_Response *make_response(struct face_reply *reply)
     return NULL;
 }
 
+/* NOLINTBEGIN(readability-non-const-parameter): the library says of what types they are */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
                                   const char *path, const char *method, const char *version,
                                   const char *upload, size_t *upload_length, void **request_context)
+/* NOLINTEND(readability-non-const-parameter) */
 {
     struct face_request request = {.method = method, .path = path};
     struct face_facts facts;

@@ -150,7 +150,7 @@ void face_recordings_answer(const struct face_facts *facts, const struct face_re
          report_json_recordings(report, &filter, &about, out, NULL, &err);
     report_close(report);
     if (out)
-        fclose(out);
+        (void)fclose(out);
     reply->status = 200;
     reply->content_type = JSON;
     if (!ok && !reply->body.failed)
@@ -183,7 +183,7 @@ void face_recording_answer(const struct face_facts *facts, const struct face_req
          report_json_events(report, (int64_t)id, events, &about, out, &found, &err);
     report_close(report);
     if (out)
-        fclose(out);
+        (void)fclose(out);
     reply->status = 200;
     reply->content_type = JSON;
     if (!ok && !reply->body.failed)

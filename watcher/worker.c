@@ -109,12 +109,23 @@ static void signal_all(const struct workers *workers, int signal_number)
             kill(workers->list[i].pid, signal_number);
 }
 
+/* Waits for those that run (WNOHANG: if they have ended), and forgets them. */
+static void wait_for_all(struct workers *workers, int options)
+{
+    for (unsigned i = 0; i < WORKER_MOST; i++) {
+        struct worker *worker = &workers->list[i];
+
+        if (!worker->pid || !waitpid(worker->pid, NULL, options))
+            continue;
+        free(worker->subject);
+        *worker = (struct worker){0};
+    }
+}
+
 void worker_stop_all(struct workers *workers, unsigned patience_ms)
 {
     const struct timespec tick = {.tv_nsec = STOP_TICK_MS * 1000000L};
-    struct worker ended;
     sigset_t ends;
-    int exit_code;
 
     sigemptyset(&ends);
     sigaddset(&ends, SIGCHLD);
@@ -122,14 +133,8 @@ void worker_stop_all(struct workers *workers, unsigned patience_ms)
     for (unsigned waited_ms = 0; any_left(workers) && waited_ms < patience_ms;
          waited_ms += STOP_TICK_MS) {
         (void)sigtimedwait(&ends, NULL, &tick);
-        while (worker_collect(workers, &ended, &exit_code))
-            free(ended.subject);
+        wait_for_all(workers, WNOHANG);
     }
     signal_all(workers, SIGKILL);
-    for (unsigned i = 0; i < WORKER_MOST; i++) {
-        if (workers->list[i].pid)
-            (void)waitpid(workers->list[i].pid, NULL, 0);
-        free(workers->list[i].subject);
-        workers->list[i] = (struct worker){0};
-    }
+    wait_for_all(workers, 0);
 }
