@@ -36,12 +36,11 @@ foreach(name e2e_files e2e_names e2e_local e2e_faults e2e_notice e2e_resume e2e_
 endforeach()
 set_tests_properties(e2e_files e2e_resume e2e_memory PROPERTIES COST 60)
 
-# Beside the others: it waits for a watcher most of the time.
 add_e2e_test(e2e_watcher)
-set_tests_properties(e2e_watcher PROPERTIES FIXTURES_REQUIRED e2e_server RESOURCE_LOCK watcher)
+set_tests_properties(e2e_watcher PROPERTIES FIXTURES_REQUIRED e2e_server COST 250)
 add_e2e_test(e2e_watcher_idle)
 set_tests_properties(e2e_watcher_idle PROPERTIES LABELS "e2e;watcher" FIXTURES_REQUIRED e2e_server
     RESOURCE_LOCK watcher_sweep)
 add_e2e_test(watcher_sweep)
-set_tests_properties(watcher_sweep PROPERTIES LABELS watcher FIXTURES_REQUIRED e2e_server
+set_tests_properties(watcher_sweep PROPERTIES LABELS watcher FIXTURES_REQUIRED e2e_server COST 100
     RESOURCE_LOCK watcher_sweep)
