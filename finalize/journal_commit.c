@@ -8,7 +8,9 @@
 
 #include <sqlite3.h>
 
-#define CHECKPOINT_PAGES 1000 /* SQLite's own default, which a hook takes the place of */
+/* The log is written back when it has so many pages, 128 KiB: on a full disk it has to find room in
+ * what the reserve leaves (SQLite's own 1,000 need 4 MiB). */
+#define CHECKPOINT_PAGES 32
 
 static int force_to_disk(sqlite3 *database)
 {

@@ -19,9 +19,6 @@
 #define SCHEMA_VERSION  4
 #define BUSY_TIMEOUT_MS ((int)JOURNAL_PATIENCE_MS)
 #define RETRY_PAUSE_MS  20
-/* Of 4 KiB: the log's size when it is written back and begun anew. SQLite's own 1,000 would not fit
- * into the reserve (journal_reserve.h) that a full disk leaves it. */
-#define LOG_PAGES "32"
 
 /* Comments stand inside the parentheses: there SQLite keeps them, and `.schema` shows them. */
 static const char *const tables[] = {
@@ -227,7 +224,6 @@ static int configure(struct opening *opening)
                             "PRAGMA foreign_keys = ON;"
                             "PRAGMA synchronous = NORMAL;" /* see journal_commit.c */
                             "PRAGMA cache_size = -256;"
-                            "PRAGMA wal_autocheckpoint = " LOG_PAGES ";"
                             "PRAGMA mmap_size = 0;"
                             "PRAGMA temp_store = MEMORY");
 }
