@@ -29,6 +29,15 @@ static void print_help(void)
         "  --help         this text\n"
         "  --version      the version\n"
         "\n"
+        "Exit codes: 0 stopped by a signal; 78 no recordings directory is known, or the settings\n"
+        "cannot be read as its owner; 75 start it again; 64 usage. With settings that cannot be\n"
+        "used it says so and waits: recordings stay on disk.\n"
+        "\n"
+        "Examples:\n"
+        "  jibri-watcher\n"
+        "  CONFOMEET_RECORDINGS_DIR=/config/recordings jibri-watcher --config ./finalize.env\n"
+        "  jibri-watcher --health || echo 'no watcher runs'\n"
+        "\n"
         "Settings, from the environment or, lower in precedence, from the file:\n\n");
     settings_write_help(stdout);
 }
