@@ -243,7 +243,7 @@ the_image_says_what_it_is() {
 	config=$(pod image inspect "$image" | jq '.[0]')
 	version=$(sed -n 's/^ *VERSION \([0-9.]*\)$/\1/p' "$top/CMakeLists.txt")
 	same version "$version" "$(jq -r '.Labels["org.opencontainers.image.version"]' <<<"$config")"
-	same base "$base" "$(jq -r '.Labels["org.opencontainers.image.base.name"]' <<<"$config")"
+	same base "${base#docker.io/}" "$(jq -r '.Labels["org.opencontainers.image.base.name"]' <<<"$config")"
 	same health '["CMD","jibri-watcher","--health"]' "$(jq -c '.Healthcheck.Test // .HealthCheck.Test' <<<"$config")"
 	if [ "$release" = trixie ]; then same user s6 "$(jq -r .User <<<"$config")"; fi
 	same entrypoint '["/init"]' "$(jq -c .Config.Entrypoint <<<"$config")"
