@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_RETRY_MS   200u
+#define LOCK_RETRY_MS   50u /* whoever gives way needs a moment, and Jibri waits */
 #define CLAIM_EVERY_S   1
 #define DEFAULT_WAIT_MS UINT64_C(600000)
 
