@@ -1,8 +1,8 @@
 """cases - what is measured: which files, to where, by which way, how often.
 
 To add one, add a row to CASES; when it needs more than Case can say, a field here and its meaning
-in measure_case(). (The closing of a recording that was uploaded while it grew is to be the case
-"live", once there is a program that does so.)
+in measure_case(). (The closing of a recording that was uploaded while it grew is measured by
+scripts/bench-live.)
 """
 
 import contextlib
