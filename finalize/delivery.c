@@ -50,7 +50,6 @@ static void on_report(void *context, const char *sentence)
                             NULL);
 }
 
-/* The file of that name, not the open one alone: another may have been put in its place. */
 static bool is_as_expected(const struct delivery *delivery,
                            const struct recording_identity *identity)
 {
@@ -62,6 +61,7 @@ static bool is_as_expected(const struct delivery *delivery,
            identity->size_bytes >= expected->size_bytes;
 }
 
+/* The file of that name, not the open one alone: another may have been put in its place. */
 static bool on_unchanged(void *context)
 {
     struct delivery *delivery = context;

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define LOCK_RETRY_MS   50u /* whoever gives way needs a moment, and Jibri waits */
-#define CLAIM_EVERY_S   1
 #define DEFAULT_WAIT_MS UINT64_C(600000)
 
 /* ---- the beginning of a run ------------------------------------------------------------------ */
@@ -22,28 +21,14 @@
 static void claim(struct finalizer_run *run)
 {
     struct error ignored = ERROR_INIT;
-    int64_t now = time(NULL);
 
-    if (now - run->claimed_at < CLAIM_EVERY_S && now >= run->claimed_at)
-        return;
     if (!run->journal &&
         !journal_place_open(run->options->settings, recording_parent(run->recording), &run->journal,
                             &ignored)) {
         run->journal = NULL;
         return;
     }
-    if (journal_claim(run->journal, recording_path(run->recording), getpid(), now, &ignored))
-        run->claimed_at = now;
-}
-
-static void unclaim(struct finalizer_run *run)
-{
-    struct error ignored = ERROR_INIT;
-
-    if (!run->claimed_at)
-        return;
-    if (journal_unclaim(run->journal, recording_path(run->recording), getpid(), &ignored))
-        run->claimed_at = 0; /* else it runs out by itself */
+    turn_claim(run->journal, recording_path(run->recording), &run->claimed_at);
 }
 
 /* Waits for another process that works on this recording, for as long as Jibri may be held. */
@@ -203,22 +188,25 @@ static bool forgive_absence(struct finalizer_run *run, const char *path, struct 
     return done;
 }
 
-/* Leaves all of it to the watcher, which finds it in the journal. */
-static bool hand_over(struct finalizer_run *run, struct error *err)
+/* Leaves all of it to the watcher, which finds it in the journal. What is done is not handed over:
+ * whether something came since is looked into here, and is soon over when nothing did. */
+static bool hand_over(struct finalizer_run *run, bool *ret_handed_over, struct error *err)
 {
     const char *directory = recording_path(run->recording);
     bool done;
 
+    *ret_handed_over = false;
     if (!journal_place_open(run->options->settings, recording_parent(run->recording), &run->journal,
                             err) ||
         !refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
         return false;
-    if (!done && (!has_something_to_do(run, directory, err) ||
-                  !journal_hand_over(run->journal, directory, time(NULL), err)))
+    if (done)
+        return true;
+    if (!has_something_to_do(run, directory, err) ||
+        !journal_hand_over(run->journal, directory, time(NULL), err))
         return false;
-    run->summary->handed_over = !done;
-    if (!done)
-        finalizer_tell(run, &(struct finalizer_event){.kind = FINALIZER_HANDS_OVER, .path = ""});
+    *ret_handed_over = true;
+    finalizer_tell(run, &(struct finalizer_event){.kind = FINALIZER_HANDS_OVER, .path = ""});
     return true;
 }
 
@@ -239,13 +227,15 @@ static bool run_once(const struct finalizer_options *options, const char *path,
     }
     ret_summary->watched = watcher_lock_is_held(options->settings, recording_parent(run.recording));
     if (ret_summary->watched && options->may_hand_over && options->wait_ms == 0) {
-        ok = hand_over(&run, err);
-        goto out;
+        ok = hand_over(&run, &ret_summary->handed_over, err);
+        if (!ok || ret_summary->handed_over)
+            goto out;
+        ok = false;
     }
     if (!open_network(&run, err))
         goto out;
     locked = take_lock(&run, err);
-    unclaim(&run);
+    turn_unclaim(run.journal, recording_path(run.recording), &run.claimed_at);
     if (!locked ||
         (!run.journal && !journal_place_open(options->settings, recording_parent(run.recording),
                                              &run.journal, err)))

@@ -5,6 +5,7 @@
 #include "finalize/journal_schedule.h"
 #include "finalize/loop.h"
 #include "finalize/s3.h"
+#include "finalize/turn.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -12,8 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_RETRY_MS 200
-#define CLAIM_EVERY_S 1
+#define LOCK_RETRY_MS 50
 
 struct work {
     const struct give_up *giving_up;
@@ -31,27 +31,21 @@ static bool wait_for_lock(struct work *work, struct error *err)
 {
     const struct give_up *giving_up = work->giving_up;
     struct pollfd fd = {.fd = giving_up->stop_fd, .events = POLLIN};
-    struct error ignored = ERROR_INIT;
     int64_t claimed_at = 0;
     bool locked = false, told = false, ok;
 
     while ((ok = recording_try_lock(work->recording, &locked, err)) && !locked) {
-        int64_t now = time(NULL);
-
         if (giving_up->stop_requested(giving_up->context)) {
             ok = error_set(err, ERROR_STOPPED, "another process works on %s", giving_up->directory);
             break;
         }
-        if (now - claimed_at >= CLAIM_EVERY_S &&
-            journal_claim(work->journal, giving_up->directory, getpid(), now, &ignored))
-            claimed_at = now;
+        turn_claim(work->journal, giving_up->directory, &claimed_at);
         if (!told)
             giving_up->waits(giving_up->context);
         told = true;
         (void)poll(&fd, 1, LOCK_RETRY_MS);
     }
-    if (claimed_at && !journal_unclaim(work->journal, giving_up->directory, getpid(), &ignored))
-        return ok; /* it runs out by itself */
+    turn_unclaim(work->journal, giving_up->directory, &claimed_at);
     return ok;
 }
 

@@ -4,8 +4,10 @@
 #include "finalize/loop.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #define LOOK_EVERY_MS 200u
+#define CLAIM_EVERY_S 1
 
 bool turn_is_wanted(struct turn *turn, struct journal *journal, const char *directory)
 {
@@ -19,4 +21,23 @@ bool turn_is_wanted(struct turn *turn, struct journal *journal, const char *dire
     turn->wanted =
         journal_is_claimed(journal, directory, time(NULL), &claimed, &ignored) && claimed;
     return turn->wanted;
+}
+
+void turn_claim(struct journal *journal, const char *directory, int64_t *claimed_at)
+{
+    struct error ignored = ERROR_INIT;
+    int64_t now = time(NULL);
+
+    if (now - *claimed_at < CLAIM_EVERY_S && now >= *claimed_at)
+        return;
+    if (journal_claim(journal, directory, getpid(), now, &ignored))
+        *claimed_at = now;
+}
+
+void turn_unclaim(struct journal *journal, const char *directory, int64_t *claimed_at)
+{
+    struct error ignored = ERROR_INIT;
+
+    if (*claimed_at && journal_unclaim(journal, directory, getpid(), &ignored))
+        *claimed_at = 0; /* else it runs out by itself */
 }

@@ -24,4 +24,14 @@ struct turn {
  */
 bool turn_is_wanted(struct turn *turn, struct journal *journal, const char *directory);
 
+/*
+ * Announces that this process waits for the lock of `directory`, and keeps that up: to be called
+ * again and again while it waits. That it can't be written down is no reason not to wait.
+ * `claimed_at`: the caller's, 0 at first.
+ */
+void turn_claim(struct journal *journal, const char *directory, int64_t *claimed_at);
+
+/* Takes that back, once it has the lock or doesn't wait any more. */
+void turn_unclaim(struct journal *journal, const char *directory, int64_t *claimed_at);
+
 #endif

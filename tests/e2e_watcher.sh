@@ -215,6 +215,19 @@ without_a_watcher_nothing_is_handed_over() {
 	wait_for 10 test ! -e "$session" # the journal knows it first
 }
 
+what_came_into_a_finished_session_is_not_called_safe_unseen() {
+	make_file "$session/$media" 1000
+	start_watcher CONFOMEET_KEEP_LOCAL=forever
+	finalize CONFOMEET_KEEP_LOCAL=forever "$session"
+	expect_code 0
+	make_file "$session/12345_again.mp4" 1000
+	finalize CONFOMEET_KEEP_LOCAL=forever CONFOMEET_FINALIZE_WAIT=0 "$session"
+	expect_code 0
+	expect_object 12345_again.mp4 "$copies/12345_again.mp4"
+	expect "accepted notices" 2 "$(accepted_notices)"
+	stop_watcher
+}
+
 when_the_time_is_over_the_watcher_goes_on() {
 	start_watcher
 	make_file "$session/$media" $((22 * MIB))
@@ -664,6 +677,7 @@ run several_files_grow_at_once
 run a_file_in_another_one_s_place_does_not_keep_the_watcher_busy
 run with_no_time_to_wait_the_watcher_gets_it
 run without_a_watcher_nothing_is_handed_over
+run what_came_into_a_finished_session_is_not_called_safe_unseen
 run when_the_time_is_over_the_watcher_goes_on
 run what_is_handed_over_while_it_is_written_is_waited_for
 run an_empty_directory_is_not_handed_over

@@ -64,6 +64,32 @@ START_TEST(what_was_handed_over_wants_the_lock_too)
 }
 END_TEST
 
+START_TEST(whoever_claims_it_makes_others_give_way_until_it_takes_that_back)
+{
+    int64_t claimed_at = 0;
+
+    turn_claim(journal, "/r/a", &claimed_at);
+    ck_assert(claimed_at > 0);
+    turn_claim(journal, "/r/a", &claimed_at);
+    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
+    turn_unclaim(journal, "/r/a", &claimed_at);
+    ck_assert(claimed_at == 0);
+    turn = (struct turn){0};
+    ck_assert(!turn_is_wanted(&turn, journal, "/r/a"));
+    turn_unclaim(journal, "/r/a", &claimed_at); /* nothing to take back */
+}
+END_TEST
+
+START_TEST(a_claim_from_before_the_clock_was_set_back_is_renewed)
+{
+    int64_t claimed_at = time(NULL) + 1000000;
+
+    turn_claim(journal, "/r/a", &claimed_at);
+    ck_assert(claimed_at <= time(NULL));
+    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("turn");
@@ -76,6 +102,8 @@ int main(void)
     tcase_add_test(cases, whoever_waits_is_seen_within_a_fraction_of_a_second);
     tcase_add_test(cases, once_wanted_it_stays_so);
     tcase_add_test(cases, what_was_handed_over_wants_the_lock_too);
+    tcase_add_test(cases, whoever_claims_it_makes_others_give_way_until_it_takes_that_back);
+    tcase_add_test(cases, a_claim_from_before_the_clock_was_set_back_is_renewed);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
