@@ -6,8 +6,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+/* The kernel's numbers of the file systems (linux/magic.h of Debian 11 lacks some). */
+static bool is_on_network(int fd)
+{
+    static const uint32_t types[] = {0x6969 /* NFS */, 0x517b /* SMB */, 0xff534d42 /* CIFS */,
+                                     0xfe534d42 /* SMB 2 */};
+    struct statfs status;
+
+    if (fstatfs(fd, &status))
+        return true;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if ((uint32_t)status.f_type == types[i])
+            return true;
+    return false;
+}
 
 enum open_writer open_writer_of(int fd)
 {
@@ -18,7 +37,7 @@ enum open_writer open_writer_of(int fd)
     if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
         (void)fcntl(fd, F_SETLEASE, F_UNLCK);
     else
-        writer = errno == EAGAIN ? OPEN_WRITER_THERE : OPEN_WRITER_UNKNOWN;
+        writer = errno == EAGAIN && !is_on_network(fd) ? OPEN_WRITER_THERE : OPEN_WRITER_UNKNOWN;
     (void)signal(SIGIO, before == SIG_ERR ? SIG_DFL : before);
     return writer;
 }

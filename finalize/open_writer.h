@@ -7,12 +7,14 @@
 enum open_writer {
     OPEN_WRITER_NONE,
     OPEN_WRITER_THERE,
-    OPEN_WRITER_UNKNOWN /* on file systems without leases, and for files of other users */
+    OPEN_WRITER_UNKNOWN /* on file systems without leases, on NFS and SMB, and for files of other
+                           users */
 };
 
 /*
  * `fd`: the file, opened for reading only. The kernel gives a read lease only while nobody has the
- * file open for writing; it is given back at once.
+ * file open for writing (fcntl(2), F_SETLEASE); it is given back at once. NFS and SMB refuse it for
+ * reasons of their own as well.
  */
 enum open_writer open_writer_of(int fd);
 

@@ -163,14 +163,14 @@ START_TEST(a_writer_of_any_file_is_a_writer)
 
     make_file("1_a.mp4", 10, NOW);
     make_file("z.txt", 10, NOW);
-    ck_assert_int_eq(gather()->writer, POLICY_WRITER_NONE);
+    ck_assert_int_eq(gather()->writer, OPEN_WRITER_NONE);
     fd = open(in_session("1_a.mp4"), O_WRONLY | O_CLOEXEC);
-    ck_assert_int_eq(gather()->writer, POLICY_WRITER_THERE);
+    ck_assert_int_eq(gather()->writer, OPEN_WRITER_THERE);
     close(fd);
     fd = open(in_session("z.txt"), O_WRONLY | O_CLOEXEC);
-    ck_assert_int_eq(gather()->writer, POLICY_WRITER_THERE);
+    ck_assert_int_eq(gather()->writer, OPEN_WRITER_THERE);
     close(fd);
-    ck_assert_int_eq(gather()->writer, POLICY_WRITER_NONE);
+    ck_assert_int_eq(gather()->writer, OPEN_WRITER_NONE);
 }
 END_TEST
 

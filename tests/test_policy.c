@@ -30,7 +30,7 @@ struct policy_case {
 /* What is there, with files, and was written to just now. */
 #define THERE            .exists = true, .has_media = true, .changed_at = NOW
 #define QUIET            .exists = true, .has_media = true, .changed_at = QUIET_AT
-#define WRITER(which)    .writer = POLICY_WRITER_##which
+#define WRITER(which)    .writer = OPEN_WRITER_##which
 #define KNOWN(its_state) .known = true, .state = (its_state)
 
 static const struct policy_case cases_of_all[] = {
@@ -211,7 +211,7 @@ START_TEST(nothing_is_sent_while_it_is_recorded_when_that_is_switched_off)
     off.live_upload = false;
     ck_assert_int_eq(policy_decide(&off, &facts, NOW).action, POLICY_NOTHING);
     ck_assert_int_eq(policy_decide(&off, &facts, NOW).look_at, NOW + 2);
-    facts.writer = POLICY_WRITER_NONE;
+    facts.writer = OPEN_WRITER_NONE;
     ck_assert_int_eq(policy_decide(&off, &facts, NOW).look_at, NOW + ORPHAN_S);
     facts.changed_at = QUIET_AT;
     ck_assert_int_eq(policy_decide(&off, &facts, NOW).action, POLICY_FINALIZE);

@@ -3,7 +3,6 @@
 #include "finalize/live.h"
 #include "finalize/recording.h"
 #include "finalize/schedule.h"
-#include "watcher/writer.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -28,9 +27,9 @@ static void note_change(struct policy_facts *facts, int64_t at, int64_t now)
 }
 
 /* Somebody who is seen to write outweighs files that nobody writes to. */
-static void note_writer(struct policy_facts *facts, enum policy_writer writer)
+static void note_writer(struct policy_facts *facts, enum open_writer writer)
 {
-    if (facts->writer == POLICY_WRITER_THERE || writer == POLICY_WRITER_NONE)
+    if (facts->writer == OPEN_WRITER_THERE || writer == OPEN_WRITER_NONE)
         return;
     facts->writer = writer;
 }
@@ -63,7 +62,7 @@ static bool on_file(void *context, const struct recording_found *found, struct e
     look->facts->has_media |= found->media;
     note_change(look->facts, found->identity.mtime_ns / 1000000000, look->now);
     if (recording_open_file(look->recording, found->path, &fd, &identity, &vanished)) {
-        note_writer(look->facts, writer_of(fd));
+        note_writer(look->facts, open_writer_of(fd));
         close(fd);
     }
     return !found->media || note_parts(look, found, err);

@@ -34,7 +34,7 @@ static struct policy_decision decide_ended(const struct settings *settings,
 
     if (facts->locked)
         return nothing_until(now + LOOK_WHILE_LOCKED_S);
-    if (facts->writer == POLICY_WRITER_THERE)
+    if (facts->writer == OPEN_WRITER_THERE)
         return nothing_until(now + LOOK_FOR_WRITER_S);
     if (!working && !schedule_is_due(settings, facts->next_try_at, now))
         return nothing_until(facts->next_try_at);
@@ -44,7 +44,7 @@ static struct policy_decision decide_ended(const struct settings *settings,
 /* Jibri said that its meeting has ended; whoever still writes all the same is let finish. */
 static struct policy_decision decide_handed_over(const struct policy_facts *facts, int64_t now)
 {
-    if (facts->locked || facts->writer == POLICY_WRITER_THERE)
+    if (facts->locked || facts->writer == OPEN_WRITER_THERE)
         return nothing_until(now + LOOK_WHILE_WRITTEN_S);
     return finalize("handed over");
 }
@@ -60,11 +60,11 @@ static struct policy_decision decide_recording(const struct settings *settings,
         return nothing_until(0);
     if (facts->locked)
         return decision;
-    if (facts->writer != POLICY_WRITER_THERE && now >= orphan_at)
+    if (facts->writer != OPEN_WRITER_THERE && now >= orphan_at)
         return finalize("nobody writes to it any more, and nobody finalized it");
     if (settings->live_upload && facts->has_parts)
         decision.action = POLICY_SEND_PARTS;
-    else if (facts->writer == POLICY_WRITER_NONE)
+    else if (facts->writer == OPEN_WRITER_NONE)
         decision.look_at = orphan_at;
     return decision;
 }

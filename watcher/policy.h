@@ -9,15 +9,10 @@
 
 #include "config/settings.h"
 #include "finalize/journal.h"
+#include "finalize/open_writer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum policy_writer {
-    POLICY_WRITER_NONE,   /* nobody has a file of it open for writing */
-    POLICY_WRITER_THERE,  /* somebody has */
-    POLICY_WRITER_UNKNOWN /* the file system can't tell */
-};
 
 struct policy_facts {
     bool known; /* to the journal; the following three mean something then */
@@ -25,12 +20,12 @@ struct policy_facts {
     int64_t next_try_at;
     bool handed_over; /* Jibri's finalizer left it to the watcher */
 
-    bool exists;    /* the directory does; the following four mean something then */
-    bool has_media; /* else it is no recording */
-    bool locked;    /* somebody works on it */
-    bool has_parts; /* finished parts that the bucket does not hold */
-    enum policy_writer writer;
-    int64_t changed_at; /* when something last changed in it, by now */
+    bool exists;             /* the directory does; the following four mean something then */
+    bool has_media;          /* else it is no recording */
+    bool locked;             /* somebody works on it */
+    bool has_parts;          /* finished parts that the bucket does not hold */
+    enum open_writer writer; /* of any file in it */
+    int64_t changed_at;      /* when something last changed in it, by now */
     int64_t ahead;      /* the latest change whose time has not come yet: a clock was set back, or
                            differs; 0: none. For the caller to make sense of. */
     int64_t gone_since; /* when it was first seen not to exist */

@@ -58,7 +58,7 @@ static bool open_signals(struct watcher *watcher)
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGIO, SIG_IGN); /* of leases: writer.h */
+    signal(SIGIO, SIG_IGN); /* of leases: open_writer.h */
     watcher->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     return watcher->signal_fd >= 0;
 }
