@@ -86,7 +86,7 @@ a_server_that_goes_away_in_mid_upload_and_comes_back_gets_the_rest() {
 	held=$(query 'SELECT number FROM part')
 	sent_before=$(sink_lines P | wc -l)
 	sleep $((outage_s - 1))
-	kill -0 "$client" || fail "the client gave up"
+	is_running "$client" || fail "the client gave up"
 	restart_sink --journal "$case_dir/sink.journal"
 	limit=120 finish_finalize "$client"
 	expect_code 0 ': safe: 1 file'

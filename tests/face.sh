@@ -14,13 +14,12 @@ watcher=$build/watcher/jibri-watcher
 shopt -s inherit_errexit
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/jibri-face.XXXXXX")
-pids=()
 
 clean_up() {
-	local pid
-	for pid in "${pids[@]}"; do
-		kill "$pid" 2>/dev/null || true
-	done
+	local running
+	running=$(jobs -pr)
+	# shellcheck disable=SC2086  # a line each
+	[ -z "$running" ] || kill $running 2>/dev/null || true
 	wait
 	rm -rf "$work"
 }
@@ -86,7 +85,6 @@ start_watcher() {
 		write_settings "CONFOMEET_STATUS_LISTEN=127.0.0.1:$port" "$@"
 		env -i PATH="$PATH" "$watcher" --config "$work/finalize.env" >"$work/watcher.log" 2>&1 &
 		watcher_pid=$!
-		pids+=("$watcher_pid")
 		url=http://127.0.0.1:$port
 		if wait_for 10 grep -q 'status page and metrics at' "$work/watcher.log"; then
 			wait_for 10 curl -sf "$url/healthz" || fail "it does not answer"
@@ -109,7 +107,6 @@ start_ready() {
 	shift
 	mkfifo "$work/$name.ready"
 	"$@" >"$work/$name.ready" 2>"$work/$name.log" &
-	pids+=($!)
 	read -r -t 20 ready <"$work/$name.ready" || fail "$name does not start"
 	rm "$work/$name.ready"
 	port=${ready#port=}

@@ -66,10 +66,10 @@ port_wanted=${url##*:}
 	until [ -e "$work/again" ]; do sleep 0.1; done
 	exec env -i PATH="$PATH" "$watcher" --config "$work/finalize.env" >>"$work/watcher.log" 2>&1
 ) &
-pids+=($!)
+another=$!
 page contact "$watcher_pid" "$work/again"
-kill "${pids[-1]}"
-wait "${pids[-1]}" || true
+kill "$another"
+wait "$another" || true
 port_wanted=
 ok "lost contact is said, and found again by itself"
 rm -rf "$recordings"

@@ -50,7 +50,6 @@ sed -e "s/scrape_interval: .*/scrape_interval: 1s/; s/evaluation_interval: .*/ev
 cp "$monitoring/alerts.yml" "$work/"
 prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/tsdb" --log.level=error \
 	--web.listen-address="127.0.0.1:$prometheus_port" >"$work/prometheus.log" 2>&1 &
-pids+=($!)
 ask() { curl -sf --data-urlencode "query=$1" "http://127.0.0.1:$prometheus_port/api/v1/query"; }
 scraped() { [ "$(ask 'count_over_time(jibri_upload_build_info[1m])' | jq -r '.data.result[0].value[1] // 0')" -ge 3 ]; }
 wait_for 30 scraped || fail "Prometheus does not scrape it: $(cat "$work/prometheus.log")"

@@ -46,7 +46,7 @@ stop_in_mid_upload() { # SIGNAL PARTS
 	start_finalize CONFOMEET_S3_RATE_LIMIT=12MiB "$session"
 	local process=$!
 	wait_for 60 has_parts "$2"
-	kill -0 "$process" || fail "it has ended by itself"
+	is_running "$process" || fail "it has ended by itself"
 	stop_by "$1"
 	expect "integrity of the journal" ok "$(query 'PRAGMA integrity_check')"
 	expect "files left" "$media metadata.json" "$(find "$session" -type f -printf '%f\n' | sort | paste -s -d ' ')"
@@ -145,7 +145,7 @@ stopped_while_the_backend_does_not_answer() { # SIGNAL
 	start_finalize "$session"
 	local process=$!
 	wait_for 60 test -s "$case_dir/backend.log"
-	kill -0 "$process" || fail "it has ended by itself"
+	is_running "$process" || fail "it has ended by itself"
 	stop_by "$1"
 	expect "state of the notice" 2 "$(query 'SELECT notice FROM file WHERE media')"
 	go_on
@@ -160,7 +160,7 @@ stopped_while_the_bucket_does_not_answer() { # SIGNAL
 	start_finalize "CONFOMEET_S3_URL=$sink_url" "$session"
 	local process=$!
 	wait_for 60 journal_knows_the_files
-	kill -0 "$process" || fail "it has ended by itself"
+	is_running "$process" || fail "it has ended by itself"
 	stop_by "$1"
 	go_on
 	expect_finished
