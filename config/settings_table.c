@@ -179,13 +179,14 @@ const struct settings_row settings_table[] = {
         .group = SETTINGS_GROUP_BUCKET,
         .type = SETTINGS_COUNT,
         .offset = FIELD(s3_parallel),
-        .default_text = "16",
+        .default_text = "20",
         .min = 1,
         .max = 64,
         .help =
-            "How many requests may be under way at once. The server is asked for less when it says "
-            "SlowDown. Fewer lose less when a slow line breaks; more help where a server caps each "
-            "connection.",
+            "The most requests that may be under way at once. Fewer are, where they bring as much "
+            "(a "
+            "slow line that breaks loses less then), and when the server says SlowDown. More help "
+            "where a server limits each connection; over TLS each takes another 60 KiB of memory.",
     },
     {
         .name = "CONFOMEET_S3_CONNECT_TIMEOUT",

@@ -235,6 +235,8 @@ static bool turn(struct engine *engine, bool *ret_going, struct error *err)
 
     if (!take_steps(engine, err))
         return false;
+    pace_measure(&engine->pace, loop_pending(engine->loop), loop_bytes_sent(engine->loop),
+                 loop_now_ms());
     closed_some = close_ended(engine);
     report_progress(engine);
     *ret_going = engine->count > 0 || !engine->source_is_empty;

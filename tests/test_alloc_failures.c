@@ -343,7 +343,7 @@ static bool is_complete(const struct settings *settings, bool wrong)
     return settings->s3_url && settings->s3_bucket && settings->s3_region &&
            settings->s3_client_id && settings->s3_client_secret && settings->s3_key_prefix &&
            settings->xmpp_domain && settings->s3_part_size_bytes == (wrong ? 0 : 6u << 20) &&
-           settings->s3_parallel == 16;
+           settings->s3_parallel == 20;
 }
 
 static bool has_line(char *const *lines, const char *words)

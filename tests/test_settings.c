@@ -108,7 +108,7 @@ START_TEST(the_defaults_are_what_the_header_says)
     ck_assert(!settings.s3_conditional_writes);
     ck_assert(settings.s3_part_size_bytes == 8 * MIB);
     ck_assert(settings.s3_max_object_bytes == 5 * 1024 * GIB);
-    ck_assert(settings.s3_parallel == 16);
+    ck_assert(settings.s3_parallel == 20);
     ck_assert(settings.s3_connect_timeout_ms == 10000);
     ck_assert(settings.s3_idle_timeout_ms == 60000);
     ck_assert(settings.s3_retry_for_ms == 120000);
@@ -173,7 +173,7 @@ START_TEST(an_empty_variable_is_an_unset_one)
     ck_assert(settings_load(environment, file_path, &settings, &problems));
     assert_no_problem();
     ck_assert_str_eq(settings.s3_region, "from-file");
-    ck_assert(settings.s3_parallel == 16);
+    ck_assert(settings.s3_parallel == 20);
     ck_assert_ptr_null(settings.proxy);
 }
 END_TEST

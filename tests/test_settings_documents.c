@@ -110,7 +110,7 @@ START_TEST(what_is_in_effect_is_shown_with_where_it_comes_from)
         "\nCONFOMEET_BACKEND_TOKEN=not set (default: none)\n",
         "\nCONFOMEET_S3_REGION=eu (from /tmp/",
         "\nCONFOMEET_S3_PART_SIZE=16MiB (from the environment)\n",
-        "\nCONFOMEET_S3_PARALLEL=16 (default)\n",
+        "\nCONFOMEET_S3_PARALLEL=20 (default)\n",
         "\nCONFOMEET_S3_KEY_PREFIX= (default)\n",
         "\nCONFOMEET_BASE_URL= (default: http://$XMPP_DOMAIN/meet)\n",
         "\nCONFOMEET_RECORDINGS_DIR=/jibri (from JIBRI_RECORDING_DIR in the environment)\n",
