@@ -126,7 +126,7 @@ def measure_once(workshop, case, tool, source, netns):
         else:
             sink = stack.enter_context(servers.Sink(
                 workshop.build, case.sink_options, workshop.certificate if case.tls else None,
-                servers.SHAPED_SERVER if server else "127.0.0.1", server))
+                servers.SHAPED_SERVER if server else "127.0.0.1", server, tool.own_port))
             upload = replace(upload, url=sink.url)
         if case.tls:
             ca_file = settings["S3_TLS_CERT"] if case.server == "s3" else workshop.certificate[0]
@@ -145,13 +145,14 @@ def measure_case(workshop, case, runs, say):
     source = workshop.source(case)
     with contextlib.ExitStack() as stack:
         netns = stack.enter_context(servers.shaped_link(workshop.build, *case.link)) if case.link else (None, None)
-        going = [tool for tool in workshop.tools if tool.name not in case.without]
+        going = [tool for tool in workshop.tools
+                 if tool.name not in case.without and not (tool.own_port and case.server == "s3")]
         for number in range(-1 if case.warm_up else 0, runs):
             for tool in list(going):
                 say(f"{case.name}: {tool.name}, {'warming up' if number < 0 else f'{number + 1} of {runs}'}")
                 try:
                     sample = measure_once(workshop, case, tool, source, netns)
-                except measure.Failed as failure:
+                except (measure.Failed, servers.NotHere) as failure:
                     say(f"{case.name}: {tool.name} failed: {failure}", stays=True)
                     going.remove(tool)
                     continue

@@ -93,10 +93,13 @@ def targets(results, sizes):
         both = [of(case, name, "cpu_s") for name in PARTS]
         if all(both) and of(case, OURS, "cpu_s"):
             add(f"{case}: CPU / that of curl -T and openssl dgst together", of(case, OURS, "cpu_s") / sum(both), 0.9)
+        compare(case, "cpu_s", "CPU", tools.AwsCS3.name, 0.8)
         compare(case, "cpu_s", "CPU", tools.S5cmd.name, 0.25)
         compare(case, "cpu_s", "CPU", tools.AwsCli.name, 0.2)
         compare(case, "wall_s", "wall time", tools.Openssl.name, 1)
+        compare(case, "wall_s", "wall time", tools.AwsCS3.name, 0.65)
         compare(case, "wall_s", "wall time", tools.AwsCli.name, 0.2)
+        compare(f"tls-{case}", "cpu_s", "CPU", tools.AwsCS3.name, 0.75)
     for case in ("capped", "late"):
         signing = [of(case, tool, "wall_s") for tool in results.get(case, {}) if tool not in (OURS, *PARTS)]
         if signing and of(case, OURS, "wall_s"):

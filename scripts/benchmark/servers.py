@@ -41,15 +41,18 @@ def in_namespace(netns, command):
 class Sink:
     """tests/sink.c: takes everything, checks nothing, keeps nothing. Counts while it is open."""
 
-    def __init__(self, build, options=(), tls=None, address="127.0.0.1", netns=None):
-        self.command = in_namespace(netns, [str(build / "tests/sink"), "--address", address, "--port", "0", "--stats"])
+    def __init__(self, build, options=(), tls=None, address="127.0.0.1", netns=None, own_port=False):
+        """With `own_port` it listens on the scheme's port, which only root may."""
+        port = "0" if not own_port else "443" if tls else "80"
+        self.command = in_namespace(netns, [str(build / "tests/sink"), "--address", address, "--port", port, "--stats"])
         self.command += list(options) + (["--tls", tls[0], tls[1]] if tls else [])
         self.scheme, self.address = "https" if tls else "http", address
         self.requests = self.bytes_received = 0
 
     def __enter__(self):
         self.process, line = start(self.command)
-        self.url = f"{self.scheme}://{self.address}:{line.removeprefix('port=')}"
+        port = line.removeprefix("port=")
+        self.url = f"{self.scheme}://{self.address}" + ("" if port in ("80", "443") else f":{port}")
         return self
 
     def __exit__(self, *_):

@@ -1,7 +1,8 @@
 """tools - what could be used to bring a file to a bucket, each with its own default settings.
 
 A tool is asked for the command and the environment of one upload. `signs` is False for what does
-only a part of the work, and is there to compare with.
+only a part of the work, and is there to compare with; `own_port` is True for what can't be told the
+server's port.
 """
 
 import os
@@ -35,7 +36,7 @@ def base_environment(upload):
 
 
 class JibriFinalize:
-    name, signs = "jibri-finalize", True
+    name, signs, own_port = "jibri-finalize", True, False
 
     def __init__(self, build):
         self.program = str(build / "finalize/jibri-finalize")
@@ -58,7 +59,7 @@ class JibriFinalize:
 
 
 class AwsCli:
-    name, signs = "AWS CLI v2", True
+    name, signs, own_port = "AWS CLI v2", True, False
 
     def __init__(self):
         self.program = find("aws", lambda program: "aws-cli/2." in first_line([program, "--version"]))
@@ -77,7 +78,7 @@ class AwsCli:
 
 
 class Rclone:
-    name, signs = "rclone", True
+    name, signs, own_port = "rclone", True, False
 
     def __init__(self):
         self.program = find("rclone")
@@ -97,7 +98,7 @@ class Rclone:
 
 
 class S3cmd:
-    name, signs = "s3cmd", True
+    name, signs, own_port = "s3cmd", True, False
 
     def __init__(self):
         self.program = find("s3cmd")
@@ -119,7 +120,7 @@ class S3cmd:
 
 
 class S5cmd:
-    name, signs = "s5cmd", True
+    name, signs, own_port = "s5cmd", True, False
 
     def __init__(self):
         self.program = find("s5cmd")
@@ -133,10 +134,31 @@ class S5cmd:
                 base_environment(upload) | aws_environment(upload))
 
 
+class AwsCS3:
+    """By its binding for Python, as its sample program knows no server but Amazon's own."""
+
+    name, signs, own_port = "aws-c-s3", True, True
+
+    def __init__(self):
+        fits = not os.geteuid() and not subprocess.run([DEBIAN_PYTHON, "-c", "import awscrt.s3"],
+                                                       capture_output=True).returncode
+        self.program = DEBIAN_PYTHON if fits else None
+
+    def version(self):
+        package = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "python3-awscrt"], capture_output=True,
+                                 text=True).stdout
+        return f"aws-c-s3 (python3-awscrt {package})"
+
+    def command(self, upload):
+        return ([self.program, "-B", str(Path(__file__).with_name("aws_c_s3.py")), upload.url, upload.bucket, "aws-c-s3",
+                 upload.ca_file or "-"] + [str(file) for file in upload.files],
+                base_environment(upload) | aws_environment(upload))
+
+
 class Curl:
     """Unsigned where the server checks nothing; else the body at least is unsigned."""
 
-    name, signs = "curl -T", False
+    name, signs, own_port = "curl -T", False, False
 
     def __init__(self):
         self.program = find("curl")
@@ -157,7 +179,7 @@ class Curl:
 
 
 class Openssl:
-    name, signs = "openssl dgst -sha256", False
+    name, signs, own_port = "openssl dgst -sha256", False, False
 
     def __init__(self):
         self.program = find("openssl")
@@ -170,7 +192,9 @@ class Openssl:
 
 
 # What a user would pick instead.
-COMPARED = (AwsCli.name, Rclone.name, S3cmd.name, S5cmd.name)
+COMPARED = (AwsCli.name, Rclone.name, S3cmd.name, S5cmd.name, AwsCS3.name)
+
+DEBIAN_PYTHON = "/usr/bin/python3"  # another one in PATH doesn't find the packages' modules
 
 
 def aws_environment(upload):
@@ -196,5 +220,6 @@ def first_line(command):
 
 def here(build):
     """Those that are installed, ours first."""
-    return [tool for tool in (JibriFinalize(build), AwsCli(), Rclone(), S3cmd(), S5cmd(), Curl(), Openssl())
+    return [tool for tool in (JibriFinalize(build), AwsCli(), Rclone(), S3cmd(), S5cmd(), AwsCS3(), Curl(),
+                               Openssl())
             if tool.program]
