@@ -94,7 +94,8 @@ class Rclone:
         if upload.ca_file:
             command += ["--ca-cert", upload.ca_file]
         (upload.scratch / "rclone.conf").touch()
-        return command + [str(upload.source), f":s3:{upload.bucket}/rclone"], environment
+        # Each time to another place: it doesn't send what is there already.
+        return command + [str(upload.source), f":s3:{upload.bucket}/{upload.scratch.parent.name}"], environment
 
 
 class S3cmd:
