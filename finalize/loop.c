@@ -246,7 +246,7 @@ static void set_authorities(struct transfer *transfer)
 
 static long upload_buffer_bytes(const struct transfer *transfer)
 {
-    if (strncmp(transfer->request.url, "https:", 6))
+    if (strncmp(transfer->request.url, "https:", 6) != 0)
         return UPLOAD_BUFFER_BYTES;
     return transfer->loop->pending < MANY_REQUESTS ? TLS_UPLOAD_BUFFER_BYTES
                                                    : SMALL_UPLOAD_BUFFER_BYTES;

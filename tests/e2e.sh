@@ -155,7 +155,7 @@ run_case() {
 pids=() # of all that was started in the background
 
 # Those of this shell that still run. (Not all of `pids`: the ids of those that have ended may be
-# others' by now. So many processes are started by all the tests that ids come round within a minute.)
+# others' by now: ids come round within minutes while all tests run.)
 end_processes() {
 	local running
 	exec 2>/dev/null
@@ -208,11 +208,21 @@ expect_at_most() {
 exec {silent_pipe}<> <(:)
 pause() { read -r -t 0.02 -u "$silent_pipe" || true; }
 
+# Sets $clock_s: seconds on a clock that goes on evenly when the time of day is set anew, as SECONDS
+# does not.
+read_clock() {
+	read -r clock_s _ </proc/uptime
+	clock_s=${clock_s%.*}
+}
+
 # wait_for SECONDS COMMAND...: until the command succeeds.
 wait_for() {
-	local deadline=$((SECONDS + $1 + 1))
+	local clock_s deadline
+	read_clock
+	deadline=$((clock_s + $1 + 1))
 	until "${@:2}"; do
-		[ "$SECONDS" -lt "$deadline" ] || fail "not within $1 s: ${*:2}"
+		read_clock
+		[ "$clock_s" -lt "$deadline" ] || fail "not within $1 s: ${*:2}"
 		pause
 	done
 }
@@ -272,9 +282,12 @@ advice=yes
 
 # await_end PROCESS-ID: its exit code goes to $code.
 await_end() {
-	local deadline=$((SECONDS + ${limit:-120})) # some calls take longer
+	local clock_s deadline
+	read_clock
+	deadline=$((clock_s + ${limit:-120})) # some calls take longer
 	while is_running "$1"; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
+		read_clock
+		[ "$clock_s" -lt "$deadline" ] || return 1
 		pause
 	done
 	wait "$1" || code=$?

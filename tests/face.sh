@@ -44,12 +44,16 @@ need() {
 	exit 77
 }
 
-# wait_for SECONDS COMMAND... - until it succeeds.
+# wait_for SECONDS COMMAND... - until it succeeds. By a clock that goes on evenly when the time of day is
+# set anew.
 wait_for() {
-	local until=$((SECONDS + $1))
+	local now until
+	read -r now _ </proc/uptime
+	until=$((${now%.*} + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$until" ] || return 1
+		read -r now _ </proc/uptime
+		[ "${now%.*}" -lt "$until" ] || return 1
 		sleep 0.1
 	done
 }

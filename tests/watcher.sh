@@ -46,11 +46,14 @@ is_alive() { grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
 watcher_says() { grep -qs -e "$1" "$case_dir/watcher.log"; }
 
 stop_watcher() {
-	local code=0 began=$SECONDS
+	local code=0 clock_s began
+	read_clock
+	began=$clock_s
 	kill "$watcher_pid"
 	wait "$watcher_pid" || code=$?
 	expect "the watcher's exit code" 0 "$code"
-	expect_at_most "seconds to stop" 6 $((SECONDS - began))
+	read_clock
+	expect_at_most "seconds to stop" 6 $((clock_s - began))
 	cat "$case_dir/watcher.log" >>"$outputs"
 }
 
