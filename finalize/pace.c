@@ -50,7 +50,7 @@ void pace_succeeded(struct pace *pace)
 
 void pace_slow_down(struct pace *pace, uint64_t now_ms)
 {
-    if (pace->in_trial && !pace->downwards) /* whatever it brings, it is too much */
+    if (pace->in_trial) /* more of them are too much, and what fewer bring is not known */
         pace->wanted = pace->wanted_before;
     pace->in_trial = false;
     end_round(pace, now_ms);

@@ -138,6 +138,7 @@ run_case() {
 	journal=$recordings/.jibri-finalize/journal.db
 	outputs=$case_dir/outputs
 	bucket=e2e-$$-$case_count
+	own_address=127.$((1 + (BASHPID >> 16))).$((BASHPID >> 8 & 255)).$((BASHPID & 255))
 	mkdir "$recordings" "$session" "$copies"
 	: >"$outputs"
 	s3_request PUT "/$bucket"
@@ -447,13 +448,14 @@ expect_object_for_all() {
 
 # ---- the sink ------------------------------------------------------------------------------------
 
-# start_sink ARGUMENT...: an S3 server that keeps no bytes; its URL goes to $sink_url.
+# start_sink ARGUMENT...: an S3 server that keeps no bytes; its URL goes to $sink_url. On an address of the
+# case's own, or on $sink_address: while it is down nobody else gets its port, and our requests.
 start_sink() {
 	local ready
 	mkfifo "$case_dir/ready"
-	"$sink_program" --port 0 "$@" >"$case_dir/ready" 2>"$case_dir/sink.log" &
+	"$sink_program" --address "${sink_address:-$own_address}" --port 0 "$@" >"$case_dir/ready" 2>"$case_dir/sink.log" &
 	pids+=("$!")
 	read -r -t 10 ready <"$case_dir/ready" || fail "the sink does not start"
 	rm "$case_dir/ready"
-	export sink_url=http://127.0.0.1:${ready#port=}
+	export sink_url=http://${sink_address:-$own_address}:${ready#port=}
 }

@@ -112,7 +112,7 @@ requests_at_once() {
 SlowDown_makes_it_send_fewer_at_once_and_it_recovers() {
 	local before during after
 	# So late that reading the next part takes no time beside it, however busy this machine is.
-	use_sink --latency-ms 1000
+	sink_address=127.0.0.1 use_sink --latency-ms 1000 # the proxy knows no other
 	proxy_log=$case_dir/proxy.log
 	proxy_upstream=${sink_url##*:} start_proxy "$proxy_log" --fault part:25-32:503
 	make_sparse_file "$session/$name" $((80 * 5 * MIB))

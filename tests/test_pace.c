@@ -252,6 +252,20 @@ START_TEST(a_server_that_wants_less_ends_a_trial_and_is_given_time)
 }
 END_TEST
 
+START_TEST(it_recovers_from_a_slow_down_while_it_tried_fewer)
+{
+    struct simulation simulation;
+
+    begin(&simulation, 8, each_connection_is_limited);
+    go_on(&simulation, 2);
+    ck_assert_uint_eq(simulation.pace.now, 4);
+    pace_slow_down(&simulation.pace, simulation.now_ms);
+    ck_assert_uint_eq(simulation.pace.now, 2);
+    succeed(&simulation.pace, 1000);
+    ck_assert_uint_eq(simulation.pace.now, 8);
+}
+END_TEST
+
 START_TEST(a_few_that_are_allowed_are_all_used)
 {
     for (unsigned most = 1; most <= 4; most++) {
@@ -285,6 +299,7 @@ int main(void)
     tcase_add_test(cases, trials_that_change_nothing_get_rare);
     tcase_add_test(cases, with_little_left_to_send_nothing_is_concluded);
     tcase_add_test(cases, a_server_that_wants_less_ends_a_trial_and_is_given_time);
+    tcase_add_test(cases, it_recovers_from_a_slow_down_while_it_tried_fewer);
     tcase_add_test(cases, a_few_that_are_allowed_are_all_used);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_ENV);
