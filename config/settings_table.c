@@ -184,9 +184,9 @@ const struct settings_row settings_table[] = {
         .max = 64,
         .help =
             "The most requests that may be under way at once. Fewer are, where they bring as much "
-            "(a "
-            "slow line that breaks loses less then), and when the server says SlowDown. More help "
-            "where a server limits each connection; over TLS each takes another 60 KiB of memory.",
+            "(a slow line that breaks loses less then), and when the server says SlowDown. More "
+            "help where a server limits each connection; over TLS each takes another 60 KiB of "
+            "memory.",
     },
     {
         .name = "CONFOMEET_S3_CONNECT_TIMEOUT",

@@ -3,7 +3,7 @@
  * given to the loop, reads to the hasher, and what comes of them given back.
  *
  * Knows nothing of what a delivery is about. Keeps the number of requests under way within the pace
- * that the server bears.
+ * that the server bears, and that brings something (pace.h).
  */
 #ifndef FINALIZE_ENGINE_H
 #define FINALIZE_ENGINE_H

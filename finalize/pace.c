@@ -50,12 +50,12 @@ void pace_succeeded(struct pace *pace)
 
 void pace_slow_down(struct pace *pace, uint64_t now_ms)
 {
+    if (now_ms < pace->calm_until_ms)
+        return;
     if (pace->in_trial) /* more of them are too much, and what fewer bring is not known */
         pace->wanted = pace->wanted_before;
     pace->in_trial = false;
     end_round(pace, now_ms);
-    if (now_ms < pace->calm_until_ms)
-        return;
     pace->now = pace->now > 1 ? pace->now / 2 : 1;
     pace->successes = 0;
     pace->calm_until_ms = now_ms + BURST_MS;

@@ -241,7 +241,8 @@ START_TEST(a_server_that_wants_less_ends_a_trial_and_is_given_time)
     begin(&simulation, 64, each_connection_is_limited);
     go_on(&simulation, 2);
     ck_assert_uint_eq(simulation.pace.now, 24);
-    pace_slow_down(&simulation.pace, simulation.now_ms);
+    for (unsigned i = 0; i < 5; i++) /* of one burst, which also makes it rest once only */
+        pace_slow_down(&simulation.pace, simulation.now_ms);
     ck_assert_uint_eq(simulation.pace.now, 12);
     succeed(&simulation.pace, 1000);
     ck_assert_uint_eq(simulation.pace.now, 16); /* as before the trial */

@@ -20,7 +20,7 @@ struct policy_facts {
     int64_t next_try_at;
     bool handed_over; /* Jibri's finalizer left it to the watcher */
 
-    bool exists;             /* the directory does; the following four mean something then */
+    bool exists;             /* the directory does; down to `ahead` they mean something then */
     bool has_media;          /* else it is no recording */
     bool locked;             /* somebody works on it */
     bool has_parts;          /* finished parts that the bucket does not hold */
