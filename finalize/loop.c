@@ -12,14 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* TLS needs room itself. The smallest that libcurl takes costs a fifth more CPU time; with that
- * many requests under way that this is worth less than the room, each of them is slow anyway. */
-#define UPLOAD_BUFFER_BYTES       (64L * 1024)
-#define TLS_UPLOAD_BUFFER_BYTES   (32L * 1024)
-#define SMALL_UPLOAD_BUFFER_BYTES (16L * 1024)
-#define MANY_REQUESTS             16u
-#define REPLY_BUFFER_BYTES        4096L /* most replies are shorter */
-#define IDLE_HANDLES              8u
+#define REPLY_BUFFER_BYTES 4096L /* most replies are shorter */
+#define IDLE_HANDLES       8u
 
 struct transfer {
     struct transfer *next;
@@ -244,12 +238,16 @@ static void set_authorities(struct transfer *transfer)
     }
 }
 
-static long upload_buffer_bytes(const struct transfer *transfer)
+/*
+ * What curl reads and sends in one go. Larger pieces cost less CPU time, and memory for each
+ * request under way. A line that is fast enough for that to matter has few of them under way: they
+ * end sooner than their parts are hashed.
+ */
+static long upload_buffer_bytes(unsigned under_way)
 {
-    if (strncmp(transfer->request.url, "https:", 6) != 0)
-        return UPLOAD_BUFFER_BYTES;
-    return transfer->loop->pending < MANY_REQUESTS ? TLS_UPLOAD_BUFFER_BYTES
-                                                   : SMALL_UPLOAD_BUFFER_BYTES;
+    if (under_way < 4)
+        return 256L * 1024;
+    return under_way < 16 ? 128L * 1024 : 16L * 1024;
 }
 
 static void set_network(struct transfer *transfer)
@@ -270,7 +268,7 @@ static void set_network(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, upload_buffer_bytes(transfer));
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, upload_buffer_bytes(transfer->loop->pending));
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, REPLY_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "jibri-finalize/" PROJECT_VERSION);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);

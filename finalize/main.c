@@ -155,7 +155,7 @@ static int run(const char *config, int argc, char **argv)
     return check_or_finalize(config, argv[0]);
 }
 
-int main(int argc, char **argv)
+static int run_program(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"help", no_argument, NULL, 'h'},
@@ -164,7 +164,6 @@ int main(int argc, char **argv)
     const char *config = NULL;
     int option;
 
-    program_begin();
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {
         switch (option) {
@@ -184,4 +183,10 @@ int main(int argc, char **argv)
     if (optind == argc)
         return usage_error("no session directory given");
     return run(config, argc - optind, argv + optind);
+}
+
+int main(int argc, char **argv)
+{
+    program_begin();
+    program_end(run_program(argc, argv));
 }

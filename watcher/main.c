@@ -67,7 +67,7 @@ static int work(const char *config, enum worker_kind kind, const char *subject)
     return code;
 }
 
-int main(int argc, char **argv)
+static int run_program(int argc, char **argv)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'}, {"work", required_argument, NULL, 'w'},
@@ -78,7 +78,6 @@ int main(int argc, char **argv)
     bool asks_health = false;
     int option;
 
-    program_begin();
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {
         switch (option) {
@@ -108,4 +107,10 @@ int main(int argc, char **argv)
     if (kind != WORKER_KINDS || argc != optind)
         return usage_error("it takes no arguments");
     return asks_health ? health_run(config) : watcher_run(config);
+}
+
+int main(int argc, char **argv)
+{
+    program_begin();
+    program_end(run_program(argc, argv));
 }
