@@ -1,10 +1,10 @@
 #include "finalize/command_finalize.h"
 
 #include "config/units.h"
+#include "finalize/clock.h"
 #include "finalize/explain.h"
 #include "finalize/finalizer.h"
 #include "finalize/log.h"
-#include "finalize/loop.h"
 #include "finalize/program.h"
 #include "finalize/progress.h"
 
@@ -95,7 +95,7 @@ static void on_progress(void *context, const char *session_id,
 {
     struct command *command = context;
 
-    progress_update(&command->progress, progress->done_bytes, progress->total_bytes, loop_now_ms(),
+    progress_update(&command->progress, progress->done_bytes, progress->total_bytes, clock_now_ms(),
                     session_id);
 }
 
@@ -118,7 +118,7 @@ static void say_result(const struct command *command, const char *directory, boo
         {"directory", directory}, {"sent", number(summary->bytes_sent, sent, sizeof sent)}, {0}};
 
     units_format_size(summary->bytes_safe, bytes, sizeof bytes);
-    units_format_duration(loop_now_ms() - command->started_ms, took, sizeof took);
+    units_format_duration(clock_now_ms() - command->started_ms, took, sizeof took);
     if (summary->files_left)
         snprintf(left, sizeof left, "; %u local file(s) stay", summary->files_left);
     if (ok && summary->handed_over)
@@ -148,7 +148,7 @@ static int call(const struct settings *settings, const char *directory,
                 enum command_finalize_caller caller, const struct command_finalize_wishes *wishes,
                 bool *ret_stopped)
 {
-    struct command command = {.started_ms = loop_now_ms()};
+    struct command command = {.started_ms = clock_now_ms()};
     bool by_jibri = caller == COMMAND_FINALIZE_JIBRI;
     struct finalizer_options options = {.settings = settings,
                                         .wait_ms =

@@ -2,9 +2,9 @@
 
 #include "config/units.h"
 #include "finalize/cell.h"
+#include "finalize/clock.h"
 #include "finalize/explain.h"
 #include "finalize/log.h"
-#include "finalize/loop.h"
 #include "finalize/program.h"
 #include "finalize/report.h"
 #include "finalize/screen.h"
@@ -194,14 +194,14 @@ static int say_end(struct wait *wait)
 
 static int wait_for_all(struct wait *wait)
 {
-    uint64_t began_ms = loop_now_ms(), elapsed_ms = 0;
+    uint64_t began_ms = clock_now_ms(), elapsed_ms = 0;
     struct error err = ERROR_INIT;
     struct program_stop stop;
     bool ok;
 
     program_stop_open(&stop);
     while ((ok = look(wait, &err)) && is_pending(wait) && !program_stop_requested(&stop) &&
-           (elapsed_ms = loop_now_ms() - began_ms) < wait->timeout_ms) {
+           (elapsed_ms = clock_now_ms() - began_ms) < wait->timeout_ms) {
         struct pollfd fd = {.fd = stop.fd, .events = POLLIN};
         uint64_t left_ms = wait->timeout_ms - elapsed_ms;
 

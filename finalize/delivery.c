@@ -1,44 +1,13 @@
-#include "finalize/delivery.h"
+#include "finalize/delivery_private.h"
 
 #include "finalize/file_name.h"
 #include "finalize/journal_outbox.h"
-#include "finalize/key.h"
-#include "finalize/metadata.h"
-#include "finalize/notice.h"
-#include "finalize/retry.h"
-#include "finalize/upload.h"
-#include "finalize/upload_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#define NOTICE_SLOT (UPLOAD_PARTS_MAX_SLOTS + 1)
-#define DIGEST_SLOT (UPLOAD_PARTS_MAX_SLOTS + 2)
-
-struct delivery {
-    struct delivery_options options;
-    struct journal_file file;
-    int fd;           /* the file */
-    int upload_fd;    /* the bytes to upload: the same, or a redacted copy in memory */
-    int64_t mtime_ns; /* of the file; the row of one that grows has none */
-    struct metadata metadata;
-    char base_key[S3_MAX_KEY_BYTES + 1];
-    struct upload *upload;                            /* NULL once it is over */
-    struct s3_call calls[UPLOAD_PARTS_MAX_SLOTS + 1]; /* under way, by slot */
-    uint64_t started_ms[UPLOAD_PARTS_MAX_SLOTS + 1];  /* since when they are */
-    bool ended;
-    struct error error;
-
-    bool digest_due, digest_under_way;
-
-    bool notice_under_way;
-    unsigned notice_tries;
-    uint64_t notice_not_before_ms;
-    struct retry_streak notice_streak;
-};
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
@@ -208,144 +177,13 @@ void delivery_close(struct delivery *delivery)
     free(delivery);
 }
 
-/* ---- the notice ----------------------------------------------------------------------------- */
+/* ---- steps and replies ---------------------------------------------------------------------- */
 
-static void end_with(struct delivery *delivery, const struct error *error)
+void delivery_end_with(struct delivery *delivery, const struct error *error)
 {
     delivery->error = *error;
     delivery->ended = true;
 }
-
-static bool become_safe(struct delivery *delivery, int64_t now, struct error *err)
-{
-    delivery->file.state = JOURNAL_FILE_SAFE;
-    delivery->file.safe_at = now;
-    delivery->file.last_error[0] = 0;
-    if (!journal_save_file(delivery->options.journal, &delivery->file, err))
-        return false;
-    delivery->ended = true;
-    return true;
-}
-
-static bool refuse_notice(struct delivery *delivery, const struct error *error, struct error *err)
-{
-    delivery->file.notice = JOURNAL_NOTICE_REFUSED;
-    snprintf(delivery->file.last_error, sizeof delivery->file.last_error, "%s", error->text);
-    end_with(delivery, error);
-    return journal_save_file(delivery->options.journal, &delivery->file, err);
-}
-
-static bool build_notice(struct delivery *delivery, int32_t meeting_id,
-                         struct delivery_step *ret_step, struct error *err)
-{
-    struct notice notice = {
-        .meeting_id = meeting_id,
-        .file_name = file_name_of(delivery->file.path),
-        .file_size = delivery->file.object_bytes,
-        .bucket = delivery->options.settings->s3_bucket,
-        .key = delivery->file.key,
-        .mark = delivery->file.mark,
-    };
-
-    return notice_build(delivery->options.settings, &notice, &ret_step->request, err);
-}
-
-/* The name's own comes first: what a person says is for those that have none. */
-static bool find_meeting_id(const struct delivery *delivery, int32_t *ret_meeting_id)
-{
-    if (file_name_meeting_id(file_name_of(delivery->file.path), ret_meeting_id))
-        return true;
-    *ret_meeting_id = delivery->options.meeting_id;
-    return delivery->options.meeting_id > 0;
-}
-
-static bool next_notice_step(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
-                             struct delivery_step *ret_step, struct error *err)
-{
-    struct error error = ERROR_INIT;
-    int32_t meeting_id;
-
-    if (delivery->digest_under_way) /* once the file is safe, nobody may read it any more */
-        return true;
-    if (!delivery->file.media || !delivery->options.settings->notice ||
-        delivery->file.notice == JOURNAL_NOTICE_ACCEPTED) {
-        ret_step->kind = DELIVERY_STEP_END;
-        return become_safe(delivery, now, err);
-    }
-    if (!find_meeting_id(delivery, &meeting_id)) {
-        error_set(
-            &error, ERROR_PERMANENT,
-            "%s is in the bucket, but its name does not begin with a meeting id and \"_\": the "
-            "backend cannot be told",
-            delivery->file.path);
-        ret_step->kind = DELIVERY_STEP_END;
-        return refuse_notice(delivery, &error, err);
-    }
-    if (delivery->notice_under_way)
-        return true;
-    if (delivery->notice_not_before_ms > now_ms) {
-        ret_step->kind = DELIVERY_STEP_PAUSE;
-        ret_step->until_ms = delivery->notice_not_before_ms;
-        return true;
-    }
-    if (!may_send)
-        return true;
-    if (!build_notice(delivery, meeting_id, ret_step, err))
-        return false;
-    delivery->file.notice = JOURNAL_NOTICE_SENT; /* whatever becomes of it, from here on */
-    if (!journal_save_file(delivery->options.journal, &delivery->file, err)) {
-        http_request_done(&ret_step->request);
-        return false;
-    }
-    delivery->notice_under_way = true;
-    ret_step->kind = DELIVERY_STEP_REQUEST;
-    ret_step->slot = NOTICE_SLOT;
-    return true;
-}
-
-static bool take_notice_reply(struct delivery *delivery, const struct http_reply *reply,
-                              uint64_t now_ms, int64_t now, struct error *err)
-{
-    const struct settings *settings = delivery->options.settings;
-    struct notice_result result;
-
-    delivery->notice_under_way = false;
-    notice_read(settings, file_name_of(delivery->file.path), reply, &result);
-    stats_add(delivery->options.stats, STATS_NOTICES, result.outcome, 0, 1);
-    switch (result.outcome) {
-    case NOTICE_ACCEPTED:
-        delivery->file.notice = JOURNAL_NOTICE_ACCEPTED;
-        delivery->file.backend_row = result.backend_row;
-        if (!become_safe(delivery, now, err))
-            return false;
-        delivery->options.event(delivery->options.context, DELIVERY_NOTIFIED, &delivery->file, "",
-                                NULL);
-        return true;
-    case NOTICE_RETRY:
-        delivery->notice_tries++;
-        stats_add(delivery->options.stats, STATS_RETRIES, STATS_TARGET_BACKEND,
-                  stats_reason_of(&result.error), 1);
-        if (!retry_goes_on(&delivery->notice_streak, delivery->notice_tries, now_ms,
-                           settings->s3_retry_for_ms)) {
-            end_with(delivery, &result.error);
-            return true;
-        }
-        delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
-                                &result.error);
-        delivery->notice_not_before_ms =
-            now_ms +
-            retry_delay_ms(delivery->notice_tries, result.retry_after_ms, delivery->options.rng);
-        return true;
-    case NOTICE_REFUSED:
-        return refuse_notice(delivery, &result.error, err);
-    case NOTICE_STOPPED:
-        end_with(delivery, &result.error);
-        return true;
-    }
-    return true;
-}
-
-/* ---- steps and replies ---------------------------------------------------------------------- */
 
 static bool translate(struct delivery *delivery, const struct upload_step *asked, uint64_t now_ms,
                       int64_t now, struct delivery_step *ret_step, struct error *err)
@@ -387,7 +225,7 @@ static void leave_upload(struct delivery *delivery)
         error = &changed;
     }
     if (error) {
-        end_with(delivery, error);
+        delivery_end_with(delivery, error);
         return;
     }
     if (delivery->options.growing) {
@@ -410,7 +248,7 @@ static void ask_for_digest(struct delivery *delivery, struct delivery_step *ret_
                                          .length = delivery->file.object_bytes,
                                          .wants = HASHER_WANTS_SHA256,
                                          .owner = delivery,
-                                         .slot = DIGEST_SLOT};
+                                         .slot = DELIVERY_DIGEST_SLOT};
 }
 
 /* Without it an event says less; that is no reason not to upload. */
@@ -440,7 +278,7 @@ bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, in
         leave_upload(delivery);
     }
     if (!delivery->ended)
-        return next_notice_step(delivery, may_send, now_ms, now, ret_step, err);
+        return delivery_next_notice_step(delivery, may_send, now_ms, now, ret_step, err);
     ret_step->kind = DELIVERY_STEP_END;
     return true;
 }
@@ -448,7 +286,7 @@ bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, in
 bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
                          const struct hasher_result *result, struct error *err)
 {
-    if (slot == DIGEST_SLOT)
+    if (slot == DELIVERY_DIGEST_SLOT)
         return take_digest(delivery, result, err);
     return !delivery->upload || upload_take_bytes(delivery->upload, slot, result, err);
 }
@@ -468,8 +306,8 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
     bool ok;
 
     *ret_mood = DELIVERY_MOOD_NEUTRAL;
-    if (slot == NOTICE_SLOT)
-        return take_notice_reply(delivery, reply, now_ms, now, err);
+    if (slot == DELIVERY_NOTICE_SLOT)
+        return delivery_take_notice_reply(delivery, reply, now_ms, now, err);
     if (!delivery->upload)
         return true;
     s3_read(delivery->options.s3, &delivery->calls[slot], reply, (time_t)now, &result);

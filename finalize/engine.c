@@ -1,5 +1,6 @@
 #include "finalize/engine.h"
 
+#include "finalize/clock.h"
 #include "finalize/hasher.h"
 #include "finalize/pace.h"
 
@@ -92,7 +93,7 @@ static bool pump(struct engine *engine, struct active *active, struct error *err
     while (!active->ended) {
         bool may_send = !engine->giving_way && loop_pending(engine->loop) < engine->pace.now;
 
-        if (!delivery_next(active->delivery, may_send, loop_now_ms(), time(NULL), &step, err))
+        if (!delivery_next(active->delivery, may_send, clock_now_ms(), time(NULL), &step, err))
             return false;
         switch (step.kind) {
         case DELIVERY_STEP_REQUEST:
@@ -149,7 +150,7 @@ static bool collect_replies(struct engine *engine, struct error *err)
     while (loop_collect(engine->loop, &reply)) {
         struct active *active = find_active(engine, reply.owner);
         enum delivery_mood mood = DELIVERY_MOOD_NEUTRAL;
-        bool ok = delivery_take_reply(active->delivery, reply.slot, &reply.http, loop_now_ms(),
+        bool ok = delivery_take_reply(active->delivery, reply.slot, &reply.http, clock_now_ms(),
                                       time(NULL), &mood, err);
 
         http_reply_done(&reply.http);
@@ -158,7 +159,7 @@ static bool collect_replies(struct engine *engine, struct error *err)
         if (mood == DELIVERY_MOOD_GOOD)
             pace_succeeded(&engine->pace);
         else if (mood == DELIVERY_MOOD_SLOW_DOWN)
-            pace_slow_down(&engine->pace, loop_now_ms());
+            pace_slow_down(&engine->pace, clock_now_ms());
     }
     return true;
 }
@@ -236,13 +237,13 @@ static bool turn(struct engine *engine, bool *ret_going, struct error *err)
     if (!take_steps(engine, err))
         return false;
     pace_measure(&engine->pace, loop_pending(engine->loop), loop_bytes_sent(engine->loop),
-                 loop_now_ms());
+                 clock_now_ms());
     closed_some = close_ended(engine);
     report_progress(engine);
     *ret_going = engine->count > 0 || !engine->source_is_empty;
     if (!*ret_going || closed_some)
         return true;
-    now_ms = loop_now_ms();
+    now_ms = clock_now_ms();
     deadline_ms = next_deadline(engine, now_ms);
     return loop_wait(engine->loop, deadline_ms > now_ms ? deadline_ms - now_ms : 0, err);
 }
@@ -256,14 +257,14 @@ static bool has_given_way(struct engine *engine)
         if (!limits->give_way || !limits->give_way(limits->stop_context))
             return false;
         engine->giving_way = true;
-        engine->give_way_until_ms = loop_now_ms() + GIVE_WAY_MS;
+        engine->give_way_until_ms = clock_now_ms() + GIVE_WAY_MS;
     }
     if (!loop_pending(engine->loop))
         return true;
     for (unsigned i = 0; i < engine->count; i++)
         if (!delivery_may_be_dropped(engine->active[i].delivery))
             return false;
-    return loop_now_ms() >= engine->give_way_until_ms;
+    return clock_now_ms() >= engine->give_way_until_ms;
 }
 
 /* True when it is to end before all deliveries have. */
@@ -273,7 +274,7 @@ static bool ends_early(struct engine *engine, enum engine_end *ret_end)
 
     if (limits->stop_requested(limits->stop_context))
         *ret_end = ENGINE_STOPPED;
-    else if (loop_now_ms() >= limits->deadline_ms)
+    else if (clock_now_ms() >= limits->deadline_ms)
         *ret_end = ENGINE_OUT_OF_TIME;
     else if (has_given_way(engine))
         *ret_end = ENGINE_GAVE_WAY;

@@ -36,7 +36,7 @@ struct engine_source {
 
 struct engine_limits {
     unsigned parallel;                     /* most requests at once */
-    uint64_t deadline_ms;                  /* on loop_now_ms()'s clock */
+    uint64_t deadline_ms;                  /* on clock_now_ms()'s clock */
     bool (*stop_requested)(void *context); /* asked at every turn */
     /*
      * NULL, or asked at every turn whether somebody more important waits: nothing new is sent from

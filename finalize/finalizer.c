@@ -1,5 +1,6 @@
 #include "finalize/finalizer_private.h"
 
+#include "finalize/clock.h"
 #include "finalize/journal_place.h"
 #include "finalize/journal_schedule.h"
 #include "finalize/watcher_lock.h"
@@ -51,7 +52,7 @@ static bool take_lock(struct finalizer_run *run, struct error *err)
         if (!told)
             finalizer_tell(run, &(struct finalizer_event){.kind = FINALIZER_WAITS, .path = ""});
         told = true;
-        now_ms = loop_now_ms();
+        now_ms = clock_now_ms();
         if (now_ms >= run->deadline_ms || finalizer_stop_requested(run))
             return error_set(err, ERROR_STOPPED, "another process works on %s",
                              recording_path(run->recording));
@@ -240,14 +241,14 @@ static bool run_once(const struct finalizer_options *options, const char *path,
         (!run.journal && !journal_place_open(options->settings, recording_parent(run.recording),
                                              &run.journal, err)))
         goto out;
-    started_ms = loop_now_ms();
+    started_ms = clock_now_ms();
     ok = work(&run, err);
     if (run.row.id)
         stats_observe(&run.account.stats, STATS_FINALIZE_SECONDS,
                       ok                             ? STATS_RESULT_SAFE
                       : err->kind == ERROR_PERMANENT ? STATS_RESULT_FAILED
                                                      : STATS_RESULT_WAITING,
-                      loop_now_ms() - started_ms);
+                      clock_now_ms() - started_ms);
     if (run.row.id)
         finalizer_tell_others(&run);
     journal_add_stats(run.journal, &run.account.stats);
@@ -291,7 +292,7 @@ bool finalizer_run(const struct finalizer_options *options, const char *path,
 {
     uint64_t wait_ms =
         options->may_hand_over && options->wait_ms == 0 ? DEFAULT_WAIT_MS : options->wait_ms;
-    uint64_t now_ms = loop_now_ms();
+    uint64_t now_ms = clock_now_ms();
     uint64_t deadline_ms = wait_ms < UINT64_MAX - now_ms ? now_ms + wait_ms : UINT64_MAX;
 
     if (run_once(options, path, deadline_ms, ret_summary, err))

@@ -1,6 +1,7 @@
 #include "finalize/finalizer_private.h"
 
 #include "finalize/abandon.h"
+#include "finalize/clock.h"
 #include "finalize/engine.h"
 
 #include <stdio.h>
@@ -165,7 +166,7 @@ static void on_progress(void *context, uint64_t held_bytes, uint64_t kept_bytes,
     if (progress.done_bytes > progress.total_bytes)
         progress.done_bytes = progress.total_bytes;
     run->options->progress(run->options->context, recording_session_id(run->recording), &progress);
-    journal_add_account(run->journal, &run->account, loop_now_ms());
+    journal_add_account(run->journal, &run->account, clock_now_ms());
 }
 
 bool finalizer_stop_requested(void *context)

@@ -10,7 +10,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-/* Every statement there is; their text is in journal.c. */
+/* Every statement there is; their text is in journal_statement.c. */
 enum journal_statement {
     JOURNAL_SQL_BEGIN,
     JOURNAL_SQL_COMMIT,

@@ -1,19 +1,15 @@
 #include "finalize/journal_schema.h"
 
+#include "finalize/clock.h"
 #include "finalize/journal.h"
+#include "finalize/journal_path.h"
 #include "finalize/journal_query.h"
 #include "finalize/recording.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #define APPLICATION_ID  0x4a464a31 /* "JFJ1": tells our file from any other SQLite file */
 #define SCHEMA_VERSION  4
@@ -348,24 +344,16 @@ static int create_tables(struct opening *opening)
     return end_transaction(opening, status);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Repeats a step that other processes are in the way of: the change to WAL and a recovery after a
  * crash don't go through SQLite's own waiting. */
 static int insist(int (*step)(struct opening *opening), struct opening *opening)
 {
-    int64_t until = now_ms() + BUSY_TIMEOUT_MS;
+    uint64_t until_ms = clock_now_ms() + BUSY_TIMEOUT_MS;
     int status = step(opening);
 
     while (((status & 0xff) == SQLITE_BUSY || (status & 0xff) == SQLITE_LOCKED ||
             (status & 0xff) == SQLITE_PROTOCOL) &&
-           now_ms() < until) {
+           clock_now_ms() < until_ms) {
         sqlite3_sleep(RETRY_PAUSE_MS);
         status = step(opening);
     }
@@ -413,95 +401,13 @@ static bool set_up(struct opening *opening, const char *path, struct error *err)
     return judge_identity(opening, path, err);
 }
 
-static bool fail_by_errno(int errno_value, const char *what, const char *path, struct error *err)
-{
-    enum error_kind kind = errno_value == ENOSPC || errno_value == EDQUOT ||
-                                   errno_value == ENOMEM || errno_value == EMFILE ||
-                                   errno_value == ENFILE
-                               ? ERROR_TRANSIENT
-                               : ERROR_PERMANENT;
-
-    return error_set_errno(err, kind, errno_value, "%s (CONFOMEET_JOURNAL): %s", what, path);
-}
-
-/* A new directory's name is in the directory above: without this a power cut could take the whole
- * journal with it. Not every file system can do it. */
-static void sync_directory_above(const char *directory)
-{
-    char above[RECORDING_PATH_SIZE + 3];
-    int fd;
-
-    snprintf(above, sizeof above, "%s/..", directory);
-    fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    close(fd);
-}
-
-/* Resolves the links on the way to the journal, which are the operator's, makes its directory when
- * it isn't there, and puts both together again in `ret_path`. */
-static bool make_directory(const char *path, char ret_path[RECORDING_PATH_SIZE], struct error *err)
-{
-    char directory[RECORDING_PATH_SIZE];
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    char *resolved;
-    bool fits;
-
-    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return fail_by_errno(EISDIR, "the journal has to be a file", path, err);
-    if ((size_t)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(name - path) : 1,
-                         slash ? path : ".") >= sizeof directory)
-        return fail_by_errno(ENAMETOOLONG, "the journal's path is too long", path, err);
-    if (mkdir(directory, 0700) == 0)
-        sync_directory_above(directory);
-    else if (errno != EEXIST)
-        return fail_by_errno(errno, "cannot make the journal's directory", directory, err);
-    resolved = realpath(directory, NULL);
-    if (!resolved)
-        return fail_by_errno(errno, "cannot use the journal's directory", directory, err);
-    fits = (size_t)snprintf(directory, sizeof directory, "%s/%s",
-                            strcmp(resolved, "/") == 0 ? "" : resolved, name) < sizeof directory;
-    free(resolved);
-    if (!fits)
-        return fail_by_errno(ENAMETOOLONG, "the journal's path is too long", path, err);
-    memcpy(ret_path, directory, sizeof directory);
-    return true;
-}
-
-/*
- * Makes the file when it isn't there: SQLite gives its -wal and -shm files the same mode. One that
- * is there must not be opened: closing it would take away the locks that another connection of this
- * process holds on it (POSIX locks belong to the process).
- */
-static bool make_file(const char *path, struct error *err)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    struct stat status;
-
-    if (fd >= 0) {
-        close(fd);
-        return true;
-    }
-    if (errno != EEXIST)
-        return fail_by_errno(errno, "cannot make the journal", path, err);
-    if (lstat(path, &status) != 0)
-        return fail_by_errno(errno, "cannot use the journal", path, err);
-    if (!S_ISREG(status.st_mode))
-        return error_set(err, ERROR_PERMANENT,
-                         "the journal is no regular file (CONFOMEET_JOURNAL): %s", path);
-    return true;
-}
-
 bool journal_schema_open(const char *path, struct sqlite3 **ret_database, struct error *err)
 {
     struct opening opening = {0};
     char real_path[RECORDING_PATH_SIZE] = ":memory:";
     int status;
 
-    if (strcmp(path, ":memory:") != 0 &&
-        (!make_directory(path, real_path, err) || !make_file(real_path, err)))
+    if (strcmp(path, ":memory:") != 0 && !journal_path_make(path, real_path, err))
         return false;
     status = sqlite3_open_v2(real_path, &opening.database,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL);

@@ -1,5 +1,6 @@
 #include "finalize/live.h"
 
+#include "finalize/clock.h"
 #include "finalize/delivery.h"
 #include "finalize/engine.h"
 #include "finalize/file_name.h"
@@ -198,7 +199,7 @@ static void on_progress(void *context, uint64_t held_bytes, uint64_t kept_bytes,
     (void)under_way_bytes;
     if (held_bytes > live->summary->bytes_held)
         live->summary->bytes_held = held_bytes;
-    journal_add_account(live->journal, &live->account, loop_now_ms());
+    journal_add_account(live->journal, &live->account, clock_now_ms());
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */

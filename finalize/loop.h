@@ -1,8 +1,7 @@
 /*
  * loop - the only place that moves bytes: many HTTP requests at once, in one thread.
  *
- * Takes requests as values and gives replies as values; decides nothing, retries nothing. The only
- * file that includes curl's headers.
+ * Takes requests as values and gives replies as values; decides nothing, retries nothing.
  */
 #ifndef FINALIZE_LOOP_H
 #define FINALIZE_LOOP_H
@@ -74,8 +73,5 @@ uint64_t loop_bytes_under_way(const struct loop *loop);
  */
 void loop_exchange(struct loop *loop, struct http_request *request, uint64_t patience_ms,
                    struct http_reply *ret_reply);
-
-/* Milliseconds of a clock that only goes forward. */
-uint64_t loop_now_ms(void);
 
 #endif

@@ -1,7 +1,7 @@
 #include "finalize/turn.h"
 
+#include "finalize/clock.h"
 #include "finalize/journal_schedule.h"
-#include "finalize/loop.h"
 
 #include <time.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 bool turn_is_wanted(struct turn *turn, struct journal *journal, const char *directory)
 {
     struct error ignored = ERROR_INIT;
-    uint64_t now_ms = loop_now_ms();
+    uint64_t now_ms = clock_now_ms();
     bool claimed;
 
     if (turn->wanted || now_ms < turn->look_again_ms)

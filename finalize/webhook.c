@@ -1,5 +1,6 @@
 #include "finalize/webhook.h"
 
+#include "finalize/clock.h"
 #include "finalize/digest.h"
 #include "finalize/journal_place.h"
 #include "finalize/journal_stats.h"
@@ -182,7 +183,7 @@ int64_t webhook_pause_s(unsigned tries, struct rng *rng)
 static void exchange(const struct webhook_delivery *delivery, struct http_request *request,
                      uint64_t patience_ms, struct http_reply *ret_reply)
 {
-    uint64_t deadline_ms = loop_now_ms() + patience_ms;
+    uint64_t deadline_ms = clock_now_ms() + patience_ms;
     struct error ignored = ERROR_INIT;
     struct loop_reply reply;
     bool going;
@@ -192,7 +193,7 @@ static void exchange(const struct webhook_delivery *delivery, struct http_reques
     if (!going)
         http_request_done(request);
     while (going) {
-        uint64_t now_ms = loop_now_ms();
+        uint64_t now_ms = clock_now_ms();
 
         if (loop_collect(delivery->loop, &reply)) {
             *ret_reply = reply.http;
@@ -231,12 +232,12 @@ static bool deliver(const struct webhook_delivery *delivery, const struct journa
 
 bool webhook_deliver_due(const struct webhook_delivery *delivery, struct error *err)
 {
-    uint64_t end_ms = loop_now_ms() + delivery->patience_ms;
+    uint64_t end_ms = clock_now_ms() + delivery->patience_ms;
     bool down = false;
     bool ok = true;
 
     while (ok && !down && !delivery->stop_requested(delivery->context)) {
-        uint64_t now_ms = loop_now_ms();
+        uint64_t now_ms = clock_now_ms();
         int64_t now = time(NULL);
         struct journal_webhook webhook;
         bool found;

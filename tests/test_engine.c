@@ -1,5 +1,7 @@
 #include "finalize/engine.h"
 
+#include "finalize/clock.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
@@ -192,7 +194,7 @@ static bool on_give_way(void *context)
 {
     (void)context;
     if (!gave_way_ms && part_requests + put_requests)
-        gave_way_ms = loop_now_ms();
+        gave_way_ms = clock_now_ms();
     return gave_way_ms > 0;
 }
 
@@ -281,7 +283,7 @@ static enum engine_end run(uint64_t patience_ms)
     struct engine_source source = {
         .journal = journal, .next = on_next, .ended = on_ended, .progress = on_progress};
     struct engine_limits limits = {.parallel = 2,
-                                   .deadline_ms = loop_now_ms() + patience_ms,
+                                   .deadline_ms = clock_now_ms() + patience_ms,
                                    .stop_requested = on_stop_requested,
                                    .give_way = gives_way ? on_give_way : NULL};
     enum engine_end end;
@@ -297,7 +299,7 @@ START_TEST(a_part_under_way_is_given_up_after_a_second)
     growing = true;
     add_file(4 * BASE, JOURNAL_PHASE_OPEN);
     ck_assert_int_eq(run(MOST_MS), ENGINE_GAVE_WAY);
-    took_ms = loop_now_ms() - gave_way_ms;
+    took_ms = clock_now_ms() - gave_way_ms;
     ck_assert_uint_ge(took_ms, 1000); /* which it might have needed to its end */
     ck_assert_uint_lt(took_ms, MOST_MS / 2);
     ck_assert_uint_eq(ended_count, 0);
@@ -311,7 +313,7 @@ START_TEST(another_request_under_way_is_waited_for)
 
     add_file(1000, JOURNAL_PHASE_NONE);
     ck_assert_int_eq(run(MOST_MS), ENGINE_GAVE_WAY);
-    ck_assert_uint_ge(loop_now_ms() - gave_way_ms, PUT_MS - 500);
+    ck_assert_uint_ge(clock_now_ms() - gave_way_ms, PUT_MS - 500);
     ck_assert_uint_eq(put_requests, 1);
     ck_assert_uint_eq(ended_count, 0); /* nothing new was begun after it */
     ck_assert(journal_find_file(journal, file.recording_id, "1_a.mp4", &after, &found, &err));

@@ -1,8 +1,6 @@
-#include "watcher/dispatch.h"
+#include "watcher/dispatch_private.h"
 
 #include "finalize/explain.h"
-#include "finalize/journal_outbox.h"
-#include "finalize/journal_place.h"
 #include "finalize/journal_schedule.h"
 #include "finalize/log.h"
 #include "finalize/schedule.h"
@@ -13,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define READ_ROWS_EVERY_S    2 /* while the journal is being written to */
 #define LOOK_AFTER_TROUBLE_S 60
@@ -41,7 +38,7 @@ static void say(enum settings_log_level level, const char *directory, const char
 }
 
 /* What goes on and on is said once. */
-static void say_trouble(struct dispatch *dispatch, const struct error *error)
+void dispatch_say_trouble(struct dispatch *dispatch, const struct error *error)
 {
     if (!strcmp(dispatch->last_trouble, error->text))
         return;
@@ -49,72 +46,9 @@ static void say_trouble(struct dispatch *dispatch, const struct error *error)
     log_line(SETTINGS_LOG_ERROR, NULL, "%s; what to do: %s", error->text, explain_advice(error));
 }
 
-/* ---- the journal ----------------------------------------------------------------------------- */
-
-static void close_journal(struct dispatch *dispatch)
-{
-    journal_close(dispatch->journal);
-    dispatch->journal = NULL;
-}
-
-/* A damaged one is set aside, as the finalizer does; the work is rebuilt from the directories. */
-static void set_journal_aside(struct dispatch *dispatch)
-{
-    char aside[JOURNAL_PLACE_ASIDE_SIZE];
-    struct error failure = ERROR_INIT;
-
-    close_journal(dispatch);
-    if (!journal_place_set_aside(dispatch->settings, dispatch->recordings_dir, aside, &failure))
-        say_trouble(dispatch, &failure);
-    else if (aside[0])
-        log_line(SETTINGS_LOG_WARNING, NULL,
-                 "the journal could not be used and was set aside as %s; the work is rebuilt from "
-                 "the directories and the bucket",
-                 aside);
-}
-
-static void take_journal_failure(struct dispatch *dispatch, const struct error *error)
-{
-    say_trouble(dispatch, error);
-    if (error->kind == ERROR_DAMAGED)
-        set_journal_aside(dispatch);
-    else
-        close_journal(dispatch);
-}
-
-/* Also when another file is in the place of the one that is open: a volume was mounted, say. */
-static bool have_journal(struct dispatch *dispatch)
-{
-    char path[JOURNAL_PLACE_SIZE];
-    struct error failure = ERROR_INIT;
-    struct stat status;
-
-    if (!journal_place(dispatch->settings, dispatch->recordings_dir, path))
-        return false;
-    if (dispatch->journal && !stat(path, &status) && status.st_dev == dispatch->journal_device &&
-        status.st_ino == dispatch->journal_inode)
-        return true;
-    close_journal(dispatch);
-    if (stat(dispatch->recordings_dir, &status))
-        return false; /* nor is there anything to do */
-    if (!journal_place_open(dispatch->settings, dispatch->recordings_dir, &dispatch->journal,
-                            &failure)) {
-        dispatch->journal = NULL;
-        take_journal_failure(dispatch, &failure);
-        return false;
-    }
-    dispatch->last_trouble[0] = 0;
-    if (!stat(path, &status)) {
-        dispatch->journal_device = status.st_dev;
-        dispatch->journal_inode = status.st_ino;
-    }
-    dispatch->rows_changed = true;
-    return true;
-}
-
 /* ---- what there is to look at ---------------------------------------------------------------- */
 
-static void look_soon(struct dispatch *dispatch, const char *directory, int64_t at)
+void dispatch_look_soon(struct dispatch *dispatch, const char *directory, int64_t at)
 {
     struct session *session = sessions_get(&dispatch->sessions, directory);
 
@@ -122,91 +56,12 @@ static void look_soon(struct dispatch *dispatch, const char *directory, int64_t 
         session->look_at = at;
 }
 
-/* Runs of others that failed tell of an outage, too. */
-static void note_failed_run(struct dispatch *dispatch, const struct journal_recording *row,
-                            int64_t now)
-{
-    struct session *session = sessions_get(&dispatch->sessions, row->directory);
-
-    if (!session || session->row_updated_at == row->updated_at)
-        return;
-    session->row_updated_at = row->updated_at;
-    if (row->state == JOURNAL_RECORDING_WAITING && row->failures)
-        outage_run_failed(&dispatch->outage, dispatch->settings, now, &dispatch->rng);
-}
-
-static void take_row(struct dispatch *dispatch, const struct journal_recording *row, int64_t now)
-{
-    bool planned =
-        row->state == JOURNAL_RECORDING_WAITING || row->state == JOURNAL_RECORDING_FAILED;
-
-    if (planned && !schedule_is_due(dispatch->settings, row->next_try_at, now))
-        look_soon(dispatch, row->directory, row->next_try_at);
-    else
-        look_soon(dispatch, row->directory, now);
-    note_failed_run(dispatch, row, now);
-}
-
-static bool read_handed_over(struct dispatch *dispatch, int64_t now, struct error *err)
-{
-    char directory[RECORDING_PATH_SIZE] = "";
-    bool found = true;
-
-    for (size_t i = 0; i < dispatch->sessions.count; i++)
-        dispatch->sessions.list[i].handed_over = false;
-    for (;;) {
-        struct session *session;
-
-        if (!journal_next_handed_over(dispatch->journal, directory, directory, &found, err))
-            return false;
-        if (!found)
-            return true;
-        session = sessions_get(&dispatch->sessions, directory);
-        if (!session)
-            continue;
-        session->handed_over = true;
-        session->look_at = now;
-    }
-}
-
-static bool read_rows(struct dispatch *dispatch, int64_t now, struct error *err)
-{
-    struct journal_recording row = {.id = 0};
-    bool found = true;
-
-    for (;;) {
-        if (!journal_next_unfinished(dispatch->journal, row.id, &row, &found, err))
-            return false;
-        if (!found)
-            return read_handed_over(dispatch, now, err);
-        take_row(dispatch, &row, now);
-    }
-}
-
-static bool read_events(struct dispatch *dispatch, struct error *err)
-{
-    const char *url = dispatch->settings->webhook_url;
-
-    dispatch->events_at = 0;
-    return !url || !*url || journal_next_webhook_at(dispatch->journal, &dispatch->events_at, err);
-}
-
-static void read_journal(struct dispatch *dispatch, int64_t now)
-{
-    struct error failure = ERROR_INIT;
-
-    dispatch->rows_changed = false;
-    dispatch->rows_read_at = now;
-    if (!read_rows(dispatch, now, &failure) || !read_events(dispatch, &failure))
-        take_journal_failure(dispatch, &failure);
-}
-
 void dispatch_note_session(struct dispatch *dispatch, const char *directory, int64_t now)
 {
     const char *name = name_of(directory);
 
     if (name[0] != '.' && strcmp(name, "lost+found") != 0)
-        look_soon(dispatch, directory, now);
+        dispatch_look_soon(dispatch, directory, now);
 }
 
 void dispatch_note_journal(struct dispatch *dispatch)
@@ -264,7 +119,7 @@ static void send_worker(struct dispatch *dispatch, struct session *session, enum
         if (reason)
             say(SETTINGS_LOG_INFO, session->directory, "finalizing", reason);
     } else {
-        say_trouble(dispatch, &failure);
+        dispatch_say_trouble(dispatch, &failure);
         session->look_at = now + LOOK_AFTER_TROUBLE_S;
     }
 }
@@ -327,15 +182,15 @@ static bool look_at(struct dispatch *dispatch, struct session *session, int64_t 
                       &failure)) {
         session->look_at = now + LOOK_AFTER_TROUBLE_S;
         if (failure.kind == ERROR_DAMAGED)
-            take_journal_failure(dispatch, &failure);
+            dispatch_take_journal_failure(dispatch, &failure);
         else if (failure.kind != ERROR_NO_INPUT) /* it went while it was looked at */
-            say_trouble(dispatch, &failure);
+            dispatch_say_trouble(dispatch, &failure);
         return true;
     }
     note_existence(session, &facts, now);
     if (!facts.exists && session->handed_over &&
         !journal_take_over(dispatch->journal, session->directory, &failure))
-        say_trouble(dispatch, &failure);
+        dispatch_say_trouble(dispatch, &failure);
     note_change(session, &facts, now);
     facts.gone_since = session->gone_since;
     decision = policy_decide(dispatch->settings, &facts, now);
@@ -391,7 +246,7 @@ static void servers_are_back(struct dispatch *dispatch, int64_t now)
         dispatch->sessions.list[i].not_before = 0;
     dispatch_note_all(dispatch, now);
     if (dispatch->journal && !journal_hurry(dispatch->journal, false, now, &failure))
-        take_journal_failure(dispatch, &failure);
+        dispatch_take_journal_failure(dispatch, &failure);
 }
 
 static void take_probe(struct dispatch *dispatch, int exit_code, int64_t now)
@@ -460,7 +315,7 @@ static void start_plain(struct dispatch *dispatch, enum worker_kind kind)
     if (!worker_count(&dispatch->workers, kind) &&
         !worker_start(&dispatch->workers, kind, dispatch->recordings_dir, dispatch->config,
                       &failure))
-        say_trouble(dispatch, &failure);
+        dispatch_say_trouble(dispatch, &failure);
 }
 
 static void do_chores(struct dispatch *dispatch, int64_t now)
@@ -497,7 +352,7 @@ void dispatch_end(struct dispatch *dispatch, unsigned patience_ms)
 {
     worker_stop_all(&dispatch->workers, patience_ms);
     sessions_done(&dispatch->sessions);
-    close_journal(dispatch);
+    dispatch_close_journal(dispatch);
 }
 
 void dispatch_hurry(struct dispatch *dispatch, int64_t now)
@@ -507,7 +362,7 @@ void dispatch_hurry(struct dispatch *dispatch, int64_t now)
     for (size_t i = 0; i < dispatch->sessions.count; i++)
         dispatch->sessions.list[i].not_before = 0;
     if (dispatch->journal && !journal_hurry(dispatch->journal, true, now, &failure))
-        take_journal_failure(dispatch, &failure);
+        dispatch_take_journal_failure(dispatch, &failure);
     dispatch_note_all(dispatch, now);
 }
 
@@ -518,11 +373,11 @@ int64_t dispatch_run(struct dispatch *dispatch, int64_t now)
     collect_workers(dispatch, now);
     if (dispatch->suspended)
         return 0;
-    if (!have_journal(dispatch))
+    if (!dispatch_have_journal(dispatch))
         return now + LOOK_AFTER_TROUBLE_S;
     if (dispatch->rows_changed &&
         (now >= dispatch->rows_read_at + READ_ROWS_EVERY_S || now < dispatch->rows_read_at))
-        read_journal(dispatch, now);
+        dispatch_read_journal(dispatch, now);
     look_at_due(dispatch, now);
     while (dispatch->journal && !is_anybody_at_work(dispatch) && wake_waiting(dispatch, now))
         look_at_due(dispatch, now);

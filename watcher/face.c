@@ -1,8 +1,8 @@
 #include "watcher/face.h"
 
 #include "config/listen.h"
+#include "finalize/clock.h"
 #include "finalize/log.h"
-#include "finalize/loop.h"
 #include "watcher/face_answer.h"
 
 #include <errno.h>
@@ -57,7 +57,7 @@ static void gather_facts(struct face *face, struct face_facts *facts)
                                  .recordings_dir = face->options.recordings_dir,
                                  .now = time(NULL)};
     pthread_mutex_lock(&face->lock);
-    facts->silent_ms = loop_now_ms() - face->reported_ms;
+    facts->silent_ms = clock_now_ms() - face->reported_ms;
     facts->trend_known = face->reported;
     facts->suspended = face->report.suspended;
     facts->disk_fills = face->report.disk_fills;
@@ -192,7 +192,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     (void)socket_context;
     if (client)
         *client =
-            (struct client){.connection = begins ? connection : NULL, .since_ms = loop_now_ms()};
+            (struct client){.connection = begins ? connection : NULL, .since_ms = clock_now_ms()};
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection, void **request_context,
@@ -203,13 +203,13 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     (void)request_context;
     (void)code;
     if (client)
-        client->since_ms = loop_now_ms();
+        client->since_ms = clock_now_ms();
 }
 
 /* A peer that sends or reads a byte now and then is never idle: it is cut off all the same. */
 static void cut_off_slow_ones(struct face *face)
 {
-    uint64_t now_ms = loop_now_ms();
+    uint64_t now_ms = clock_now_ms();
 
     for (size_t i = 0; i < MOST_CONNECTIONS; i++) {
         struct client *client = &face->clients[i];
@@ -285,7 +285,7 @@ static void start_daemon(struct face *face)
         face->told_taken = false;
         return;
     }
-    face->listen_at_ms = loop_now_ms() + LISTEN_AGAIN_MS;
+    face->listen_at_ms = clock_now_ms() + LISTEN_AGAIN_MS;
     if (!face->told_taken)
         log_line(SETTINGS_LOG_ERROR, NULL,
                  "no status page and no metrics: cannot listen on %s (CONFOMEET_STATUS_LISTEN): "
@@ -300,7 +300,7 @@ static void start_daemon(struct face *face)
 static int patience(struct face *face)
 {
     MHD_UNSIGNED_LONG_LONG wanted_ms;
-    uint64_t now_ms = loop_now_ms();
+    uint64_t now_ms = clock_now_ms();
 
     if (!face->daemon)
         return face->listen_at_ms > now_ms ? (int)(face->listen_at_ms - now_ms) : 0;
@@ -315,7 +315,7 @@ static void *serve(void *context)
     struct pollfd fds[2] = {{.fd = face->wake_fd, .events = POLLIN}, {.events = POLLIN}};
 
     for (;;) {
-        if (!face->daemon && loop_now_ms() >= face->listen_at_ms)
+        if (!face->daemon && clock_now_ms() >= face->listen_at_ms)
             start_daemon(face);
         fds[1].fd = face->daemon
                         ? MHD_get_daemon_info(face->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd
@@ -373,7 +373,7 @@ bool face_open(const struct face_options *options, struct face **ret_face, struc
         return error_set(err, ERROR_TRANSIENT, "no memory for the status page");
     face->options = *options;
     face->address = address;
-    face->reported_ms = loop_now_ms();
+    face->reported_ms = clock_now_ms();
     face->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     failure = face->wake_fd < 0 ? errno : 0;
     if (failure) {
@@ -408,7 +408,7 @@ void face_report(struct face *face, const struct face_report *report)
     if (!face)
         return;
     pthread_mutex_lock(&face->lock);
-    face->reported_ms = loop_now_ms();
+    face->reported_ms = clock_now_ms();
     face->reported = true;
     face->report = *report;
     pthread_mutex_unlock(&face->lock);

@@ -1,9 +1,9 @@
 #include "watcher/watcher.h"
 
+#include "finalize/clock.h"
 #include "finalize/explain.h"
 #include "finalize/journal_place.h"
 #include "finalize/log.h"
-#include "finalize/loop.h"
 #include "finalize/owner.h"
 #include "finalize/program.h"
 #include "finalize/recordings_dir.h"
@@ -309,7 +309,7 @@ static void take_news(struct watcher *watcher, int64_t now)
 
 static void look_around(struct watcher *watcher, int64_t now)
 {
-    uint64_t now_ms = loop_now_ms();
+    uint64_t now_ms = clock_now_ms();
 
     if (now_ms - watcher->looked_everywhere_ms >= LOOK_EVERYWHERE_MS) {
         watcher->looked_everywhere_ms = now_ms;
