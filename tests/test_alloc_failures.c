@@ -15,6 +15,7 @@
 #include "finalize/notice.h"
 #include "finalize/s3.h"
 #include "finalize/uri.h"
+#include "tests/unit.h"
 #include "watcher/sessions.h"
 
 #include <stdio.h>
@@ -425,8 +426,6 @@ int main(void)
     Suite *suite = suite_create("alloc_failures");
     TCase *cases = tcase_create("alloc_failures");
     TCase *with_file = tcase_create("with a file");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     failing_alloc_hook();
     tcase_add_test(cases, a_buffer_keeps_what_it_has);
@@ -443,8 +442,5 @@ int main(void)
     tcase_add_test(with_file, a_file_of_settings_is_read_whole_or_not_at_all);
     tcase_add_loop_test(with_file, settings_are_loaded_whole_or_not_at_all, 0, 2);
     suite_add_tcase(suite, with_file);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

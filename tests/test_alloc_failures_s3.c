@@ -7,9 +7,9 @@
 #include "finalize/s3.h"
 #include "finalize/s3_xml.h"
 #include "finalize/sigv4.h"
+#include "tests/unit.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -320,8 +320,6 @@ int main(void)
 {
     Suite *suite = suite_create("alloc_failures_s3");
     TCase *cases = tcase_create("alloc_failures_s3");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     failing_alloc_hook();
     tcase_add_loop_test(cases, a_signature_is_right_or_refused, 0, 3);
@@ -331,8 +329,5 @@ int main(void)
     tcase_add_loop_test(cases, a_document_is_read_whole_or_not_at_all_and_silently, 0, 4);
     tcase_add_test(cases, a_document_is_written_whole_or_not_at_all);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

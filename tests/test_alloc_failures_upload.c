@@ -6,6 +6,7 @@
 
 #include "finalize/upload.h"
 #include "tests/fake_bucket.h"
+#include "tests/unit.h"
 
 #include <sys/mman.h>
 
@@ -248,14 +249,9 @@ int main(void)
 {
     Suite *suite = suite_create("alloc_failures_upload");
     TCase *cases = tcase_create("alloc_failures_upload");
-    SRunner *runner = srunner_create(suite);
-    int count;
 
     failing_alloc_hook();
     tcase_add_loop_test(cases, want_of_memory_loses_nothing, 0, WAYS);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return count ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

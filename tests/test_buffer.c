@@ -1,5 +1,7 @@
 #include "finalize/buffer.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -170,8 +172,6 @@ int main(void)
 {
     Suite *suite = suite_create("buffer");
     TCase *cases = tcase_create("buffer");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, an_empty_buffer_is_an_empty_text);
     tcase_add_test(cases, appends_add_up_to_a_terminated_text);
@@ -183,8 +183,5 @@ int main(void)
     tcase_add_test(cases, clearing_keeps_the_memory_and_forgives);
     tcase_add_test(cases, what_is_taken_belongs_to_the_taker);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,7 +1,8 @@
 #include "finalize/cell.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct buffer out;
@@ -94,8 +95,6 @@ int main(void)
 {
     Suite *suite = suite_create("cell");
     TCase *tests = tcase_create("cell");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, set_up, tear_down);
@@ -106,9 +105,5 @@ int main(void)
     tcase_add_test(tests, a_text_is_wrapped_at_blanks_and_indented);
     tcase_add_test(tests, a_word_that_is_too_long_is_broken);
     tcase_add_test(tests, without_columns_a_text_is_one_line);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,6 +1,7 @@
 #include "finalize/command_retry.h"
 
 #include "finalize/explain.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -28,14 +29,8 @@ int main(void)
 {
     Suite *suite = suite_create("command_retry");
     TCase *tests = tcase_create("command_retry");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, the_worst_of_all_exit_codes_counts);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

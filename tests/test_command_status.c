@@ -2,6 +2,7 @@
 
 #include "finalize/explain.h"
 #include "finalize/report.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -29,14 +30,8 @@ int main(void)
 {
     Suite *suite = suite_create("command_status");
     TCase *tests = tcase_create("command_status");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, each_state_has_its_exit_code_and_a_person_comes_first);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

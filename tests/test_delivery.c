@@ -1,10 +1,10 @@
 #include "finalize/delivery.h"
 
 #include "finalize/upload_parts.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,21 +107,13 @@ static void set_up(void)
     answer_count = 1;
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void tear_down(void)
 {
     delivery_close(delivery);
     s3_close(s3);
     recording_close(recording);
     journal_close(journal);
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 /* The row of a file, as intake would have made it. */
@@ -609,8 +601,6 @@ int main(void)
 {
     Suite *suite = suite_create("delivery");
     TCase *cases = tcase_create("delivery");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_recording_is_uploaded_and_the_backend_told);
@@ -635,8 +625,5 @@ int main(void)
     tcase_add_test(cases, another_file_in_its_place_is_not_the_one_of_its_row);
     tcase_add_test(cases, the_day_in_the_key_of_a_growing_file_is_that_of_the_file);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

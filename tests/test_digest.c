@@ -1,7 +1,8 @@
 #include "finalize/digest.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -128,8 +129,6 @@ int main(void)
 {
     Suite *suite = suite_create("digest");
     TCase *tests = tcase_create("digest");
-    SRunner *runner;
-    int failures;
 
     tcase_add_loop_test(tests, known_texts_have_their_known_digests, 0,
                         sizeof vectors / sizeof *vectors);
@@ -138,9 +137,5 @@ int main(void)
     tcase_add_test(tests, a_stream_begun_anew_forgets_what_it_was_fed);
     tcase_add_test(tests, an_md5_stream_gives_md5_where_there_is_md5);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return unit_run(suite);
 }

@@ -1,7 +1,8 @@
 #include "watcher/disk.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 #define MINUTE_MS UINT64_C(60000)
 #define GIB       (UINT64_C(1) << 30)
@@ -89,8 +90,6 @@ int main(void)
 {
     Suite *suite = suite_create("disk");
     TCase *tcase = tcase_create("disk");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, a_disk_that_fills_steadily_is_full_when_arithmetic_says, 0, 5);
     tcase_add_test(tcase, nothing_is_said_of_a_disk_that_does_not_fill);
@@ -98,9 +97,5 @@ int main(void)
     tcase_add_test(tcase, what_happened_long_ago_does_not_count);
     tcase_add_test(tcase, a_full_disk_that_still_fills_is_full_now);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,11 +1,11 @@
 #include "finalize/engine.h"
 
 #include "finalize/clock.h"
+#include "tests/unit.h"
 
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -232,14 +232,6 @@ static void set_up(void)
     ended_count = 0;
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void tear_down(void)
 {
     loop_close(loop);
@@ -247,7 +239,7 @@ static void tear_down(void)
     journal_close(journal);
     recording_close(recording);
     stop_server();
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static void add_file(uint64_t size_bytes, enum journal_phase phase)
@@ -364,8 +356,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine");
     TCase *cases = tcase_create("engine");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_part_under_way_is_given_up_after_a_second);
@@ -376,8 +366,5 @@ int main(void)
     tcase_add_test(cases, a_file_that_grows_and_has_nothing_to_send_ends_without_a_request);
     tcase_set_timeout(cases, 60);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,5 +1,7 @@
 #include "config/env_file.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,9 +254,5 @@ int main(void)
     tcase_add_test(tests, the_problem_is_one_line_whatever_the_path_is);
     tcase_add_test(tests, an_empty_file_can_be_asked_and_freed);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return unit_run(suite);
 }

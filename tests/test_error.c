@@ -1,8 +1,9 @@
 #include "finalize/error.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 START_TEST(the_first_cause_wins)
@@ -110,8 +111,6 @@ int main(void)
 {
     Suite *suite = suite_create("error");
     TCase *cases = tcase_create("error");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, the_first_cause_wins);
     tcase_add_test(cases, a_cleared_error_can_be_filled_again);
@@ -121,8 +120,5 @@ int main(void)
     tcase_add_test(cases, a_text_that_just_fits_is_not_cut);
     tcase_add_test(cases, a_long_text_makes_room_for_the_reason);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,9 +1,10 @@
 #include "finalize/explain.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 START_TEST(each_kind_has_its_exit_code)
@@ -147,8 +148,6 @@ int main(void)
 {
     Suite *suite = suite_create("explain");
     TCase *cases = tcase_create("explain");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, each_kind_has_its_exit_code);
     tcase_add_test(cases, each_s3_code_names_the_setting_to_look_at);
@@ -159,8 +158,5 @@ int main(void)
     tcase_add_test(cases, an_advice_is_one_line);
     tcase_add_test(cases, a_text_alone_is_advised_on_too);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -2,6 +2,7 @@
 
 #include "finalize/journal.h"
 #include "finalize/journal_stats.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -338,8 +339,6 @@ int main(void)
 {
     Suite *suite = suite_create("face_answer");
     TCase *tcase = tcase_create("face_answer");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, every_path_has_its_answer, 0, sizeof targets / sizeof *targets);
@@ -354,9 +353,5 @@ int main(void)
     tcase_add_test(tcase, settings_that_cannot_be_used_are_said);
     tcase_add_test(tcase, many_recordings_come_in_pages);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,10 +1,10 @@
 #include "watcher/facts.h"
 
 #include "finalize/recording.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,18 +39,10 @@ static void set_up(void)
     ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void tear_down(void)
 {
     journal_close(journal);
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static const char *in_session(const char *name)
@@ -289,8 +281,6 @@ int main(void)
 {
     Suite *suite = suite_create("facts");
     TCase *cases = tcase_create("facts");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_directory_that_is_not_there_is_not_there);
@@ -307,8 +297,5 @@ int main(void)
     tcase_add_test(cases, what_waits_for_its_next_try_is_not_looked_into);
     tcase_add_test(cases, links_are_no_files);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,7 +1,8 @@
 #include "finalize/file_name.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 START_TEST(the_last_name_of_a_path_is_found)
 {
@@ -130,8 +131,6 @@ int main(void)
 {
     Suite *suite = suite_create("file_name");
     TCase *cases = tcase_create("file_name");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, the_last_name_of_a_path_is_found);
     tcase_add_test(cases, a_meeting_id_is_a_32_bit_number_before_the_first_underscore);
@@ -139,8 +138,5 @@ int main(void)
     tcase_add_test(cases, media_are_known_by_their_ending);
     tcase_add_test(cases, the_content_type_comes_from_the_ending);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,10 +1,11 @@
 #include "finalize/hasher.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -320,8 +321,6 @@ int main(void)
 {
     Suite *suite = suite_create("hasher");
     TCase *cases = tcase_create("hasher");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_checked_fixture(cases, set_up, tear_down);
@@ -340,8 +339,5 @@ int main(void)
     tcase_add_test(cases, closing_gives_up_what_is_under_way);
     tcase_add_test(cases, closing_with_results_that_nobody_collected_is_fine);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

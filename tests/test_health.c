@@ -3,6 +3,7 @@
 #include "config/settings.h"
 #include "finalize/error.h"
 #include "finalize/watcher_lock.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -67,9 +68,5 @@ int main(void)
     tcase_add_test(tests, it_is_well_as_long_as_a_watcher_holds_the_lock);
     tcase_add_test(tests, without_settings_or_without_a_place_it_is_not);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return unit_run(suite);
 }

@@ -1,9 +1,9 @@
 #include "finalize/housekeeping.h"
 
 #include "finalize/journal_schedule.h"
+#include "tests/unit.h"
 
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,18 +45,10 @@ static void set_up(void)
     ck_assert_msg(journal_open(journal_path, &journal, &err), "%s", err.text);
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void tear_down(void)
 {
     journal_close(journal);
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static bool on_stop_requested(void *context)
@@ -248,8 +240,6 @@ int main(void)
 {
     Suite *suite = suite_create("housekeeping");
     TCase *cases = tcase_create("housekeeping");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_recording_that_vanished_is_over_and_its_files_are_gone);
@@ -261,8 +251,5 @@ int main(void)
     tcase_add_test(cases, for_ever_is_for_ever);
     tcase_add_test(cases, what_is_not_done_is_never_forgotten);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

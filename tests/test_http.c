@@ -1,5 +1,7 @@
 #include "finalize/http.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,8 +166,6 @@ int main(void)
 {
     Suite *suite = suite_create("http");
     TCase *cases = tcase_create("http");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, headers_are_kept_in_order);
     tcase_add_test(cases, a_value_with_a_control_character_is_no_header);
@@ -175,8 +175,5 @@ int main(void)
     tcase_add_test(cases, a_long_header_is_cut);
     tcase_add_test(cases, a_reply_holds_no_more_than_its_ceilings);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

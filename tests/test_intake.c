@@ -1,9 +1,10 @@
 #include "finalize/intake.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,19 +57,11 @@ static void set_up(void)
     rng.state = 1;
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void tear_down(void)
 {
     recording_close(recording);
     journal_close(journal);
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static const char *in_session(const char *name)
@@ -662,8 +655,6 @@ int main(void)
 {
     Suite *suite = suite_create("intake");
     TCase *cases = tcase_create("intake");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_new_file_gets_a_row_and_a_mark);
@@ -697,8 +688,5 @@ int main(void)
     tcase_add_test(cases, with_media_of_its_own_it_is_a_session);
     tcase_add_test(cases, everybody_s_directory_is_refused);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,9 +1,10 @@
 #include "finalize/journal.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -31,18 +32,10 @@ static void make_base(void)
     error_clear(&err);
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void remove_base(void)
 {
     journal_close(journal);
-    nftw(base, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static void open_journal(void)
@@ -960,8 +953,6 @@ int main(void)
 {
     Suite *suite = suite_create("journal");
     TCase *tests = tcase_create("journal");
-    SRunner *runner;
-    int failures;
 
     tcase_add_checked_fixture(tests, make_base, remove_base);
     tcase_set_timeout(tests, 60);
@@ -1003,9 +994,5 @@ int main(void)
     tcase_add_test(tests, a_journal_in_memory_serves_tests);
     tcase_add_test(tests, the_journal_needs_little_memory);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return unit_run(suite);
 }

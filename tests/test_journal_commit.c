@@ -1,5 +1,7 @@
 #include "finalize/journal.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -171,8 +173,6 @@ int main(void)
 {
     Suite *suite = suite_create("journal_commit");
     TCase *cases = tcase_create("journal_commit");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, set_up, tear_down);
@@ -183,8 +183,5 @@ int main(void)
     tcase_add_test(cases, a_group_within_a_group_can_be_undone_by_itself);
     tcase_add_test(cases, undoing_the_outer_group_undoes_the_inner_ones);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

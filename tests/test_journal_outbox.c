@@ -1,8 +1,9 @@
 #include "finalize/journal_outbox.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ID "00000000-0000-4000-8000-000000000000"
@@ -181,8 +182,6 @@ int main(void)
 {
     Suite *suite = suite_create("journal_outbox");
     TCase *tcase = tcase_create("journal_outbox");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60); /* thousands of events, with sanitizers */
@@ -195,9 +194,5 @@ int main(void)
     tcase_add_test(tcase, what_was_announced_is_remembered);
     tcase_add_test(tcase, a_digest_is_of_a_file_that_there_is);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

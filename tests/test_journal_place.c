@@ -1,8 +1,9 @@
 #include "finalize/journal_place.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,17 +26,9 @@ static void make_base(void)
     error_clear(&err);
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void remove_base(void)
 {
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static void make_journal(void)
@@ -154,8 +147,6 @@ int main(void)
 {
     Suite *suite = suite_create("journal_place");
     TCase *tests = tcase_create("journal_place");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, make_base, remove_base);
@@ -165,8 +156,5 @@ int main(void)
     tcase_add_test(tests, a_sound_journal_is_left_alone);
     tcase_add_test(tests, damage_in_the_middle_is_found);
     tcase_add_test(tests, a_file_that_was_never_a_journal_is_not_renamed);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

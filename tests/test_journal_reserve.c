@@ -1,9 +1,9 @@
 #include "finalize/journal_reserve.h"
 
 #include "finalize/journal.h"
+#include "tests/unit.h"
 
 #include <check.h>
-#include <ftw.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,17 +25,9 @@ static void make_base(void)
     snprintf(reserve, sizeof reserve, "%s-reserve", path);
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void remove_base(void)
 {
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static struct journal *open_journal(void)
@@ -140,8 +132,6 @@ int main(void)
 {
     Suite *suite = suite_create("journal_reserve");
     TCase *cases = tcase_create("journal_reserve");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, make_base, remove_base);
     tcase_add_test(cases, an_open_journal_has_a_reserve_and_a_closed_one_has_too);
@@ -152,8 +142,5 @@ int main(void)
     tcase_add_test(cases, a_link_in_its_place_is_not_followed);
     tcase_add_test(cases, a_journal_in_memory_has_none);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

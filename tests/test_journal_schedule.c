@@ -1,8 +1,9 @@
 #include "finalize/journal_schedule.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NOW INT64_C(1700000000)
@@ -323,8 +324,6 @@ int main(void)
 {
     Suite *suite = suite_create("journal_schedule");
     TCase *cases = tcase_create("journal_schedule");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_session_that_jibri_still_writes_gets_a_row);
@@ -344,8 +343,5 @@ int main(void)
     tcase_add_test(cases, what_is_handed_over_stays_so_until_it_is_taken_over);
     tcase_add_test(cases, what_was_handed_over_is_found_in_the_order_of_bytes);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,5 +1,7 @@
 #include "finalize/journal_stats.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -167,8 +169,6 @@ int main(void)
 {
     Suite *suite = suite_create("journal_stats");
     TCase *tcase = tcase_create("journal_stats");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, the_numbers_of_all_processes_are_added);
@@ -177,9 +177,5 @@ int main(void)
     tcase_add_test(tcase, numbers_of_another_version_do_no_harm);
     tcase_add_test(tcase, the_oldest_unsafe_recording_is_as_old_as_its_end);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

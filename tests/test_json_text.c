@@ -1,5 +1,7 @@
 #include "finalize/json_text.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdlib.h>
 
@@ -62,15 +64,9 @@ int main(void)
 {
     Suite *suite = suite_create("json_text");
     TCase *tests = tcase_create("json_text");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, any_bytes_become_a_json_string);
     tcase_add_test(tests, times_are_utc_and_none_is_null);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

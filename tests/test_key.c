@@ -2,9 +2,9 @@
 
 #include "finalize/rng.h"
 #include "finalize/s3.h"
+#include "tests/unit.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct key_facts FACTS = {.session = "abcdef",
@@ -324,8 +324,6 @@ int main(void)
 {
     Suite *suite = suite_create("key");
     TCase *cases = tcase_create("key");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, names_are_mapped_by_the_rule);
     tcase_add_test(cases, every_pair_of_bytes_can_be_reversed);
@@ -339,8 +337,5 @@ int main(void)
     tcase_add_test(cases, a_suffix_stands_before_the_ending);
     tcase_add_test(cases, a_suffix_that_makes_the_key_too_long_is_refused);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

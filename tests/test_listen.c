@@ -1,8 +1,9 @@
 #include "config/listen.h"
 
+#include "tests/unit.h"
+
 #include <arpa/inet.h>
 #include <check.h>
-#include <stdlib.h>
 
 static const struct {
     const char *text;
@@ -61,15 +62,9 @@ int main(void)
 {
     Suite *suite = suite_create("listen");
     TCase *tcase = tcase_create("listen");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, an_address_is_two_numbers_and_nothing_else, 0,
                         sizeof cases / sizeof *cases);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,9 +1,9 @@
 #include "finalize/live.h"
 
 #include "finalize/part.h"
+#include "tests/unit.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #define MIB  (UINT64_C(1) << 20)
 #define BASE (5 * MIB)
@@ -142,8 +142,6 @@ int main(void)
 {
     Suite *suite = suite_create("live");
     TCase *cases = tcase_create("live");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_loop_test(cases, all_whole_parts_but_the_first_can_be_sent, 0,
@@ -154,8 +152,5 @@ int main(void)
     tcase_add_test(cases, the_first_part_and_those_beyond_do_not_count);
     tcase_add_test(cases, the_plan_of_the_upload_counts_not_the_one_of_the_settings);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

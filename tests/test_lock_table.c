@@ -1,5 +1,7 @@
 #include "finalize/lock_table.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -83,17 +85,11 @@ int main(void)
 {
     Suite *suite = suite_create("lock_table");
     TCase *tests = tcase_create("lock_table");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, only_an_exclusive_flock_that_is_held_counts);
     tcase_add_test(tests, the_device_counts_where_it_has_a_number_of_its_own);
     tcase_add_test(tests, without_a_list_nothing_is_known);
     tcase_add_test(tests, the_kernels_list_names_who_holds_a_directory);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,6 +1,7 @@
 #include "finalize/log.h"
 
 #include "finalize/buffer.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -369,8 +370,6 @@ int main(void)
 {
     Suite *suite = suite_create("log");
     TCase *cases = tcase_create("log");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_text_line_is_time_level_sentence_and_fields);
@@ -386,8 +385,5 @@ int main(void)
     tcase_add_test(cases, on_a_terminal_the_status_line_gives_way_to_a_line_and_comes_back);
     tcase_add_test(cases, a_dumb_terminal_the_json_format_and_quiet_levels_have_no_status_line);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,6 +1,7 @@
 #include "finalize/loop.h"
 
 #include "finalize/clock.h"
+#include "tests/unit.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -892,11 +893,5 @@ static Suite *make_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(make_suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(make_suite());
 }

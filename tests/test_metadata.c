@@ -1,5 +1,7 @@
 #include "finalize/metadata.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -511,8 +513,6 @@ int main(void)
 {
     Suite *suite = suite_create("metadata");
     TCase *cases = tcase_create("metadata");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, what_jibri_writes_is_understood_and_left_as_it_is);
     tcase_add_test(cases, facts_are_taken_only_where_they_make_sense);
@@ -535,8 +535,5 @@ int main(void)
     tcase_add_test(cases, want_of_memory_never_lets_credentials_out);
     tcase_add_test(cases, a_file_that_cannot_be_read_is_an_error);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

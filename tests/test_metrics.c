@@ -1,8 +1,9 @@
 #include "finalize/metrics.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct metrics metrics;
@@ -174,8 +175,6 @@ int main(void)
 {
     Suite *suite = suite_create("metrics");
     TCase *tcase = tcase_create("metrics");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, each_number_has_its_name_its_labels_and_the_instance);
@@ -188,9 +187,5 @@ int main(void)
     tcase_add_test(tcase, the_documentation_has_every_metric_and_no_other);
     tcase_add_test(tcase, the_documentation_has_every_value_of_every_label);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,5 +1,7 @@
 #include "finalize/mp4.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,8 +254,6 @@ int main(void)
 {
     Suite *suite = suite_create("mp4");
     TCase *cases = tcase_create("mp4");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, a_file_that_ends_with_moov_is_complete);
     tcase_add_test(cases, moov_may_stand_first);
@@ -269,8 +269,5 @@ int main(void)
     tcase_add_test(cases, the_search_ends_after_100000_boxes);
     tcase_add_test(cases, a_file_that_cannot_be_read_is_an_error);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,5 +1,7 @@
 #include "finalize/notice.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -522,8 +524,6 @@ int main(void)
 {
     Suite *suite = suite_create("notice");
     TCase *cases = tcase_create("notice");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, the_address_is_made_of_the_settings);
     tcase_add_test(cases, the_request_is_what_the_backend_expects);
@@ -543,8 +543,5 @@ int main(void)
     tcase_add_test(cases, a_long_problem_is_cut_between_characters);
     tcase_add_test(cases, a_token_at_the_cut_is_not_shown_in_part);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,5 +1,7 @@
 #include "finalize/open_writer.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -147,8 +149,6 @@ int main(void)
 {
     Suite *suite = suite_create("open_writer");
     TCase *cases = tcase_create("open_writer");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, nobody_writes_to_a_file_that_is_only_read);
@@ -158,8 +158,5 @@ int main(void)
     tcase_add_test(cases, whoever_begins_to_write_while_it_is_asked_is_not_held_up);
     tcase_add_test(cases, a_media_file_that_is_open_for_writing_is_seen);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,7 +1,8 @@
 #include "watcher/outage.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 #define NOW   INT64_C(1700000000)
 #define SEEDS 500u
@@ -119,8 +120,6 @@ int main(void)
 {
     Suite *suite = suite_create("outage");
     TCase *cases = tcase_create("outage");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_failed_run_makes_it_look_once);
@@ -132,8 +131,5 @@ int main(void)
     tcase_add_test(cases, short_pauses_between_tries_make_short_ones_between_probes);
     tcase_add_test(cases, a_clock_that_was_set_back_does_not_put_a_probe_off);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,5 +1,7 @@
 #include "finalize/owner.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <grp.h>
 #include <stdio.h>
@@ -97,8 +99,6 @@ int main(void)
     Suite *suite = suite_create("owner");
     TCase *tests = tcase_create("owner");
     TCase *becoming = tcase_create("becoming"); /* which changes its directory */
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, becoming);
     tcase_add_unchecked_fixture(becoming, make_directory, remove_directory);
@@ -109,9 +109,5 @@ int main(void)
     tcase_add_test(tests, what_is_ones_own_or_not_there_changes_nothing);
     tcase_add_test(tests, another_users_journal_is_refused_with_what_to_type);
     tcase_add_test(tests, ones_own_journal_and_none_may_be_used);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

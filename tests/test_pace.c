@@ -1,7 +1,8 @@
 #include "finalize/pace.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 static void succeed(struct pace *pace, unsigned times)
 {
@@ -284,8 +285,6 @@ int main(void)
 {
     Suite *suite = suite_create("pace");
     TCase *cases = tcase_create("pace");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, it_begins_with_what_is_allowed_but_no_more_than_16);
     tcase_add_test(cases, it_is_halved_when_the_server_wants_less_but_never_stops);
@@ -303,8 +302,5 @@ int main(void)
     tcase_add_test(cases, it_recovers_from_a_slow_down_while_it_tried_fewer);
     tcase_add_test(cases, a_few_that_are_allowed_are_all_used);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,7 +1,8 @@
 #include "finalize/part.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 #define MIB UINT64_C(0x100000)
 #define GIB (1024 * MIB)
@@ -200,8 +201,6 @@ int main(void)
 {
     Suite *suite = suite_create("part");
     TCase *cases = tcase_create("part");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_test(cases, the_plan_with_8_mib_is_the_documented_one);
@@ -217,8 +216,5 @@ int main(void)
     tcase_add_test(cases, a_part_beyond_the_end_has_no_bytes);
     tcase_add_test(cases, the_parts_of_an_object_add_up_to_its_size);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,7 +1,8 @@
 #include "watcher/policy.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NOW        INT64_C(1700000000)
@@ -248,16 +249,11 @@ int main(void)
 {
     Suite *suite = suite_create("policy");
     TCase *cases = tcase_create("policy");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(cases, each_state_has_its_decision, 0, CASES);
     tcase_add_test(cases, nothing_is_sent_while_it_is_recorded_when_that_is_switched_off);
     tcase_add_test(
         cases, nothing_is_begun_while_somebody_works_on_it_and_nothing_is_looked_at_all_the_time);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

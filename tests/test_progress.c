@@ -1,6 +1,7 @@
 #include "finalize/progress.h"
 
 #include "finalize/log.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -227,8 +228,6 @@ int main(void)
 {
     Suite *suite = suite_create("progress");
     TCase *cases = tcase_create("progress");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, the_text_says_how_far_how_fast_and_how_long);
     tcase_add_test(cases, numbers_at_their_limits_do_no_harm);
@@ -240,8 +239,5 @@ int main(void)
     tcase_add_test(cases, on_a_terminal_there_is_a_bar);
     tcase_add_test(cases, a_narrow_terminal_s_line_does_not_wrap);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

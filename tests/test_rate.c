@@ -1,7 +1,8 @@
 #include "finalize/rate.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 #define SECOND_US UINT64_C(1000000)
 
@@ -145,8 +146,6 @@ int main(void)
 {
     Suite *suite = suite_create("rate");
     TCase *cases = tcase_create("rate");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(cases, over_time_the_rate_is_what_was_asked_for, 0,
                         sizeof rates / sizeof rates[0]);
@@ -158,8 +157,5 @@ int main(void)
     tcase_add_test(cases, after_the_wait_something_can_be_taken);
     tcase_add_test(cases, without_a_limit_all_may_be_sent_at_once);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,8 +1,9 @@
 #include "finalize/reconcile.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BASE 1000u
@@ -225,8 +226,6 @@ int main(void)
 {
     Suite *suite = suite_create("reconcile");
     TCase *cases = tcase_create("reconcile");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, of_a_finished_recording_at_the_first_try_every_part_is_sent);
     tcase_add_test(cases,
@@ -248,8 +247,5 @@ int main(void)
     tcase_add_test(cases, without_an_md5_a_part_known_from_the_listing_is_sent);
     tcase_add_test(cases, an_upload_that_holds_more_parts_than_the_file_has_does_not_fit);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

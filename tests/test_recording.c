@@ -1,5 +1,7 @@
 #include "finalize/recording.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,18 +35,10 @@ static void make_base(void)
     error_clear(&err);
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void remove_base(void)
 {
     recording_close(recording);
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 /* base/…; up to two results are good at a time. */
@@ -705,7 +699,7 @@ START_TEST(a_session_directory_with_anything_in_it_stays_as_it_is)
         ck_assert_msg(!removed && exists("session/a/empty"), "%s", kinds[i]);
         recording_close(recording);
         recording = NULL;
-        nftw(session, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        unit_remove(session);
         make_directory("session");
     }
 }
@@ -743,8 +737,6 @@ int main(void)
 {
     Suite *suite = suite_create("recording");
     TCase *tests = tcase_create("recording");
-    SRunner *runner;
-    int failures;
 
     tcase_add_checked_fixture(tests, make_base, remove_base);
     tcase_add_test(tests, a_session_directory_knows_its_path_name_and_parent);
@@ -776,9 +768,5 @@ int main(void)
     tcase_add_test(tests, another_directory_in_the_session_s_place_is_not_removed);
     tcase_add_test(tests, a_session_directory_that_may_not_be_removed_needs_a_person);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return unit_run(suite);
 }

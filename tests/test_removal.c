@@ -1,8 +1,9 @@
 #include "finalize/removal.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,19 +46,11 @@ static void set_up(void)
     settings.keep_local_ms = SETTINGS_KEEP_NOTHING;
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void tear_down(void)
 {
     recording_close(recording);
     journal_close(journal);
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static const char *in_session(const char *name)
@@ -285,8 +278,6 @@ int main(void)
 {
     Suite *suite = suite_create("removal");
     TCase *cases = tcase_create("removal");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, when_all_is_safe_all_goes);
@@ -303,8 +294,5 @@ int main(void)
     tcase_add_test(cases, a_file_that_is_gone_already_counts_as_removed);
     tcase_add_test(cases, a_file_noted_as_gone_holds_nothing_up);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

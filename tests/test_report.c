@@ -1,7 +1,8 @@
 #include "finalize/report.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,19 +28,11 @@ static void make_base(void)
     error_clear(&err);
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void remove_base(void)
 {
     report_close(report);
     journal_close(journal);
-    nftw(base, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static void open_journal(void)
@@ -381,8 +374,6 @@ int main(void)
 {
     Suite *suite = suite_create("report");
     TCase *tests = tcase_create("report");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, make_base, remove_base);
@@ -397,9 +388,5 @@ int main(void)
     tcase_add_test(tests, what_lies_on_the_disk_unknown_to_the_journal_is_found);
     tcase_add_test(tests, the_last_events_are_told_from_the_oldest_on);
     tcase_add_test(tests, states_have_names_that_can_be_read);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,7 +1,8 @@
 #include "finalize/report_json.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,20 +31,12 @@ static void make_base(void)
     ck_assert(journal_open(path, &journal, &err));
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void remove_base(void)
 {
     free(text);
     report_close(report);
     journal_close(journal);
-    nftw(base, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static int64_t add_recording(const char *directory, const char *session, const char *file_name)
@@ -176,8 +169,6 @@ int main(void)
 {
     Suite *suite = suite_create("report_json");
     TCase *tests = tcase_create("report_json");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, make_base, remove_base);
@@ -187,9 +178,5 @@ int main(void)
     tcase_add_test(tests, the_history_of_one_has_that_recording_and_its_events);
     tcase_add_test(tests, the_history_of_all_has_no_recording);
     tcase_add_test(tests, a_recording_that_is_not_there_is_not_found);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

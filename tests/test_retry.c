@@ -1,7 +1,8 @@
 #include "finalize/retry.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 START_TEST(the_bound_doubles_with_each_try_up_to_its_ceiling)
 {
@@ -106,8 +107,6 @@ int main(void)
 {
     Suite *suite = suite_create("retry");
     TCase *cases = tcase_create("retry");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, the_bound_doubles_with_each_try_up_to_its_ceiling);
     tcase_add_test(cases, any_number_of_tries_stays_below_the_ceiling);
@@ -119,8 +118,5 @@ int main(void)
     tcase_add_test(cases,
                    without_patience_a_failure_at_the_same_instant_may_be_repeated_and_no_later_one);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,7 +1,8 @@
 #include "finalize/rng.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 START_TEST(the_numbers_are_those_of_splitmix64)
 {
@@ -70,8 +71,6 @@ int main(void)
 {
     Suite *suite = suite_create("rng");
     TCase *cases = tcase_create("rng");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, the_numbers_are_those_of_splitmix64);
     tcase_add_test(cases, the_same_seed_gives_the_same_numbers);
@@ -79,8 +78,5 @@ int main(void)
     tcase_add_test(cases, the_largest_limit_is_no_division_by_zero);
     tcase_add_test(cases, seeds_from_the_system_differ);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,7 +1,8 @@
 #include "finalize/s3.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct settings usable(void)
@@ -114,8 +115,6 @@ int main(void)
 {
     Suite *suite = suite_create("s3");
     TCase *tests = tcase_create("s3");
-    SRunner *runner;
-    int failures;
 
     tcase_add_test(tests, usable_settings_open_a_bucket);
     tcase_add_test(tests, a_setting_that_is_missing_is_named);
@@ -123,9 +122,5 @@ int main(void)
     tcase_add_test(tests, no_bucket_name_goes_before_an_ip_address);
     tcase_add_test(tests, operations_have_the_names_that_s3_gives_them);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return unit_run(suite);
 }

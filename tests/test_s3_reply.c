@@ -1,8 +1,9 @@
 #include "finalize/s3.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NOW  1369353600 /* Fri, 24 May 2013 00:00:00 GMT */
@@ -726,8 +727,6 @@ int main(void)
 {
     Suite *suite = suite_create("s3_reply");
     TCase *tests = tcase_create("s3_reply");
-    SRunner *runner;
-    int failures;
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, each_error_has_its_outcome, 0, COUNT(errors));
@@ -759,9 +758,5 @@ int main(void)
     tcase_add_test(tests, an_error_is_told_in_one_line);
     tcase_add_test(tests, long_names_and_messages_are_shortened);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return unit_run(suite);
 }

@@ -1,6 +1,7 @@
 #include "finalize/s3.h"
 
 #include "finalize/sigv4.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -548,8 +549,6 @@ int main(void)
 {
     Suite *suite = suite_create("s3_request");
     TCase *tests = tcase_create("s3_request");
-    SRunner *runner;
-    int failures;
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_request_is_signed_as_in_the_s3_reference);
@@ -570,9 +569,5 @@ int main(void)
     tcase_add_test(tests, no_request_on_an_upload_is_built_without_an_upload_id);
     tcase_add_test(tests, a_request_that_cannot_be_built_can_be_given_to_done);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return unit_run(suite);
 }

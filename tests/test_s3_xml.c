@@ -1,8 +1,9 @@
 #include "finalize/s3_xml.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -531,8 +532,6 @@ int main(void)
 {
     Suite *suite = suite_create("s3_xml");
     TCase *tests = tcase_create("s3_xml");
-    SRunner *runner;
-    int failures;
 
     tcase_add_test(tests, an_error_is_read);
     tcase_add_test(tests, texts_of_an_error_are_one_line);
@@ -557,9 +556,5 @@ int main(void)
     tcase_add_test(tests, a_key_that_is_too_long_for_any_key_is_unreadable);
     tcase_add_test(tests, complete_lists_its_parts);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return unit_run(suite);
 }

@@ -1,8 +1,9 @@
 #include "finalize/schedule.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <limits.h>
-#include <stdlib.h>
 
 #define NOW   INT64_C(1700000000)
 #define SEEDS 2000u
@@ -93,16 +94,11 @@ int main(void)
 {
     Suite *suite = suite_create("schedule");
     TCase *cases = tcase_create("schedule");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(cases, the_pause_lies_between_a_half_and_all_of_its_bound, 0,
                         (int)(sizeof paces / sizeof paces[0]));
     tcase_add_test(cases, a_fleet_does_not_come_back_at_one_instant);
     tcase_add_test(cases, a_time_that_no_pause_reaches_has_come);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

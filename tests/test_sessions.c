@@ -1,8 +1,9 @@
 #include "watcher/sessions.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct sessions sessions;
@@ -109,8 +110,6 @@ int main(void)
 {
     Suite *suite = suite_create("sessions");
     TCase *cases = tcase_create("sessions");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_session_is_added_once_and_found_again);
@@ -119,8 +118,5 @@ int main(void)
     tcase_add_test(cases, the_next_look_is_the_earliest_of_those_that_are_planned);
     tcase_add_test(cases, names_are_bytes);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,5 +1,7 @@
 #include "config/settings.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -618,9 +620,5 @@ int main(void)
     tcase_add_test(tests, for_looking_at_this_machine_nothing_of_the_bucket_has_to_be_right);
     tcase_add_test(tests, what_is_wrong_of_this_machine_is_said_all_the_same);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return unit_run(suite);
 }

@@ -2,6 +2,7 @@
 
 #include "config/settings_table.h"
 #include "config/settings_values.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -298,9 +299,5 @@ int main(void)
     tcase_add_test(tests, the_compose_files_list_is_what_the_table_says);
     tcase_add_test(tests, the_russian_readme_names_every_setting);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return unit_run(suite);
 }

@@ -2,6 +2,7 @@
 
 #include "config/settings_checks.h"
 #include "config/settings_table.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -436,9 +437,5 @@ int main(void)
     tcase_add_loop_test(tests, what_is_expected_fits_for_every_row, 0, rows);
     tcase_add_test(tests, characters_are_utf8_and_no_controls);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return unit_run(suite);
 }

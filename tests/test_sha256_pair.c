@@ -1,9 +1,9 @@
 #include "finalize/sha256_pair.h"
 
 #include "finalize/digest.h"
+#include "tests/unit.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MOST_BYTES 100000u
@@ -69,15 +69,10 @@ int main(void)
 {
     Suite *suite = suite_create("sha256_pair");
     TCase *cases = tcase_create("sha256_pair");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, fill, NULL);
     tcase_add_test(cases, each_stream_has_its_own_digest_whatever_the_length);
     tcase_add_test(cases, in_pieces_the_digests_are_the_same);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

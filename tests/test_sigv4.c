@@ -2,6 +2,7 @@
 
 #include "finalize/digest.h"
 #include "finalize/uri.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -348,8 +349,6 @@ int main(void)
 {
     Suite *suite = suite_create("sigv4");
     TCase *tests = tcase_create("sigv4");
-    SRunner *runner;
-    int failures;
 
     tcase_add_loop_test(tests, requests_of_the_s3_reference_get_its_signatures, 0,
                         sizeof s3_vectors / sizeof *s3_vectors);
@@ -362,9 +361,5 @@ int main(void)
     tcase_add_test(tests, a_date_is_written_in_utc);
     tcase_add_test(tests, a_signature_that_does_not_fit_is_a_failure);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return unit_run(suite);
 }

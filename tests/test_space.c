@@ -1,7 +1,8 @@
 #include "watcher/space.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 #define MINUTE_MS  UINT64_C(60000)
 #define HOUR_MS    (60 * MINUTE_MS)
@@ -89,8 +90,6 @@ int main(void)
 {
     Suite *suite = suite_create("space");
     TCase *cases = tcase_create("space");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_disk_that_does_not_fill_is_nothing_to_talk_about);
@@ -99,8 +98,5 @@ int main(void)
     tcase_add_test(cases, when_it_does_not_fill_any_more_that_is_said_once);
     tcase_add_test(cases, where_it_is_switched_off_not_even_a_full_disk_is_said);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,8 +1,9 @@
 #include "finalize/stats.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct stats stats;
@@ -162,8 +163,6 @@ int main(void)
 {
     Suite *suite = suite_create("stats");
     TCase *tcase = tcase_create("stats");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, every_cell_has_a_key_of_its_own);
     tcase_add_test(tcase, labels_are_the_words_of_their_enums);
@@ -173,9 +172,5 @@ int main(void)
     tcase_add_test(tcase, a_retry_has_the_reason_that_an_operator_looks_for);
     tcase_add_test(tcase, nothing_is_counted_where_nobody_counts);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

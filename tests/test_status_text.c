@@ -1,6 +1,7 @@
 #include "finalize/status_text.h"
 
 #include "finalize/cell.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -226,8 +227,6 @@ int main(void)
 {
     Suite *suite = suite_create("status_text");
     TCase *tests = tcase_create("status_text");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, set_up, tear_down);
@@ -243,9 +242,5 @@ int main(void)
     tcase_add_test(tests, what_waits_says_when_it_is_tried_again);
     tcase_add_test(tests, what_needs_a_person_has_the_command_to_type);
     tcase_add_test(tests, hostile_names_forge_no_line);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

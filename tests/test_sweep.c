@@ -1,9 +1,9 @@
 #include "finalize/sweep.h"
 
 #include "finalize/recording.h"
+#include "tests/unit.h"
 
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,18 +31,10 @@ static void make_base(void)
     removed = failed = 0;
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void remove_base(void)
 {
     journal_close(journal);
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static void on_removed(void *context, const char *session_id, const char *path)
@@ -189,8 +181,6 @@ int main(void)
 {
     Suite *suite = suite_create("sweep");
     TCase *tests = tcase_create("sweep");
-    SRunner *runner = srunner_create(suite);
-    int count;
 
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, make_base, remove_base);
@@ -199,8 +189,5 @@ int main(void)
     tcase_add_test(tests, a_recording_that_somebody_works_on_is_passed_over);
     tcase_add_test(tests, a_file_that_was_written_to_since_stays_and_the_others_go);
     tcase_add_test(tests, a_directory_that_is_gone_is_not_looked_for_again);
-    srunner_run_all(runner, CK_NORMAL);
-    count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return count ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

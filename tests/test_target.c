@@ -1,7 +1,8 @@
 #include "finalize/target.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,14 +54,6 @@ static void make_base(void)
     out = open_memstream(&said, &said_length);
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void remove_base(void)
 {
     fclose(out);
@@ -68,7 +61,7 @@ static void remove_base(void)
     targets_done(&targets);
     report_close(report);
     journal_close(journal);
-    nftw(base, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
 }
 
 static bool find(const char *name)
@@ -171,8 +164,6 @@ int main(void)
 {
     Suite *suite = suite_create("target");
     TCase *tests = tcase_create("target");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, make_base, remove_base);
@@ -183,9 +174,5 @@ int main(void)
     tcase_add_test(tests, a_directory_that_the_journal_never_saw_is_one);
     tcase_add_test(tests, a_recording_that_is_named_twice_counts_once);
     tcase_add_test(tests, nothing_is_named_by_an_empty_name);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

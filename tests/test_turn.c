@@ -2,9 +2,9 @@
 
 #include "finalize/clock.h"
 #include "finalize/journal_schedule.h"
+#include "tests/unit.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -94,8 +94,6 @@ int main(void)
 {
     Suite *suite = suite_create("turn");
     TCase *cases = tcase_create("turn");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, nobody_waits_as_long_as_nobody_says_so);
@@ -105,8 +103,5 @@ int main(void)
     tcase_add_test(cases, whoever_claims_it_makes_others_give_way_until_it_takes_that_back);
     tcase_add_test(cases, a_claim_from_before_the_clock_was_set_back_is_renewed);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

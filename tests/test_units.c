@@ -1,8 +1,9 @@
 #include "config/units.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)
@@ -302,9 +303,5 @@ int main(void)
                         (int)LENGTH(spelt_durations));
     tcase_add_test(tests, what_does_not_fit_is_cut);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return unit_run(suite);
 }

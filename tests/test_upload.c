@@ -3,6 +3,7 @@
 #include "finalize/buffer.h"
 #include "finalize/retry.h"
 #include "tests/fake_bucket.h"
+#include "tests/unit.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -1921,8 +1922,6 @@ static void add_at_random(Suite *suite)
 int main(void)
 {
     Suite *suite = suite_create("upload");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     printf("first seed: %llu (TEST_SEED sets another)\n", (unsigned long long)first_seed());
     fflush(stdout); /* before Check forks */
@@ -1934,8 +1933,5 @@ int main(void)
     add_files_that_change(suite);
     add_going_on(suite);
     add_at_random(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

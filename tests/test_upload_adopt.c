@@ -1,5 +1,7 @@
 #include "finalize/upload_adopt.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,8 +175,6 @@ int main(void)
 {
     Suite *suite = suite_create("upload_adopt");
     TCase *tests = tcase_create("upload_adopt");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, an_object_of_one_put_with_the_same_bytes_is_this_file);
@@ -183,8 +183,5 @@ int main(void)
     tcase_add_test(tests, an_etag_in_capital_letters_is_understood);
     tcase_add_test(tests, what_cannot_be_compared_is_no_candidate);
     tcase_add_test(tests, a_file_that_cannot_be_read_whole_ends_the_comparison);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,8 +1,9 @@
 #include "finalize/upload_listing.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct journal *journal;
@@ -183,8 +184,6 @@ int main(void)
 {
     Suite *suite = suite_create("upload_listing");
     TCase *cases = tcase_create("upload_listing");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, parts_that_agree_keep_their_fingerprint);
@@ -197,8 +196,5 @@ int main(void)
     tcase_add_test(cases, what_is_out_of_order_is_passed_over);
     tcase_add_test(cases, a_page_that_does_not_move_on_leaves_the_marker_where_it_was);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,5 +1,7 @@
 #include "finalize/upload_orphans.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,8 +125,6 @@ int main(void)
 {
     Suite *suite = suite_create("upload_orphans");
     TCase *cases = tcase_create("upload_orphans");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, without_candidates_the_search_is_over);
@@ -135,8 +135,5 @@ int main(void)
     tcase_add_test(cases, one_that_cannot_be_aborted_does_not_end_the_search);
     tcase_add_test(cases, a_search_can_be_begun_anew_in_the_middle);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,11 +1,11 @@
 #include "finalize/upload_parts.h"
 
 #include "finalize/part.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BASE 1000u
@@ -461,8 +461,6 @@ int main(void)
 {
     Suite *suite = suite_create("upload_parts");
     TCase *cases = tcase_create("upload_parts");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, parts_are_read_ahead_in_order_until_the_slots_are_full);
@@ -492,8 +490,5 @@ int main(void)
     tcase_add_test(cases, all_of_them_are_compared_once_it_has_ended);
     tcase_add_test(cases, beyond_ten_thousand_parts_a_growing_file_has_no_more);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

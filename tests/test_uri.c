@@ -1,8 +1,9 @@
 #include "finalize/uri.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -193,8 +194,6 @@ int main(void)
 {
     Suite *suite = suite_create("uri");
     TCase *tests = tcase_create("uri");
-    SRunner *runner;
-    int failures;
 
     tcase_add_loop_test(tests, texts_are_encoded_as_s3_encodes_them, 0,
                         sizeof encodings / sizeof *encodings);
@@ -205,9 +204,5 @@ int main(void)
                         sizeof not_endpoints / sizeof *not_endpoints);
     tcase_add_test(tests, a_host_or_path_that_is_too_long_is_refused);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return unit_run(suite);
 }

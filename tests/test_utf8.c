@@ -1,7 +1,8 @@
 #include "finalize/utf8.h"
 
+#include "tests/unit.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 START_TEST(characters_are_read_at_the_limits_of_each_length)
 {
@@ -96,15 +97,10 @@ int main(void)
 {
     Suite *suite = suite_create("utf8");
     TCase *cases = tcase_create("utf8");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, characters_are_read_at_the_limits_of_each_length);
     tcase_add_test(cases, what_is_not_utf8_has_no_length);
     tcase_add_test(cases, a_text_is_cut_between_characters);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,9 +1,9 @@
 #include "finalize/watcher_lock.h"
 
 #include "finalize/journal_place.h"
+#include "tests/unit.h"
 
 #include <check.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,18 +28,10 @@ static void set_up(void)
     error_clear(&err);
 }
 
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(name);
-}
-
 static void tear_down(void)
 {
-    nftw(base, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
-    nftw(aside, remove_entry, 64, FTW_DEPTH | FTW_PHYS);
+    unit_remove(base);
+    unit_remove(aside);
 }
 
 static int take(void)
@@ -173,8 +165,6 @@ int main(void)
 {
     Suite *suite = suite_create("watcher_lock");
     TCase *cases = tcase_create("watcher_lock");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, it_is_held_as_long_as_the_descriptor_is_open);
@@ -186,8 +176,5 @@ int main(void)
     tcase_add_test(cases, where_it_cannot_be_made_it_says_so);
     tcase_add_test(cases, a_link_in_its_place_is_not_followed);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,11 +1,11 @@
 #include "finalize/webhook.h"
 
 #include "finalize/webhook_event.h"
+#include "tests/unit.h"
 
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SIGNATURE "dd8508e44d9a9f82f2690fb7dff1da8a6ae99700d98a23a4e7e1c307af3cb6cb"
@@ -255,8 +255,6 @@ int main(void)
 {
     Suite *suite = suite_create("webhook");
     TCase *tcase = tcase_create("webhook");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, a_recording_that_is_safe_is_announced_once);
@@ -269,9 +267,5 @@ int main(void)
     tcase_add_test(tcase, only_2xx_means_taken);
     tcase_add_test(tcase, pauses_grow_to_an_hour_and_not_beyond);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(suite);
 }

@@ -1,0 +1,15 @@
+/*
+ * unit - what the unit tests share: running a suite, and leaving nothing behind.
+ */
+#ifndef TESTS_UNIT_H
+#define TESTS_UNIT_H
+
+#include <check.h>
+
+/* Runs the suite and frees it, as CK_VERBOSITY and the like say; returns the code for main(). */
+int unit_run(Suite *suite);
+
+/* Removes a file, or a directory with all that is in it, following no links. */
+void unit_remove(const char *path);
+
+#endif
