@@ -12,14 +12,17 @@ from pathlib import Path
 BASE = ("ffmpeg", "curl", "jq", "default-jre-headless", "procps", "ca-certificates")
 
 
+PROGRAMS = ("finalize/jibri-finalize", "watcher/jibri-watcher")
+
+
 def packages_of_libraries(program):
-    """The packages that hold what the program is linked to."""
+    """The packages that hold what the program is linked to, in a set."""
     names = set()
     for path in re.findall(r"=> (/\S+)", subprocess.run(["ldd", program], capture_output=True, text=True).stdout):
         for place in (path, f"/usr{path}"):  # /lib is a link to /usr/lib, which dpkg doesn't know
             owner = subprocess.run(["dpkg-query", "-S", place], capture_output=True, text=True).stdout
             names.update(re.findall(r"^([^:,\s]+)", owner, re.MULTILINE))
-    return sorted(names)
+    return names
 
 
 def packages(wanted):
@@ -50,16 +53,20 @@ def growth(base, wanted):
     return sum(size for name, size in whole.items() if name not in base)
 
 
-def measure(build, say):
-    """{"program": bytes, what is added: bytes or None, ...}"""
-    say("size: asking apt")
-    program = build / "finalize/jibri-finalize"
+def stripped_bytes(program):
     with tempfile.TemporaryDirectory() as directory:
         stripped = Path(directory) / "stripped"
         subprocess.run(["strip", "-o", stripped, program], check=True)
-        own = stripped.stat().st_size
+        return stripped.stat().st_size
+
+
+def measure(build, say):
+    """{"programs": bytes, what is added: bytes or None, ...}"""
+    say("size: asking apt")
+    programs = [build / name for name in PROGRAMS]
+    own = sum(map(stripped_bytes, programs))
     base = packages(BASE)
-    libraries = growth(base, packages_of_libraries(program))
-    return {"program": own, "jibri-finalize": None if libraries is None else libraries + own,
+    libraries = growth(base, sorted(set().union(*map(packages_of_libraries, programs))))
+    return {"programs": own, "jibri-finalize": None if libraries is None else libraries + own,
             "AWS CLI v2": growth(base, ["awscli"]), "rclone": growth(base, ["rclone"]),
             "s3cmd": growth(base, ["s3cmd"])}
