@@ -44,7 +44,7 @@ struct settings {
     bool s3_conditional_writes;     /* CONFOMEET_S3_CONDITIONAL_WRITES, off: If-None-Match */
     uint64_t s3_part_size_bytes;    /* CONFOMEET_S3_PART_SIZE, 8MiB (5MiB..5GiB) */
     uint64_t s3_max_object_bytes;   /* CONFOMEET_S3_MAX_OBJECT_SIZE, 5TiB */
-    uint64_t s3_parallel;           /* CONFOMEET_S3_PARALLEL, requests at once, 20 (1..64) */
+    uint64_t s3_parallel;           /* CONFOMEET_S3_PARALLEL, requests at once, 20 (1..48) */
     uint64_t s3_connect_timeout_ms; /* CONFOMEET_S3_CONNECT_TIMEOUT, 10s (1s..5min) */
     uint64_t s3_idle_timeout_ms;    /* CONFOMEET_S3_IDLE_TIMEOUT, 1min (1s..1h) */
     uint64_t s3_retry_for_ms; /* CONFOMEET_S3_RETRY_FOR, 2min (0..24h): give up for now after so

@@ -181,11 +181,11 @@ const struct settings_row settings_table[] = {
         .offset = FIELD(s3_parallel),
         .default_text = "20",
         .min = 1,
-        .max = 64,
+        .max = 48,
         .help =
             "The most requests that may be under way at once. Fewer are, where they bring as much "
             "(a slow line that breaks loses less then), and when the server says SlowDown. More "
-            "help where a server limits each connection; over TLS each takes another 60 KiB of "
+            "help where a server limits each connection; over TLS each takes another 80 KiB of "
             "memory.",
     },
     {

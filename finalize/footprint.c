@@ -1,11 +1,12 @@
 #include "finalize/footprint.h"
 
 #include <link.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static int release(struct dl_phdr_info *library, size_t size, void *context)
+static int release_pages(struct dl_phdr_info *library, size_t size, void *context)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 
@@ -24,7 +25,8 @@ static int release(struct dl_phdr_info *library, size_t size, void *context)
     return 0;
 }
 
-void footprint_release_startup_pages(void)
+void footprint_release(void)
 {
-    dl_iterate_phdr(release, NULL);
+    dl_iterate_phdr(release_pages, NULL);
+    malloc_trim(0);
 }

@@ -19,7 +19,7 @@ void program_begin(void)
 
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0);
-    footprint_release_startup_pages();
+    footprint_release();
     umask(077);
     signal(SIGPIPE, SIG_IGN);
 }

@@ -178,7 +178,7 @@ static long upload_buffer_bytes(unsigned others)
 {
     if (others < 4)
         return 256L * 1024;
-    return others < 16 ? 128L * 1024 : 16L * 1024;
+    return others < 16 ? 64L * 1024 : 16L * 1024;
 }
 
 static void set_network(struct transfer *transfer, unsigned others)

@@ -23,7 +23,7 @@
 
 /* Parts that may be hashed and waiting to be sent, beside those that are being sent. */
 #define UPLOAD_PARTS_READ_AHEAD   4u
-#define UPLOAD_PARTS_MOST_AT_ONCE 64u
+#define UPLOAD_PARTS_MOST_AT_ONCE 48u
 #define UPLOAD_PARTS_MAX_SLOTS    (UPLOAD_PARTS_MOST_AT_ONCE + UPLOAD_PARTS_READ_AHEAD)
 
 enum upload_parts_state {

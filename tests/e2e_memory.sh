@@ -39,12 +39,12 @@ over_TLS_too() {
 }
 
 # As many as can be set, to a server that limits each connection: so they are worth it, and used.
-over_TLS_with_64_requests_at_once_too() {
+over_TLS_with_48_requests_at_once_too() {
 	openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=$own_address" \
 		-addext "subjectAltName=IP:$own_address" -keyout "$case_dir/key.pem" -out "$case_dir/cert.pem" 2>/dev/null
 	start_sink --rate-mbps 50 --tls "$case_dir/cert.pem" "$case_dir/key.pem"
 	peak $((1024 * MIB)) "CONFOMEET_S3_URL=${sink_url/http:/https:}" "CONFOMEET_CA_FILE=$case_dir/cert.pem" \
-		CONFOMEET_S3_PARALLEL=64
+		CONFOMEET_S3_PARALLEL=48
 	[ "$kib" -lt "$LIMIT_KIB" ] || fail "$kib KiB"
 }
 
@@ -77,7 +77,7 @@ a_thousand_files_take_no_more_than_one() {
 
 run a_file_of_1_GiB_takes_less_than_16_MiB
 run over_TLS_too
-run over_TLS_with_64_requests_at_once_too
+run over_TLS_with_48_requests_at_once_too
 run a_file_of_4_GiB_takes_no_more_than_one_of_1_GiB
 run a_thousand_files_take_no_more_than_one
 end_of_cases
