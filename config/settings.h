@@ -24,8 +24,9 @@ enum settings_log_format { SETTINGS_LOG_TEXT, SETTINGS_LOG_JSON };
 
 /* settings.keep_local_ms: the local copy is removed as soon as it is safe / never. Else
  * milliseconds. */
-#define SETTINGS_KEEP_NOTHING 0u
-#define SETTINGS_KEEP_FOREVER UINT64_MAX
+#define SETTINGS_MOST_PARALLEL 48u /* keeps memory below 16 MiB over TLS */
+#define SETTINGS_KEEP_NOTHING  0u
+#define SETTINGS_KEEP_FOREVER  UINT64_MAX
 
 /* All strings are owned by the struct; those that are not set are NULL unless a default is given.
  */
@@ -44,7 +45,7 @@ struct settings {
     bool s3_conditional_writes;     /* CONFOMEET_S3_CONDITIONAL_WRITES, off: If-None-Match */
     uint64_t s3_part_size_bytes;    /* CONFOMEET_S3_PART_SIZE, 8MiB (5MiB..5GiB) */
     uint64_t s3_max_object_bytes;   /* CONFOMEET_S3_MAX_OBJECT_SIZE, 5TiB */
-    uint64_t s3_parallel;           /* CONFOMEET_S3_PARALLEL, requests at once, 20 (1..48) */
+    uint64_t s3_parallel;           /* CONFOMEET_S3_PARALLEL, requests at once, 20 */
     uint64_t s3_connect_timeout_ms; /* CONFOMEET_S3_CONNECT_TIMEOUT, 10s (1s..5min) */
     uint64_t s3_idle_timeout_ms;    /* CONFOMEET_S3_IDLE_TIMEOUT, 1min (1s..1h) */
     uint64_t s3_retry_for_ms; /* CONFOMEET_S3_RETRY_FOR, 2min (0..24h): give up for now after so

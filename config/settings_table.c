@@ -181,7 +181,7 @@ const struct settings_row settings_table[] = {
         .offset = FIELD(s3_parallel),
         .default_text = "20",
         .min = 1,
-        .max = 48,
+        .max = SETTINGS_MOST_PARALLEL,
         .help =
             "The most requests that may be under way at once. Fewer are, where they bring as much "
             "(a slow line that breaks loses less then), and when the server says SlowDown. More "

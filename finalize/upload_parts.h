@@ -10,6 +10,7 @@
 #ifndef FINALIZE_UPLOAD_PARTS_H
 #define FINALIZE_UPLOAD_PARTS_H
 
+#include "config/settings.h"
 #include "finalize/error.h"
 #include "finalize/hasher.h"
 #include "finalize/journal.h"
@@ -22,9 +23,8 @@
 #include <stdint.h>
 
 /* Parts that may be hashed and waiting to be sent, beside those that are being sent. */
-#define UPLOAD_PARTS_READ_AHEAD   4u
-#define UPLOAD_PARTS_MOST_AT_ONCE 48u
-#define UPLOAD_PARTS_MAX_SLOTS    (UPLOAD_PARTS_MOST_AT_ONCE + UPLOAD_PARTS_READ_AHEAD)
+#define UPLOAD_PARTS_READ_AHEAD 4u
+#define UPLOAD_PARTS_MAX_SLOTS  (SETTINGS_MOST_PARALLEL + UPLOAD_PARTS_READ_AHEAD)
 
 enum upload_parts_state {
     UPLOAD_PARTS_GOING,

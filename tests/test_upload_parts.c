@@ -354,7 +354,7 @@ END_TEST
 
 START_TEST(however_many_may_be_sent_at_once_the_slots_have_a_ceiling)
 {
-    upload_parts_begin(&parts, UPLOAD_PARTS_MOST_AT_ONCE);
+    upload_parts_begin(&parts, SETTINGS_MOST_PARALLEL);
     ck_assert_uint_eq(parts.slot_count, UPLOAD_PARTS_MAX_SLOTS);
     upload_parts_begin(&parts, 1000);
     ck_assert_uint_eq(parts.slot_count, UPLOAD_PARTS_MAX_SLOTS);
