@@ -234,8 +234,8 @@ static void check_addressing(struct loader *loader)
              settings_value_quote(settings->s3_bucket, quoted, sizeof(quoted)));
 }
 
-/* How much 10,000 parts hold, by the part plan (finalize/part.h): blocks of 500 parts, where those
- * of block g = 0..19 are 1 + g * g times as large as the first. */
+/* How much 10,000 parts hold, by the part plan (finalize/upload/part.h): blocks of 500 parts, where
+ * those of block g = 0..19 are 1 + g * g times as large as the first. */
 static uint64_t capacity_bytes(uint64_t part_size_bytes)
 {
     uint64_t capacity = 0;

@@ -9,7 +9,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 program=$(realpath "$1")
-completions=$here/../finalize/completion
+completions=$here/../finalize/command/completion
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
@@ -22,7 +22,7 @@ fail() {
 	exit 1
 }
 
-# shellcheck source=finalize/completion/jibri-finalize.bash
+# shellcheck source=finalize/command/completion/jibri-finalize.bash
 . "$completions/jibri-finalize.bash"
 
 # complete_ WORD...: what the last word may become, in one line.

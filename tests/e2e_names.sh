@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # e2e_names.sh - end to end: whatever a Linux file system allows in a name arrives, under the key of
-# the rule in finalize/key.h, and the backend is told the true name and the true key.
+# the rule in finalize/upload/key.h, and the backend is told the true name and the true key.
 #
 # See e2e.sh for how to run it.
 

@@ -40,7 +40,7 @@ for file in scripts/* tests/*.sh tests/image/* config/image/* config/image/*/* c
 	fi
 done
 shell_files+=(config/image/start.sh) # is sourced, and has no first line that tells
-shell_files+=(finalize/completion/*.bash)
+shell_files+=(finalize/command/completion/*.bash)
 mapfile -t c_files < <(find config finalize watcher tests -name '*.[ch]' 2>/dev/null | sort)
 
 if have shellcheck; then

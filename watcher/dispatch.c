@@ -1,9 +1,9 @@
 #include "watcher/dispatch_private.h"
 
-#include "finalize/explain.h"
-#include "finalize/journal_schedule.h"
-#include "finalize/log.h"
-#include "finalize/schedule.h"
+#include "finalize/journal/journal_schedule.h"
+#include "finalize/lifecycle/schedule.h"
+#include "finalize/program/explain.h"
+#include "finalize/program/log.h"
 #include "watcher/facts.h"
 #include "watcher/policy.h"
 

@@ -9,9 +9,9 @@
 #define WATCHER_DISPATCH_H
 
 #include "config/settings.h"
-#include "finalize/error.h"
-#include "finalize/journal.h"
-#include "finalize/rng.h"
+#include "finalize/base/error.h"
+#include "finalize/base/rng.h"
+#include "finalize/journal/journal.h"
 #include "watcher/outage.h"
 #include "watcher/sessions.h"
 #include "watcher/worker.h"

@@ -1,10 +1,10 @@
 #include "watcher/dispatch_private.h"
 
-#include "finalize/journal_outbox.h"
-#include "finalize/journal_place.h"
-#include "finalize/journal_schedule.h"
-#include "finalize/log.h"
-#include "finalize/schedule.h"
+#include "finalize/journal/journal_outbox.h"
+#include "finalize/journal/journal_place.h"
+#include "finalize/journal/journal_schedule.h"
+#include "finalize/lifecycle/schedule.h"
+#include "finalize/program/log.h"
 
 #include <sys/stat.h>
 

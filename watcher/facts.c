@@ -1,8 +1,8 @@
 #include "watcher/facts.h"
 
-#include "finalize/live.h"
-#include "finalize/recording.h"
-#include "finalize/schedule.h"
+#include "finalize/lifecycle/live.h"
+#include "finalize/lifecycle/schedule.h"
+#include "finalize/session/recording.h"
 
 #include <errno.h>
 #include <sys/stat.h>

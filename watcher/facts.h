@@ -5,8 +5,8 @@
 #define WATCHER_FACTS_H
 
 #include "config/settings.h"
-#include "finalize/error.h"
-#include "finalize/journal.h"
+#include "finalize/base/error.h"
+#include "finalize/journal/journal.h"
 #include "watcher/policy.h"
 
 #include <stdbool.h>

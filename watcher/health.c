@@ -1,8 +1,8 @@
 #include "watcher/health.h"
 
 #include "config/settings.h"
-#include "finalize/recordings_dir.h"
-#include "finalize/watcher_lock.h"
+#include "finalize/lifecycle/watcher_lock.h"
+#include "finalize/session/recordings_dir.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* jibri-watcher - what runs beside Jibri: see --help. */
 #include "config/settings.h"
-#include "finalize/explain.h"
-#include "finalize/log.h"
-#include "finalize/program.h"
+#include "finalize/program/explain.h"
+#include "finalize/program/log.h"
+#include "finalize/program/program.h"
 #include "watcher/health.h"
 #include "watcher/watcher.h"
 #include "watcher/work.h"

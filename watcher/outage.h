@@ -8,7 +8,7 @@
 #define WATCHER_OUTAGE_H
 
 #include "config/settings.h"
-#include "finalize/rng.h"
+#include "finalize/base/rng.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "watcher/policy.h"
 
-#include "finalize/schedule.h"
+#include "finalize/lifecycle/schedule.h"
 
 #define LOOK_WHILE_WRITTEN_S 2  /* a part takes many seconds to be written */
 #define LOOK_WHILE_LOCKED_S  5  /* a lock whose holder was killed goes without a sign */

@@ -8,8 +8,8 @@
 #define WATCHER_POLICY_H
 
 #include "config/settings.h"
-#include "finalize/journal.h"
-#include "finalize/open_writer.h"
+#include "finalize/journal/journal.h"
+#include "finalize/session/open_writer.h"
 
 #include <stdbool.h>
 #include <stdint.h>

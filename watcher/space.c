@@ -1,7 +1,7 @@
 #include "watcher/space.h"
 
 #include "config/units.h"
-#include "finalize/log.h"
+#include "finalize/program/log.h"
 
 #include <stddef.h>
 #include <sys/statvfs.h>

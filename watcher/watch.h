@@ -8,7 +8,7 @@
 #ifndef WATCHER_WATCH_H
 #define WATCHER_WATCH_H
 
-#include "finalize/error.h"
+#include "finalize/base/error.h"
 
 #include <stdbool.h>
 

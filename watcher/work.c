@@ -1,14 +1,14 @@
 #include "watcher/work.h"
 
 #include "config/units.h"
-#include "finalize/check.h"
-#include "finalize/command_finalize.h"
-#include "finalize/explain.h"
-#include "finalize/housekeeping.h"
-#include "finalize/live.h"
-#include "finalize/log.h"
-#include "finalize/program.h"
-#include "finalize/webhook.h"
+#include "finalize/command/check.h"
+#include "finalize/lifecycle/housekeeping.h"
+#include "finalize/lifecycle/live.h"
+#include "finalize/notify/webhook.h"
+#include "finalize/program/command_finalize.h"
+#include "finalize/program/explain.h"
+#include "finalize/program/log.h"
+#include "finalize/program/program.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #ifndef WATCHER_WORKER_H
 #define WATCHER_WORKER_H
 
-#include "finalize/error.h"
+#include "finalize/base/error.h"
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 #include "tests/fuzz/fuzz.h"
 
-#include "finalize/utf8.h"
+#include "finalize/base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>

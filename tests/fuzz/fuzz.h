@@ -5,7 +5,7 @@
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
-#include "finalize/buffer.h"
+#include "finalize/base/buffer.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
  * Input: how the transfer ended, the status (two bytes), headers up to an empty line, body. Each
  * 0x01 in it stands for the token.
  */
-#include "finalize/notice.h"
+#include "finalize/notify/notice.h"
 
 #include "tests/fuzz/fuzz.h"
 

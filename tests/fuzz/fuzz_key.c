@@ -3,10 +3,10 @@
  *
  * Input: a name; or, by lines: prefix template, session, instance, meeting, path.
  */
-#include "finalize/key.h"
+#include "finalize/upload/key.h"
 
 #include "config/settings_checks.h"
-#include "finalize/s3.h"
+#include "finalize/s3/s3.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

@@ -5,9 +5,9 @@
  * beginning of each object of it: what is to be uploaded must not have its value in it, and not
  * that member of the input's own either.
  */
-#include "finalize/metadata.h"
+#include "finalize/session/metadata.h"
 
-#include "finalize/buffer.h"
+#include "finalize/base/buffer.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>

@@ -5,10 +5,10 @@
  * Input: settings; then for each reply, up to a line "----": operation, status, headers up to an
  * empty line, body.
  */
-#include "finalize/s3.h"
+#include "finalize/s3/s3.h"
 
-#include "finalize/s3_private.h"
-#include "finalize/s3_xml.h"
+#include "finalize/s3/s3_private.h"
+#include "finalize/s3/s3_xml.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>

@@ -4,10 +4,10 @@
  * Input, by lines: URL of an endpoint, key, then "name<tab>value" of the query up to an empty line,
  * then the same of the headers.
  */
-#include "finalize/sigv4.h"
+#include "finalize/s3/sigv4.h"
 
-#include "finalize/digest.h"
-#include "finalize/uri.h"
+#include "finalize/hash/digest.h"
+#include "finalize/s3/uri.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

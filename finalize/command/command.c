@@ -1,0 +1,170 @@
+#include "finalize/command/command.h"
+
+#include "finalize/program/explain.h"
+#include "finalize/program/log.h"
+#include "finalize/program/owner.h"
+#include "finalize/program/program.h"
+#include "finalize/session/recordings_dir.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int fail_with(const struct error *err, const char *advice)
+{
+    fflush(stdout);
+    fprintf(stderr, "jibri-finalize: %s; what to do: %s\n", err->text, advice);
+    return (int)explain_exit_code(err);
+}
+
+int command_fail(const struct error *err)
+{
+    switch (err->kind) { /* which mean something else to an operator than to Jibri's call */
+    case ERROR_NO_INPUT:
+        return fail_with(err, "see jibri-finalize status --all for what there is");
+    case ERROR_USAGE:
+        return fail_with(
+            err, "jibri-finalize status shows what there is; name a recording by its directory");
+    case ERROR_DAMAGED:
+        return fail_with(err, "jibri-finalize DIR, with a session directory, sets the journal "
+                              "aside and makes a new one from what is on the disk and in the "
+                              "bucket");
+    default:
+        return fail_with(err, explain_advice(err));
+    }
+}
+
+int command_misused(const char *name, const char *format, ...)
+{
+    struct error err = ERROR_INIT;
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    error_set(&err, ERROR_USAGE, "%s", text); /* which takes control characters out */
+    fprintf(stderr, "jibri-finalize: %s; what to do: see jibri-finalize %s --help\n", err.text,
+            name);
+    return EXPLAIN_EXIT_USAGE;
+}
+
+void command_finish_output(FILE *out, int *code)
+{
+    struct error err = ERROR_INIT;
+
+    if (fflush(out) == 0 && !ferror(out))
+        return;
+    if (errno == EPIPE)
+        return; /* who reads no further wants no more */
+    error_set_errno(&err, ERROR_PERMANENT, errno, "cannot write to standard output");
+    fprintf(stderr, "jibri-finalize: %s; what to do: make room where it goes to\n", err.text);
+    if (*code == EXPLAIN_EXIT_OK)
+        *code = EXPLAIN_EXIT_PERSON;
+}
+
+/* ---- settings -------------------------------------------------------------------------------- */
+
+static bool load(struct command *command, const struct command_line *line, enum command_needs needs)
+{
+    const char *path = line->config ? line->config : settings_default_file();
+    const char *const *environment = (const char *const *)environ;
+
+    if (needs != COMMAND_LOOKS) {
+        command->complete =
+            settings_load(environment, path, &command->settings, &command->problems);
+        if (command->complete || needs == COMMAND_WORKS)
+            return command->complete;
+        settings_done(&command->settings);
+        settings_problems_done(&command->problems);
+    }
+    return settings_load_machine(environment, path, &command->settings, &command->problems);
+}
+
+/* ---- the place ------------------------------------------------------------------------------- */
+
+/* The directory above what may be a session directory. */
+static char *parent_of(const char *argument)
+{
+    char *resolved = realpath(argument, NULL);
+    char *copy = resolved ? resolved : strdup(argument); /* it may be gone already */
+    char *parent = copy ? realpath(dirname(copy), NULL) : NULL;
+
+    free(copy);
+    return parent;
+}
+
+/* Where no setting says it: what a person typed comes before what is usual. */
+static char *find_recordings_dir(const struct settings *settings, const char *argument)
+{
+    bool is_path = argument && (strchr(argument, '/') || access(argument, F_OK) == 0);
+    const char *directory;
+    char *resolved;
+
+    if (!settings->recordings_dir && is_path)
+        return parent_of(argument);
+    directory = recordings_dir_of(settings);
+    if (!directory)
+        return NULL;
+    resolved = realpath(directory, NULL);
+    return resolved ? resolved : strdup(directory); /* one that isn't there yet holds nothing */
+}
+
+static bool find_place(struct command *command, const char *argument, struct error *err)
+{
+    char *directory = find_recordings_dir(&command->settings, argument);
+    bool fits;
+
+    if (!directory)
+        return error_set(err, ERROR_SETTINGS,
+                         "it is not known where the recordings are: "
+                         "CONFOMEET_RECORDINGS_DIR is not set, and neither "
+                         "/config/recordings nor /storage/recordings is there");
+    fits = (size_t)snprintf(command->recordings_dir, sizeof command->recordings_dir, "%s",
+                            directory) < sizeof command->recordings_dir &&
+           journal_place(&command->settings, directory, command->journal);
+    free(directory);
+    return fits || error_set(err, ERROR_SETTINGS, "the path of the recordings is too long");
+}
+
+bool command_become_owner(const struct settings *settings, const char *argument, struct error *err)
+{
+    /* The session's own parent, as the finalizer has it, whatever its name looks like. */
+    char *directory = settings->recordings_dir || !argument ? find_recordings_dir(settings, NULL)
+                                                            : parent_of(argument);
+    bool ok = !directory || owner_become(directory, err);
+
+    free(directory);
+    return ok;
+}
+
+bool command_open(struct command *command, const struct command_line *line,
+                  enum command_needs needs, const char *argument, int *ret_code)
+{
+    struct error err = ERROR_INIT;
+    char advice[OWNER_ADVICE_SIZE] = "";
+
+    *command = (struct command){.complete = false};
+    if (!load(command, line, needs)) {
+        program_say_problems(&command->problems);
+        *ret_code = EXPLAIN_EXIT_SETTINGS;
+        return false;
+    }
+    log_open(command->settings.log_level, command->settings.log_format);
+    if (needs == COMMAND_WORKS)
+        program_say_warnings(&command->problems);
+    if (find_place(command, argument, &err) && owner_become(command->recordings_dir, &err) &&
+        owner_may_use(command->journal, advice, &err))
+        return true;
+    *ret_code = advice[0] ? fail_with(&err, advice) : command_fail(&err);
+    return false;
+}
+
+void command_close(struct command *command)
+{
+    settings_done(&command->settings);
+    settings_problems_done(&command->problems);
+}

@@ -1,0 +1,66 @@
+/*
+ * command - what the commands of operators begin and end with: settings, the place of the
+ * recordings, the right user, words for what failed.
+ */
+#ifndef FINALIZE_COMMAND_H
+#define FINALIZE_COMMAND_H
+
+#include "config/settings.h"
+#include "finalize/base/error.h"
+#include "finalize/journal/journal_place.h"
+#include "finalize/session/recording.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* What main() hands to a command: its own arguments, argv[0] being its name. */
+struct command_line {
+    const char *config; /* the file of settings; NULL: the default one, or none */
+    int argc;
+    char **argv;
+};
+
+enum command_needs {
+    COMMAND_LOOKS, /* at this machine alone: settings of bucket and backend may be missing or wrong
+                    */
+    COMMAND_WORKS, /* all settings have to be right */
+    COMMAND_MAY_WORK /* as COMMAND_LOOKS where they aren't: `complete` tells */
+};
+
+struct command {
+    struct settings settings;
+    struct settings_problems problems; /* why it is not complete */
+    bool complete;
+    char recordings_dir[RECORDING_PATH_SIZE]; /* absolute, links resolved */
+    char journal[JOURNAL_PLACE_SIZE];
+};
+
+/*
+ * Reads the settings, finds the recordings directory and the journal, and becomes the owner of the
+ * former when run as root. `argument`: what a person typed, in case that it is a session directory,
+ * whose parent counts where no setting says where recordings are; NULL: nothing. False when the
+ * program is to end with *ret_code; it is said why. To be given to command_close() in any case.
+ */
+bool command_open(struct command *command, const struct command_line *line,
+                  enum command_needs needs, const char *argument, int *ret_code)
+    __attribute__((warn_unused_result));
+void command_close(struct command *command);
+
+/*
+ * As root: becomes the owner of the recordings directory, which is found as by command_open(). For
+ * main(), whose call by Jibri has settings and words of its own.
+ */
+bool command_become_owner(const struct settings *settings, const char *argument, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Says on standard error why it did not work and what to do, and returns the exit code. */
+int command_fail(const struct error *err);
+
+/* Says that the command line cannot be used, and returns the exit code. */
+int command_misused(const char *name, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Whether `out` took all of it; if not, that is said and *code is changed. */
+void command_finish_output(FILE *out, int *code);
+
+#endif

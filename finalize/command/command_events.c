@@ -1,0 +1,248 @@
+#include "finalize/command/command_events.h"
+
+#include "finalize/command/cell.h"
+#include "finalize/command/screen.h"
+#include "finalize/command/status_text.h"
+#include "finalize/command/target.h"
+#include "finalize/program/explain.h"
+#include "finalize/report/report_json.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MOST_EVENTS  1000u /* of one recording */
+#define LAST_EVENTS  50u   /* of all of them */
+#define TIME_COLUMNS 19u
+#define TEXT_CEILING (64u << 20)
+
+struct events {
+    bool json;
+    unsigned most; /* 0: the usual */
+    struct report *report;
+    struct status_text_style style;
+    bool of_one;
+    struct buffer out;
+};
+
+static void print_help(void)
+{
+    printf("Usage: jibri-finalize [--config FILE] events [OPTION...] [DIR|ID]\n"
+           "\n"
+           "Shows the history of a recording as the journal has it, or, without an ID, the last\n"
+           "events of all recordings.\n"
+           "\n"
+           "  ID        a session id or its first 4 characters or more, a number as shown by\n"
+           "            status, or a meeting id that is there once\n"
+           "  --last N  the last N events only; default: 1000 of one recording, 50 of all\n"
+           "  --json    as JSON (docs/status-schema.md)\n"
+           "  --help    this text\n"
+           "\n"
+           "Exit codes: 0; 66 there is no such recording; 64 usage; 78 settings; 1 the journal\n"
+           "cannot be read.\n"
+           "\n"
+           "Examples:\n"
+           "  jibri-finalize events\n"
+           "  jibri-finalize events 12345\n"
+           "  jibri-finalize events --json nzqx | jq -r '.events[].text'\n");
+}
+
+static bool read_number(const char *text, unsigned *ret_number)
+{
+    char *end;
+    unsigned long value;
+
+    errno = 0;
+    value = strtoul(text, &end, 10);
+    if (errno || *end || text[0] < '0' || text[0] > '9' || value < 1 || value > 1000000)
+        return false;
+    *ret_number = (unsigned)value;
+    return true;
+}
+
+/* 0: go on; -1: all is said; else an exit code. */
+static int read_line(const struct command_line *line, struct events *events)
+{
+    static const struct option options[] = {{"last", required_argument, NULL, 'l'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    int option;
+
+    optind = 0; /* another command line than main()'s */
+    opterr = 0;
+    while ((option = getopt_long(line->argc, line->argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 'l':
+            if (!read_number(optarg, &events->most))
+                return command_misused("events", "--last wants a number from 1, not %s", optarg);
+            break;
+        case 'j':
+            events->json = true;
+            break;
+        case 'h':
+            print_help();
+            return -1;
+        default:
+            return command_misused("events", "unknown option, or one without its value");
+        }
+    }
+    if (line->argc - optind > 1)
+        return command_misused("events", "more than one recording is named");
+    return 0;
+}
+
+/* ---- the text -------------------------------------------------------------------------------- */
+
+static void append_time(struct buffer *out, int64_t seconds)
+{
+    time_t time = (time_t)seconds;
+    char text[32] = "-";
+    struct tm day;
+
+    if (localtime_r(&time, &day))
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &day);
+    buffer_append_format(out, "%-*s  ", (int)TIME_COLUMNS, text);
+}
+
+static bool on_event(void *context, const struct journal_view_event *event, struct error *err)
+{
+    struct events *events = context;
+    bool narrow = events->style.columns && events->style.columns < 62;
+    unsigned indent = narrow ? 2 : TIME_COLUMNS + 2;
+    struct buffer text;
+
+    (void)err;
+    buffer_init(&text, 64u * 1024);
+    if (!events->of_one)
+        buffer_append_format(&text, "%s: ", event->session_id);
+    if (event->path[0])
+        buffer_append_format(&text, "%s: ", event->path);
+    buffer_append_text(&text, event->text);
+    append_time(&events->out, event->at);
+    if (narrow)
+        buffer_append_text(&events->out, "\n  ");
+    cell_append_wrapped(&events->out, buffer_text(&text), indent, indent, events->style.columns);
+    buffer_done(&text);
+    return true;
+}
+
+static bool on_begins(void *context, const struct report_recording *recording, struct error *err)
+{
+    struct events *events = context;
+
+    (void)err;
+    status_text_append_title(&events->out, recording, &events->style);
+    return true;
+}
+
+static int show(struct events *events, int64_t id)
+{
+    const struct report_filter filter = {.recording_id = id};
+    const struct report_visitor visitor = {.context = events, .begins = on_begins};
+    struct error err = ERROR_INIT;
+    int code = EXPLAIN_EXIT_OK;
+
+    buffer_init(&events->out, TEXT_CEILING);
+    if ((!id || report_each(events->report, &filter, time(NULL), &visitor, NULL, &err)) &&
+        report_each_event(events->report, id, events->most, on_event, events, &err) &&
+        events->out.failed)
+        error_set(&err, ERROR_TRANSIENT, "there is too much to show");
+    if (err.kind != ERROR_NONE) {
+        code = command_fail(&err);
+    } else {
+        fputs(events->out.length ? buffer_text(&events->out) : "no events\n", stdout);
+        command_finish_output(stdout, &code);
+    }
+    buffer_done(&events->out);
+    return code;
+}
+
+static int show_json(struct events *events, int64_t id, const char *instance)
+{
+    const struct report_json_about about = {
+        .instance = instance, .watcher = report_watcher(events->report), .now = time(NULL)};
+    struct error err = ERROR_INIT;
+    int code = EXPLAIN_EXIT_OK;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length); /* all of it, or none */
+    bool found = false;
+
+    if (!out)
+        error_set(&err, ERROR_TRANSIENT, "no memory for the report");
+    else if (report_json_events(events->report, id, events->most, &about, out, &found, &err)) {
+        if (fflush(out) != 0)
+            error_set(&err, ERROR_TRANSIENT, "no memory for the report");
+        else if (!found)
+            error_set(&err, ERROR_NO_INPUT, "the journal has just forgotten this recording");
+    }
+    if (out)
+        (void)fclose(out); /* it is memory */
+    if (err.kind != ERROR_NONE) {
+        code = command_fail(&err);
+    } else {
+        (void)fwrite(text, 1, length, stdout);
+        command_finish_output(stdout, &code);
+    }
+    free(text);
+    return code;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static int look(struct events *events, const struct command *command, char *const *names,
+                size_t count)
+{
+    const struct report_source source = {.journal = command->journal,
+                                         .recordings_dir = command->recordings_dir};
+    struct targets targets = {0};
+    struct error err = ERROR_INIT;
+    int64_t id = 0;
+    int code;
+
+    if (!report_open(&source, &events->report, &err) ||
+        !targets_find(events->report, names, count, time(NULL), stderr, &targets, &err)) {
+        code = command_fail(&err);
+        goto out;
+    }
+    if (count) {
+        id = targets.list[0].id;
+        if (!id)
+            error_set(&err, ERROR_NO_INPUT, "the journal knows nothing of %s",
+                      targets.list[0].directory);
+    }
+    events->of_one = count > 0;
+    if (!events->most)
+        events->most = count ? MOST_EVENTS : LAST_EVENTS;
+    if (err.kind != ERROR_NONE)
+        code = command_fail(&err);
+    else
+        code =
+            events->json ? show_json(events, id, command->settings.instance_id) : show(events, id);
+out:
+    targets_done(&targets);
+    report_close(events->report);
+    return code;
+}
+
+int command_events(const struct command_line *line)
+{
+    struct events events = {.json = false};
+    int code = read_line(line, &events);
+    struct screen screen;
+    struct command command;
+
+    if (code)
+        return code < 0 ? EXPLAIN_EXIT_OK : code;
+    cell_begin();
+    screen_look(&screen);
+    events.style = (struct status_text_style){
+        .columns = screen.columns, .colours = screen.colours, .now = time(NULL)};
+    if (command_open(&command, line, COMMAND_LOOKS, line->argv[optind], &code))
+        code = look(&events, &command, line->argv + optind, (size_t)(line->argc - optind));
+    command_close(&command);
+    return code;
+}

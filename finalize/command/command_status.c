@@ -1,0 +1,470 @@
+#include "finalize/command/command_status.h"
+
+#include "config/units.h"
+#include "finalize/command/cell.h"
+#include "finalize/command/screen.h"
+#include "finalize/command/status_text.h"
+#include "finalize/command/target.h"
+#include "finalize/program/explain.h"
+#include "finalize/program/program.h"
+#include "finalize/report/metrics.h"
+#include "finalize/report/report_json.h"
+
+#include <getopt.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MOST_SAFE    10u /* of the safe ones, unless more are asked for */
+#define WATCH_MS     1000
+#define TEXT_CEILING (64u << 20)
+#define LEAVE_SCREEN "\033[?25h\033[?1049l"
+#define ENTER_SCREEN "\033[?1049h\033[?25l"
+
+struct status {
+    struct report_filter filter;
+    bool json, failed, watch, prometheus;
+    struct report *report;
+    const struct command *command;
+    bool by_name; /* recordings were named: they are shown in full */
+    struct status_text_style style;
+    unsigned rows;
+    struct buffer table;
+    struct report_totals totals;
+};
+
+static void print_help(void)
+{
+    printf(
+        "Usage: jibri-finalize [--config FILE] status [OPTION...] [DIR|ID...]\n"
+        "\n"
+        "Shows how the recordings are: a line that sums up, then a table. Named ones are shown\n"
+        "with their files. It asks neither the bucket nor the backend, and disturbs nobody.\n"
+        "\n"
+        "  ID              a session id or its first 4 characters or more, a number of the\n"
+        "                  table's column ID, or a meeting id that is there once\n"
+        "  --failed        what needs a person: why, and what to type\n"
+        "  --watch         follow it live, until q, Ctrl-C or Ctrl-D\n"
+        "  --json          all of it as JSON (docs/status-schema.md)\n"
+        "  --prometheus    the metrics of docs/metrics.md, for node_exporter's textfile collector\n"
+        "                  where no watcher runs; it exits with 0 then\n"
+        "  --state S[,S]   only: safe, uploading, recording, interrupted, waiting, failed, lost,\n"
+        "                  abandoned, found\n"
+        "  --since D       only those of the last D, as in 30min, 24h, 7d\n"
+        "  --all           all safe ones, not the last 10 alone\n"
+        "  --help          this text\n"
+        "\n"
+        "Exit codes: 0 all well; 75 something waits or is under way; 1 a person is needed;\n"
+        "66 there is no such recording; 64 usage; 78 settings.\n"
+        "\n"
+        "Examples:\n"
+        "  jibri-finalize status\n"
+        "  jibri-finalize status --watch\n"
+        "  jibri-finalize status 12345\n"
+        "  jibri-finalize status --json | jq -r '.recordings[] | select(.state == "
+        "\"failed\").directory'\n"
+        "  jibri-finalize status >/dev/null || echo 'not all recordings are safe'\n");
+}
+
+int command_status_code(unsigned states)
+{
+    if (states & REPORT_NEEDS_PERSON)
+        return EXPLAIN_EXIT_PERSON;
+    return states & REPORT_IS_PENDING ? EXPLAIN_EXIT_LATER : EXPLAIN_EXIT_OK;
+}
+
+/* ---- the command line ------------------------------------------------------------------------ */
+
+static bool read_states(const char *text, unsigned *ret_states)
+{
+    char copy[256], *rest = copy, *name;
+
+    if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
+        return false;
+    *ret_states = 0;
+    while ((name = strsep(&rest, ","))) {
+        enum report_state state;
+
+        if (!report_state_read(name, &state))
+            return false;
+        *ret_states |= REPORT_BIT(state);
+    }
+    return true;
+}
+
+static int read_option(struct status *status, int option, int64_t now)
+{
+    uint64_t age_ms;
+
+    switch (option) {
+    case 'f':
+        status->failed = true;
+        status->filter.states = REPORT_NEEDS_PERSON;
+        return 0;
+    case 'w':
+        status->watch = true;
+        return 0;
+    case 'j':
+        status->json = true;
+        return 0;
+    case 'p':
+        status->prometheus = true;
+        return 0;
+    case 'a':
+        status->filter.most_safe = 0;
+        return 0;
+    case 's':
+        if (read_states(optarg, &status->filter.states)) {
+            status->filter.most_safe = 0;
+            return 0;
+        }
+        return command_misused("status", "there is no state %s", optarg);
+    case 'd':
+        if (units_parse_duration(optarg, 1000, &age_ms)) {
+            status->filter.since = now - (int64_t)(age_ms / 1000);
+            status->filter.most_safe = 0;
+            return 0;
+        }
+        return command_misused("status", "--since wants a duration as in 30min, 24h or 7d, not %s",
+                               optarg);
+    case 'h':
+        print_help();
+        return -1;
+    default:
+        return command_misused("status", "unknown option, or one without its value");
+    }
+}
+
+/* 0: go on; -1: all is said; else an exit code. */
+static int read_line(const struct command_line *line, struct status *status)
+{
+    static const struct option options[] = {{"failed", no_argument, NULL, 'f'},
+                                            {"watch", no_argument, NULL, 'w'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"all", no_argument, NULL, 'a'},
+                                            {"state", required_argument, NULL, 's'},
+                                            {"since", required_argument, NULL, 'd'},
+                                            {"prometheus", no_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    int64_t now = time(NULL);
+    int option, code = 0;
+
+    optind = 0; /* another command line than main()'s */
+    opterr = 0;
+    while (!code && (option = getopt_long(line->argc, line->argv, "h", options, NULL)) != -1)
+        code = read_option(status, option, now);
+    if (!code && status->watch && status->json)
+        return command_misused("status", "--watch shows nothing as JSON");
+    if (!code && status->prometheus &&
+        (status->watch || status->json || status->failed || optind < line->argc))
+        return command_misused("status", "--prometheus is of all recordings, and stands alone");
+    if (status->json)
+        status->filter.most_safe = 0;
+    return code;
+}
+
+/* ---- the text -------------------------------------------------------------------------------- */
+
+static bool on_begins(void *context, const struct report_recording *recording, struct error *err)
+{
+    struct status *status = context;
+
+    (void)err;
+    if (status->by_name && !status->failed)
+        status_text_append_title(&status->table, recording, &status->style);
+    return true;
+}
+
+static bool on_file(void *context, const struct journal_view_file *file, struct error *err)
+{
+    struct status *status = context;
+
+    (void)err;
+    if (status->by_name && !status->failed)
+        status_text_append_file(&status->table, file, &status->style);
+    return true;
+}
+
+static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
+{
+    struct status *status = context;
+
+    (void)err;
+    if (status->failed) {
+        status_text_append_person(&status->table, recording, &status->style);
+        buffer_append_text(&status->table, "\n");
+    } else if (status->by_name) {
+        status_text_append_rest(&status->table, recording, &status->style);
+        buffer_append_text(&status->table, "\n");
+    } else {
+        status_text_append_row(&status->table, recording, &status->style);
+    }
+    return true;
+}
+
+static void append_hidden(struct buffer *out, const struct status *status)
+{
+    unsigned safe = status->totals.recordings[REPORT_SAFE];
+
+    if (status->filter.most_safe && safe > status->filter.most_safe && !status->by_name)
+        buffer_append_format(out, "%u older safe one(s) are not shown: --all\n",
+                             safe - status->filter.most_safe);
+}
+
+/* Appends all that there is to show. */
+static bool append_text(struct status *status, struct buffer *out, struct error *err)
+{
+    const struct report_visitor visitor = {
+        .context = status, .begins = on_begins, .file = on_file, .recording = on_recording};
+
+    status->style.now = time(NULL);
+    status->style.watcher = report_watcher(status->report);
+    buffer_init(&status->table, TEXT_CEILING);
+    if (!report_each(status->report, &status->filter, status->style.now, &visitor, &status->totals,
+                     err)) {
+        buffer_done(&status->table);
+        return false;
+    }
+    if (status->by_name && !status->totals.shown && !status->failed) {
+        buffer_done(&status->table);
+        return error_set(err, ERROR_NO_INPUT,
+                         "the journal knows nothing of %.300s, and it is not in the recordings "
+                         "directory",
+                         status->filter.directories[0]);
+    }
+    if (!status->by_name && !status->failed)
+        status_text_append_summary(out, &status->totals, &status->style);
+    if (status->failed && !status->table.length)
+        buffer_append_text(out, "nothing needs a person\n");
+    if (status->table.length && !status->by_name && !status->failed) {
+        buffer_append_text(out, "\n");
+        status_text_append_head(out, &status->style);
+    }
+    /* Without the empty line at its end. */
+    if (status->table.length && (status->by_name || status->failed))
+        status->table.data[--status->table.length] = 0;
+    buffer_append(out, buffer_text(&status->table), status->table.length);
+    append_hidden(out, status);
+    buffer_done(&status->table);
+    return !out->failed || error_set(err, ERROR_TRANSIENT, "there is too much to show");
+}
+
+static int show(struct status *status)
+{
+    struct error err = ERROR_INIT;
+    struct buffer out;
+    int code;
+
+    buffer_init(&out, TEXT_CEILING);
+    if (append_text(status, &out, &err)) {
+        code = command_status_code(status->totals.shown_states);
+        (void)fwrite(buffer_text(&out), 1, out.length, stdout);
+        command_finish_output(stdout, &code);
+    } else {
+        code = command_fail(&err);
+    }
+    buffer_done(&out);
+    return code;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static int show_json(struct status *status)
+{
+    const struct report_json_about about = {.instance = status->command->settings.instance_id,
+                                            .watcher = report_watcher(status->report),
+                                            .now = time(NULL)};
+    struct error err = ERROR_INIT;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length); /* all of it, or none */
+    int code;
+
+    if (!out ||
+        !report_json_recordings(status->report, &status->filter, &about, out, &status->totals,
+                                &err) ||
+        fflush(out) != 0)
+        error_set(&err, ERROR_TRANSIENT, "no memory for the report"); /* the first cause counts */
+    if (out)
+        (void)fclose(out); /* it is memory */
+    if (err.kind == ERROR_NONE) {
+        code = command_status_code(status->totals.shown_states);
+        (void)fwrite(text, 1, length, stdout);
+        command_finish_output(stdout, &code);
+    } else {
+        code = command_fail(&err);
+    }
+    free(text);
+    return code;
+}
+
+/* ---- metrics --------------------------------------------------------------------------------- */
+
+/* That the journal can't be read is a metric, too. */
+static int show_metrics(const struct command *command)
+{
+    struct metrics metrics = {.instance_id = command->settings.instance_id, .now = time(NULL)};
+    struct journal *journal = NULL;
+    struct error ignored = ERROR_INIT;
+    struct buffer out;
+    int code = EXPLAIN_EXIT_OK;
+
+    if (access(command->journal, F_OK) != 0)
+        metrics.journal_readable = true; /* an empty one */
+    else if (journal_open(command->journal, &journal, &ignored) &&
+             !metrics_load(journal, &metrics, &ignored))
+        error_clear(&ignored);
+    journal_close(journal);
+    metrics_look_at_disk(command->recordings_dir, &metrics);
+    buffer_init(&out, METRICS_CEILING);
+    metrics_write(&metrics, &out);
+    (void)fwrite(buffer_text(&out), 1, out.length, stdout);
+    buffer_done(&out);
+    command_finish_output(stdout, &code);
+    return code;
+}
+
+/* ---- --watch --------------------------------------------------------------------------------- */
+
+/* As many lines as the screen has, from the top; each clears what was behind it. */
+static void paint(const struct buffer *text, unsigned rows)
+{
+    const char *line = buffer_text(text);
+
+    fputs("\033[H", stdout);
+    for (unsigned row = 1; *line && row < rows; row++) {
+        size_t length = strcspn(line, "\n");
+
+        (void)fwrite(line, 1, length, stdout);
+        fputs("\033[K\r\n", stdout);
+        line += length + (line[length] == '\n');
+    }
+    fputs(*line ? "...\033[K\033[J" : "\033[J", stdout);
+    fflush(stdout);
+}
+
+static bool is_over(struct program_stop *stop)
+{
+    struct pollfd fds[] = {{.fd = stop->fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
+    char keys[64];
+    ssize_t got;
+
+    if (poll(fds, 2, WATCH_MS) <= 0)
+        return program_stop_requested(stop);
+    if (fds[1].revents) {
+        got = read(STDIN_FILENO, keys, sizeof keys);
+        if (got <= 0 || memchr(keys, 'q', (size_t)got) || memchr(keys, 4, (size_t)got))
+            return true; /* 4: Ctrl-D */
+    }
+    return program_stop_requested(stop);
+}
+
+/* Keys arrive one by one, and are not shown. */
+static bool take_keys(struct termios *ret_before)
+{
+    struct termios mode;
+
+    if (tcgetattr(STDIN_FILENO, ret_before) != 0)
+        return false;
+    mode = *ret_before;
+    mode.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    mode.c_cc[VMIN] = 1;
+    mode.c_cc[VTIME] = 0;
+    return tcsetattr(STDIN_FILENO, TCSANOW, &mode) == 0;
+}
+
+static int watch(struct status *status)
+{
+    struct termios before;
+    bool keys = take_keys(&before);
+    struct program_stop stop;
+    struct error err = ERROR_INIT;
+    struct screen screen;
+    bool ok = true;
+
+    program_stop_open(&stop);
+    fputs(ENTER_SCREEN, stdout);
+    do {
+        struct buffer out;
+
+        screen_look(&screen); /* it may have been resized */
+        status->style.columns = screen.columns;
+        buffer_init(&out, TEXT_CEILING);
+        ok = append_text(status, &out, &err);
+        if (ok)
+            paint(&out, screen.rows);
+        buffer_done(&out);
+    } while (ok && !is_over(&stop));
+    fputs(LEAVE_SCREEN, stdout);
+    fflush(stdout);
+    if (keys)
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    program_stop_close(&stop);
+    return ok ? command_status_code(status->totals.shown_states) : command_fail(&err);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static int run(struct status *status)
+{
+    struct screen screen;
+
+    screen_look(&screen);
+    cell_begin();
+    status->style =
+        (struct status_text_style){.columns = screen.columns, .colours = screen.colours};
+    if (status->watch && !screen.terminal)
+        return command_misused("status", "--watch needs a terminal");
+    if (status->json)
+        return show_json(status);
+    return status->watch ? watch(status) : show(status);
+}
+
+static int look(struct status *status, char *const *names, size_t count)
+{
+    const struct report_source source = {.journal = status->command->journal,
+                                         .recordings_dir = status->command->recordings_dir};
+    struct targets targets = {0};
+    struct error err = ERROR_INIT;
+    const char **directories = NULL;
+    int code;
+
+    if (!report_open(&source, &status->report, &err) ||
+        !targets_find(status->report, names, count, time(NULL), stderr, &targets, &err)) {
+        code = command_fail(&err);
+        goto out;
+    }
+    status->by_name = count > 0;
+    directories = count ? targets_directories(&targets) : NULL;
+    status->filter.directories = directories;
+    if (status->by_name)
+        status->filter.most_safe = 0;
+    code = run(status);
+out:
+    free(directories);
+    targets_done(&targets);
+    report_close(status->report);
+    return code;
+}
+
+int command_status(const struct command_line *line)
+{
+    struct status status = {.filter = {.most_safe = MOST_SAFE}};
+    int code = read_line(line, &status);
+    struct command command;
+
+    if (code)
+        return code < 0 ? EXPLAIN_EXIT_OK : code;
+    if (command_open(&command, line, COMMAND_LOOKS, line->argv[optind], &code)) {
+        status.command = &command;
+        code = status.prometheus
+                   ? show_metrics(&command)
+                   : look(&status, line->argv + optind, (size_t)(line->argc - optind));
+    }
+    command_close(&command);
+    return code;
+}

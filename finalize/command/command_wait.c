@@ -1,0 +1,237 @@
+#include "finalize/command/command_wait.h"
+
+#include "config/units.h"
+#include "finalize/base/clock.h"
+#include "finalize/command/cell.h"
+#include "finalize/command/screen.h"
+#include "finalize/command/status_text.h"
+#include "finalize/program/explain.h"
+#include "finalize/program/log.h"
+#include "finalize/program/program.h"
+#include "finalize/report/report.h"
+
+#include <getopt.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#define LOOK_EVERY_MS 1000u
+
+struct wait {
+    uint64_t timeout_ms; /* UINT64_MAX: none */
+    struct report *report;
+    struct report_totals totals;
+    int watcher;
+    bool warned;
+};
+
+static void print_help(void)
+{
+    printf("Usage: jibri-finalize [--config FILE] wait [--timeout D]\n"
+           "\n"
+           "Waits until no recording is under way or waits to be tried again: before a machine is\n"
+           "taken away, say. Session directories that the journal does not know count as well.\n"
+           "What needs a person is not waited for: it is listed, and the exit code is 1.\n"
+           "It does none of the work itself: that is the watcher's, or retry's.\n"
+           "\n"
+           "  --timeout D  give up after D, as in 90s, 10min, 2h\n"
+           "  --help       this text\n"
+           "\n"
+           "Exit codes: 0 all is safe; 75 the time is over, or it was stopped; 1 a person is\n"
+           "needed; 64 usage; 78 settings.\n"
+           "\n"
+           "Examples:\n"
+           "  jibri-finalize wait --timeout 10min && docker stop jibri\n"
+           "  jibri-finalize wait\n");
+}
+
+/* 0: go on; -1: all is said; else an exit code. */
+static int read_line(const struct command_line *line, struct wait *wait)
+{
+    static const struct option options[] = {
+        {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'}, {0}};
+    int option;
+
+    optind = 0; /* another command line than main()'s */
+    opterr = 0;
+    while ((option = getopt_long(line->argc, line->argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 't':
+            if (!units_parse_duration(optarg, 1000, &wait->timeout_ms))
+                return command_misused(
+                    "wait", "--timeout wants a duration as in 90s, 10min or 2h, not %s", optarg);
+            break;
+        case 'h':
+            print_help();
+            return -1;
+        default:
+            return command_misused("wait", "unknown option, or one without its value");
+        }
+    }
+    return optind < line->argc ? command_misused("wait", "it takes no recording: it waits for all")
+                               : 0;
+}
+
+/* ---- one look -------------------------------------------------------------------------------- */
+
+static bool look(struct wait *wait, struct error *err)
+{
+    const struct report_filter filter = {0};
+    const struct report_visitor nobody = {0};
+
+    wait->watcher = report_watcher(wait->report);
+    return report_each(wait->report, &filter, time(NULL), &nobody, &wait->totals, err);
+}
+
+static bool is_pending(const struct wait *wait)
+{
+    return report_states_of(&wait->totals) & REPORT_IS_PENDING;
+}
+
+/* "3 not safe yet: 1 uploading, 2 waiting", on the terminal's line that changes. */
+static void say_status(const struct wait *wait)
+{
+    unsigned left = 0;
+    struct screen screen;
+    struct buffer all, line;
+
+    if (!log_has_status_line())
+        return;
+    screen_look(&screen);
+    buffer_init(&all, 1024);
+    buffer_init(&line, 1024);
+    for (unsigned i = 0; i < REPORT_STATES; i++) {
+        if (!(REPORT_BIT(i) & REPORT_IS_PENDING) || !wait->totals.recordings[i])
+            continue;
+        buffer_append_format(&all, "%s%u %s", left ? ", " : "", wait->totals.recordings[i],
+                             report_state_name((enum report_state)i));
+        left += wait->totals.recordings[i];
+    }
+    buffer_append_format(&line, "%u not safe yet: ", left);
+    buffer_append_text(&line, buffer_text(&all));
+    buffer_clear(&all);
+    cell_append(&all, buffer_text(&line), (screen.columns ? screen.columns : 80) - 1);
+    log_status(buffer_text(&all));
+    buffer_done(&line);
+    buffer_done(&all);
+}
+
+/* Nobody is at work on it, and nobody will be. */
+static void warn_of_nobody(struct wait *wait)
+{
+    const unsigned at_work = REPORT_BIT(REPORT_UPLOADING) | REPORT_BIT(REPORT_RECORDING);
+
+    if (wait->warned || wait->watcher != 0 || report_states_of(&wait->totals) & at_work)
+        return;
+    wait->warned = true;
+    fprintf(stderr, "jibri-finalize: no watcher runs, and nobody works on what is pending; what to "
+                    "do: jibri-finalize retry --all, and retry by name what status shows as "
+                    "found\n");
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+struct listing {
+    struct buffer text;
+    struct status_text_style style;
+};
+
+static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
+{
+    struct listing *listing = context;
+
+    (void)err;
+    status_text_append_row(&listing->text, recording, &listing->style);
+    return true;
+}
+
+/* Lists what is in one of `states`. */
+static void list(struct wait *wait, unsigned states)
+{
+    const struct report_filter filter = {.states = states};
+    struct listing listing = {.style = {.watcher = wait->watcher, .now = time(NULL)}};
+    const struct report_visitor visitor = {.context = &listing, .recording = on_recording};
+    struct error ignored = ERROR_INIT;
+    struct screen screen;
+
+    screen_look(&screen);
+    listing.style.columns = screen.columns;
+    listing.style.colours = screen.colours;
+    buffer_init(&listing.text, 1u << 20);
+    if (report_each(wait->report, &filter, time(NULL), &visitor, NULL, &ignored))
+        fputs(buffer_text(&listing.text), stdout);
+    fflush(stdout);
+    buffer_done(&listing.text);
+}
+
+static int say_left(struct wait *wait, bool stopped)
+{
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < REPORT_STATES; i++)
+        left += REPORT_BIT(i) & REPORT_IS_PENDING ? wait->totals.recordings[i] : 0;
+    list(wait, REPORT_IS_PENDING | REPORT_NEEDS_PERSON);
+    fprintf(stderr,
+            "jibri-finalize: %s: %u recording(s) are not safe yet; what to do: wait on, or see "
+            "jibri-finalize status\n",
+            stopped ? "stopped" : "the time is over", left);
+    return EXPLAIN_EXIT_LATER;
+}
+
+static int say_end(struct wait *wait)
+{
+    if (!(report_states_of(&wait->totals) & REPORT_NEEDS_PERSON)) {
+        printf("nothing is pending\n");
+        return EXPLAIN_EXIT_OK;
+    }
+    list(wait, REPORT_NEEDS_PERSON);
+    fprintf(stderr,
+            "jibri-finalize: nothing is pending, but %u recording(s) need a person; what "
+            "to do: see jibri-finalize status --failed\n",
+            wait->totals.recordings[REPORT_FAILED] + wait->totals.recordings[REPORT_LOST]);
+    return EXPLAIN_EXIT_PERSON;
+}
+
+static int wait_for_all(struct wait *wait)
+{
+    uint64_t began_ms = clock_now_ms(), elapsed_ms = 0;
+    struct error err = ERROR_INIT;
+    struct program_stop stop;
+    bool ok;
+
+    program_stop_open(&stop);
+    while ((ok = look(wait, &err)) && is_pending(wait) && !program_stop_requested(&stop) &&
+           (elapsed_ms = clock_now_ms() - began_ms) < wait->timeout_ms) {
+        struct pollfd fd = {.fd = stop.fd, .events = POLLIN};
+        uint64_t left_ms = wait->timeout_ms - elapsed_ms;
+
+        warn_of_nobody(wait);
+        say_status(wait);
+        (void)poll(&fd, 1, (int)(left_ms < LOOK_EVERY_MS ? left_ms : LOOK_EVERY_MS));
+    }
+    log_status("");
+    if (!ok)
+        return command_fail(&err);
+    return is_pending(wait) ? say_left(wait, stop.requested) : say_end(wait);
+}
+
+int command_wait(const struct command_line *line)
+{
+    struct wait wait = {.timeout_ms = UINT64_MAX};
+    int code = read_line(line, &wait);
+    struct error err = ERROR_INIT;
+    struct command command;
+
+    if (code)
+        return code < 0 ? EXPLAIN_EXIT_OK : code;
+    cell_begin();
+    if (command_open(&command, line, COMMAND_LOOKS, NULL, &code)) {
+        const struct report_source source = {.journal = command.journal,
+                                             .recordings_dir = command.recordings_dir};
+
+        code = report_open(&source, &wait.report, &err) ? wait_for_all(&wait) : command_fail(&err);
+        report_close(wait.report);
+    }
+    command_close(&command);
+    return code;
+}

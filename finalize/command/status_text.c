@@ -1,0 +1,498 @@
+#include "finalize/command/status_text.h"
+
+#include "config/units.h"
+#include "finalize/command/cell.h"
+#include "finalize/program/explain.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define WIDE_COLUMNS    100u /* from here on the detail stands in the line */
+#define TABLE_COLUMNS   64u  /* below, a recording is a few lines instead of a row */
+#define SUMMARY_ERROR   160u /* columns of an error in the summary */
+#define ID_COLUMNS      8u
+#define TIME_COLUMNS    16u
+#define MEETING_COLUMNS 12u
+#define SIZE_COLUMNS    9u
+#define STATE_COLUMNS   11u
+#define LABEL_COLUMNS   15u
+
+static const struct {
+    const char *words;  /* in the table */
+    const char *plural; /* in the summary, behind a number */
+    const char *colour;
+} looks[REPORT_STATES] = {
+    [REPORT_SAFE] = {"safe", "safe", "32"},
+    [REPORT_UPLOADING] = {"uploading", "uploading", "36"},
+    [REPORT_RECORDING] = {"recording", "being recorded", "36"},
+    [REPORT_INTERRUPTED] = {"interrupted", "interrupted", "33"},
+    [REPORT_WAITING] = {"waiting", "waiting", "33"},
+    [REPORT_FAILED] = {"FAILED", "FAILED (a person is needed)", "31;1"},
+    [REPORT_LOST] = {"LOST", "LOST (vanished before they were safe)", "31;1"},
+    [REPORT_ABANDONED] = {"abandoned", "abandoned", "2"},
+    [REPORT_FOUND] = {"found", "on the disk but not handed over", "33"},
+};
+
+/* ---- pieces ---------------------------------------------------------------------------------- */
+
+const char *status_text_time(int64_t seconds, char out[STATUS_TEXT_TIME_SIZE])
+{
+    time_t time = (time_t)seconds;
+    struct tm day;
+
+    if (!seconds || !localtime_r(&time, &day) ||
+        !strftime(out, STATUS_TEXT_TIME_SIZE, "%Y-%m-%d %H:%M", &day))
+        memcpy(out, "-", sizeof "-");
+    return out;
+}
+
+/* Without the day when that is today's. */
+static const char *short_time(int64_t seconds, int64_t now, char out[STATUS_TEXT_TIME_SIZE])
+{
+    char today[STATUS_TEXT_TIME_SIZE];
+
+    status_text_time(seconds, out);
+    status_text_time(now, today);
+    if (strlen(out) > 11 && !strncmp(out, today, 11))
+        memmove(out, out + 11, strlen(out + 11) + 1);
+    return out;
+}
+
+static const char *from_now(int64_t seconds, int64_t now, char *out, size_t size)
+{
+    char duration[32];
+
+    if (seconds <= now) {
+        snprintf(out, size, "now");
+        return out;
+    }
+    units_format_duration((uint64_t)(seconds - now) * 1000, duration, sizeof duration);
+    snprintf(out, size, "in %s", duration);
+    return out;
+}
+
+const char *status_text_id(const struct report_recording *recording, char out[STATUS_TEXT_ID_SIZE])
+{
+    if (recording->row.id)
+        snprintf(out, STATUS_TEXT_ID_SIZE, "%lld", (long long)recording->row.id);
+    else
+        snprintf(out, STATUS_TEXT_ID_SIZE, "%s", recording->row.session_id);
+    return out;
+}
+
+static void append_coloured(struct buffer *out, const char *text, const char *colour,
+                            const struct status_text_style *style)
+{
+    if (style->colours)
+        buffer_append_format(out, "\033[%sm", colour);
+    buffer_append_text(out, text);
+    if (style->colours)
+        buffer_append_text(out, "\033[0m");
+}
+
+/* Blanks at the end of a line would be all that it ends with. */
+static void end_line(struct buffer *out)
+{
+    while (out->length && out->data[out->length - 1] == ' ')
+        out->data[--out->length] = 0;
+    buffer_append_text(out, "\n");
+}
+
+/* ---- how it stands --------------------------------------------------------------------------- */
+
+struct sentence {
+    char *text;
+    size_t size;
+};
+
+/* Adds a piece, behind "; " when there is one already. */
+static void add(struct sentence *sentence, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add(struct sentence *sentence, const char *format, ...)
+{
+    size_t length = strlen(sentence->text);
+    va_list arguments;
+
+    if (length && length + 2 < sentence->size) {
+        memcpy(sentence->text + length, "; ", sizeof "; ");
+        length += 2;
+    }
+    va_start(arguments, format);
+    vsnprintf(sentence->text + length, sentence->size - length, format, arguments);
+    va_end(arguments);
+}
+
+static unsigned percent_of(const struct report_recording *recording)
+{
+    return recording->size_bytes
+               ? (unsigned)((double)recording->held_bytes * 100.0 / (double)recording->size_bytes)
+               : 0;
+}
+
+static void add_progress(struct sentence *sentence, const struct report_recording *recording)
+{
+    char rate[32], left[48] = "", held[32];
+
+    units_format_size((uint64_t)recording->rate, rate, sizeof rate);
+    units_format_size(recording->held_bytes, held, sizeof held);
+    if (recording->seconds_left >= 0)
+        units_format_duration((uint64_t)recording->seconds_left * 1000, left, sizeof left);
+    if (recording->state == REPORT_RECORDING && recording->row.id)
+        add(sentence, "%s sent meanwhile", held);
+    else if (recording->held_bytes < recording->size_bytes)
+        add(sentence, "%u %%%s%s%s%s%s", percent_of(recording), recording->rate >= 1 ? ", " : "",
+            recording->rate >= 1 ? rate : "", recording->rate >= 1 ? "/s" : "", left[0] ? ", " : "",
+            left[0] ? left : "");
+    else if (recording->notices_due)
+        add(sentence, "in the bucket, the backend is told");
+    if (left[0])
+        snprintf(sentence->text + strlen(sentence->text), sentence->size - strlen(sentence->text),
+                 " left");
+}
+
+static void add_next_try(struct sentence *sentence, const struct report_recording *recording,
+                         const struct status_text_style *style)
+{
+    char when[64];
+
+    if (style->watcher == 0)
+        add(sentence, "no watcher runs");
+    else if (recording->row.next_try_at)
+        add(sentence, "next try %s",
+            from_now(recording->row.next_try_at, style->now, when, sizeof when));
+    else
+        add(sentence, "the watcher goes on with it");
+    if (recording->held_bytes && recording->held_bytes < recording->size_bytes)
+        add(sentence, "%u %% is in the bucket", percent_of(recording));
+    else if (recording->notices_due)
+        add(sentence, "in the bucket, the backend is not told");
+    if (recording->row.tries > 1)
+        add(sentence, "try %u", recording->row.tries);
+}
+
+static void add_worker(struct sentence *sentence, const struct report_recording *recording)
+{
+    if (recording->row.tries > 1)
+        add(sentence, "try %u", recording->row.tries);
+    if (recording->worker_pid)
+        add(sentence, "by %s, process %ld",
+            recording->worker[0] ? recording->worker : "an unknown program",
+            (long)recording->worker_pid);
+}
+
+const char *status_text_detail(const struct report_recording *recording,
+                               const struct status_text_style *style,
+                               char out[STATUS_TEXT_DETAIL_SIZE])
+{
+    struct sentence sentence = {.text = out, .size = STATUS_TEXT_DETAIL_SIZE};
+    const char *error = recording->row.last_error;
+
+    out[0] = 0;
+    switch (recording->state) {
+    case REPORT_SAFE:
+        break;
+    case REPORT_UPLOADING:
+    case REPORT_RECORDING:
+        add_progress(&sentence, recording);
+        add_worker(&sentence, recording);
+        error = "";
+        break;
+    case REPORT_INTERRUPTED:
+    case REPORT_WAITING:
+        add_next_try(&sentence, recording, style);
+        break;
+    case REPORT_FAILED:
+        if (recording->row.tries > 1)
+            add(&sentence, "try %u", recording->row.tries);
+        break;
+    case REPORT_LOST:
+        add(&sentence, "%u file(s) vanished", recording->files_gone);
+        break;
+    case REPORT_ABANDONED:
+        if (recording->row.reason[0])
+            add(&sentence, "%s", recording->row.reason);
+        error = "";
+        break;
+    case REPORT_FOUND:
+        add(&sentence, "left by a crash, or to be handed over");
+        break;
+    case REPORT_STATES:
+        break;
+    }
+    if (error[0])
+        add(&sentence, "%s", error);
+    if (recording->files_withheld)
+        add(&sentence, "%u file(s) kept back, may hold credentials", recording->files_withheld);
+    return out;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+void status_text_append_head(struct buffer *out, const struct status_text_style *style)
+{
+    if (style->columns && style->columns < TABLE_COLUMNS)
+        return;
+    if (style->colours)
+        buffer_append_text(out, "\033[1m");
+    buffer_append_format(out, "%-*s  %-*s  %-*s  %*s  %-*s", (int)ID_COLUMNS, "ID",
+                         (int)TIME_COLUMNS, "SINCE", (int)MEETING_COLUMNS, "MEETING",
+                         (int)SIZE_COLUMNS, "SIZE", (int)STATE_COLUMNS, "STATE");
+    end_line(out);
+    if (style->colours)
+        buffer_append_text(out, "\033[0m");
+}
+
+static const char *meeting_of(const struct report_recording *recording)
+{
+    if (recording->meeting[0])
+        return recording->meeting;
+    return recording->media_name[0] ? recording->media_name : "-";
+}
+
+static void append_state(struct buffer *out, const struct report_recording *recording,
+                         const struct status_text_style *style)
+{
+    const char *words = looks[recording->state].words;
+
+    append_coloured(out, words, looks[recording->state].colour, style);
+    for (size_t i = strlen(words); i < STATE_COLUMNS; i++)
+        buffer_append_text(out, " ");
+}
+
+static void append_block(struct buffer *out, const struct report_recording *recording,
+                         const char *detail, const struct status_text_style *style)
+{
+    char id[STATUS_TEXT_ID_SIZE], when[STATUS_TEXT_TIME_SIZE], size[32];
+
+    cell_append(out, status_text_id(recording, id), style->columns - STATE_COLUMNS - 2);
+    buffer_append_text(out, "  ");
+    append_state(out, recording, style);
+    end_line(out);
+    buffer_append_format(out, "  %s  %s\n", status_text_time(recording->row.created_at, when),
+                         units_format_size(recording->size_bytes, size, sizeof size));
+    buffer_append_text(out, "  meeting ");
+    cell_append_wrapped(out, meeting_of(recording), 10, 2, style->columns);
+    if (detail[0]) {
+        buffer_append_text(out, "  ");
+        cell_append_wrapped(out, detail, 2, 2, style->columns);
+    }
+}
+
+void status_text_append_row(struct buffer *out, const struct report_recording *recording,
+                            const struct status_text_style *style)
+{
+    char id[STATUS_TEXT_ID_SIZE], when[STATUS_TEXT_TIME_SIZE], size[32];
+    char detail[STATUS_TEXT_DETAIL_SIZE];
+    unsigned used = ID_COLUMNS + TIME_COLUMNS + MEETING_COLUMNS + SIZE_COLUMNS + STATE_COLUMNS + 10;
+
+    status_text_detail(recording, style, detail);
+    if (style->columns && style->columns < TABLE_COLUMNS) {
+        append_block(out, recording, detail, style);
+        return;
+    }
+    cell_append_padded(out, status_text_id(recording, id), ID_COLUMNS, false);
+    buffer_append_format(out, "  %-*s  ", (int)TIME_COLUMNS,
+                         status_text_time(recording->row.created_at, when));
+    cell_append_padded(out, meeting_of(recording), MEETING_COLUMNS, false);
+    buffer_append_format(out, "  %*s  ", (int)SIZE_COLUMNS,
+                         units_format_size(recording->size_bytes, size, sizeof size));
+    append_state(out, recording, style);
+    if (!style->columns || style->columns >= WIDE_COLUMNS) {
+        buffer_append_text(out, "  ");
+        cell_append(out, detail, style->columns ? style->columns - used : 0);
+        end_line(out);
+        return;
+    }
+    end_line(out);
+    if (detail[0]) {
+        buffer_append_format(out, "%*s", (int)ID_COLUMNS + 2, "");
+        cell_append_wrapped(out, detail, ID_COLUMNS + 2, ID_COLUMNS + 2, style->columns);
+    }
+}
+
+/* ---- the summary ----------------------------------------------------------------------------- */
+
+static void add_waiting(struct buffer *text, const struct report_totals *totals,
+                        const struct status_text_style *style)
+{
+    char when[STATUS_TEXT_TIME_SIZE], next[64];
+
+    buffer_append_format(text, " since %s",
+                         short_time(totals->oldest_waiting_at, style->now, when));
+    if (totals->waiting_for[0]) {
+        buffer_append_text(text, ": ");
+        cell_append(text, totals->waiting_for, SUMMARY_ERROR);
+    }
+    if (style->watcher && totals->next_try_at)
+        buffer_append_format(text, ", next try %s",
+                             from_now(totals->next_try_at, style->now, next, sizeof next));
+}
+
+static void append_hint(struct buffer *out, const char *text, const struct status_text_style *style)
+{
+    cell_append_wrapped(out, text, 0, 2, style->columns);
+}
+
+void status_text_append_summary(struct buffer *out, const struct report_totals *totals,
+                                const struct status_text_style *style)
+{
+    const unsigned stuck = REPORT_BIT(REPORT_WAITING) | REPORT_BIT(REPORT_INTERRUPTED);
+    unsigned states = report_states_of(totals);
+    const char *colour = looks[REPORT_SAFE].colour;
+    struct buffer text;
+
+    buffer_init(&text, 4096);
+    for (unsigned i = 0; i < REPORT_STATES; i++) {
+        if (!totals->recordings[i])
+            continue;
+        buffer_append_format(&text, "%s%u %s", text.length ? ", " : "", totals->recordings[i],
+                             looks[i].plural);
+        if (i == REPORT_WAITING)
+            add_waiting(&text, totals, style);
+    }
+    if (!states)
+        buffer_append_text(&text, "no recordings");
+    if (states & REPORT_NEEDS_PERSON)
+        colour = looks[REPORT_FAILED].colour;
+    else if (states & REPORT_IS_PENDING)
+        colour = looks[REPORT_WAITING].colour;
+    if (style->colours)
+        buffer_append_format(out, "\033[%sm", colour);
+    cell_append_wrapped(out, buffer_text(&text), 0, 2, style->columns);
+    if (style->colours)
+        buffer_append_text(out, "\033[0m");
+    if (states & REPORT_NEEDS_PERSON)
+        append_hint(out, "What needs a person, and what to do: jibri-finalize status --failed",
+                    style);
+    if (states & stuck && style->watcher == 0)
+        append_hint(out, "No watcher runs: retry by hand: jibri-finalize retry --all", style);
+    if (states & REPORT_BIT(REPORT_FOUND) && style->watcher == 0)
+        append_hint(out,
+                    "No watcher runs: once its meeting has ended, retry what was found by its ID: "
+                    "jibri-finalize retry ID",
+                    style);
+    buffer_done(&text);
+}
+
+/* ---- what needs a person --------------------------------------------------------------------- */
+
+static void append_labelled(struct buffer *out, const char *label, const char *text,
+                            const struct status_text_style *style)
+{
+    unsigned indent = style->columns && style->columns < TABLE_COLUMNS ? 4 : LABEL_COLUMNS + 2;
+
+    if (!text[0])
+        return;
+    if (indent == 4)
+        buffer_append_format(out, "  %s:\n    ", label);
+    else
+        buffer_append_format(out, "  %-*s", (int)LABEL_COLUMNS, label);
+    cell_append_wrapped(out, text, indent, indent, style->columns);
+}
+
+static const char *advice_for(const struct report_recording *recording, char *out, size_t size)
+{
+    char id[STATUS_TEXT_ID_SIZE];
+
+    status_text_id(recording, id);
+    if (recording->state == REPORT_LOST)
+        snprintf(out, size,
+                 "find out who removed it; then take it off this list: jibri-finalize abandon %s "
+                 "--reason TEXT",
+                 id);
+    else if (strstr(recording->row.last_error, "does not begin with a meeting id"))
+        snprintf(out, size, "jibri-finalize retry --meeting-id NUMBER %s", id);
+    else
+        snprintf(out, size, "%s: jibri-finalize retry %s",
+                 explain_advice_for_text(recording->row.last_error), id);
+    return out;
+}
+
+void status_text_append_person(struct buffer *out, const struct report_recording *recording,
+                               const struct status_text_style *style)
+{
+    char detail[STATUS_TEXT_DETAIL_SIZE], text[1024];
+
+    status_text_append_title(out, recording, style);
+    append_labelled(out, "why", status_text_detail(recording, style, detail), style);
+    append_labelled(out, "what to do", advice_for(recording, text, sizeof text), style);
+}
+
+/* ---- one recording --------------------------------------------------------------------------- */
+
+void status_text_append_title(struct buffer *out, const struct report_recording *recording,
+                              const struct status_text_style *style)
+{
+    char id[STATUS_TEXT_ID_SIZE], when[STATUS_TEXT_TIME_SIZE];
+
+    append_coloured(out, looks[recording->state].words, looks[recording->state].colour, style);
+    buffer_append_text(out, "  ");
+    cell_append(out, status_text_id(recording, id), 0);
+    if (recording->meeting[0]) {
+        buffer_append_text(out, "  meeting ");
+        cell_append(out, recording->meeting, 0);
+    }
+    buffer_append_format(out, "  since %s\n", status_text_time(recording->row.created_at, when));
+    append_labelled(out, "directory", recording->row.directory, style);
+}
+
+static const char *file_words(const struct journal_file *file)
+{
+    switch (file->state) {
+    case JOURNAL_FILE_PENDING:
+        return "not yet in the bucket";
+    case JOURNAL_FILE_UPLOADED:
+        return "in the bucket, the backend does not know";
+    case JOURNAL_FILE_SAFE:
+        return file->removed_at ? "safe" : "safe, a copy is here";
+    case JOURNAL_FILE_GONE:
+        return "vanished before it was safe";
+    case JOURNAL_FILE_WITHHELD:
+        break;
+    }
+    return "kept back, may hold credentials";
+}
+
+void status_text_append_file(struct buffer *out, const struct journal_view_file *view,
+                             const struct status_text_style *style)
+{
+    const struct journal_file *file = &view->file;
+    struct buffer text;
+    char size[32];
+
+    buffer_init(&text, 64u * 1024);
+    cell_append(&text, file->path, 0);
+    buffer_append_format(&text, ": %s, %s",
+                         units_format_size(file->object_bytes, size, sizeof size),
+                         file_words(file));
+    if (file->incomplete)
+        buffer_append_text(&text, ", cut off by a crash");
+    if (file->key[0]) {
+        buffer_append_text(&text, ", key ");
+        cell_append(&text, file->key, 0);
+    }
+    if (file->backend_row > 0)
+        buffer_append_format(&text, ", row %lld of the backend", (long long)file->backend_row);
+    append_labelled(out, "file", buffer_text(&text), style);
+    buffer_done(&text);
+}
+
+void status_text_append_rest(struct buffer *out, const struct report_recording *recording,
+                             const struct status_text_style *style)
+{
+    char detail[STATUS_TEXT_DETAIL_SIZE], text[1024], size[32], held[32];
+    char when[STATUS_TEXT_TIME_SIZE];
+
+    units_format_size(recording->size_bytes, size, sizeof size);
+    units_format_size(recording->held_bytes, held, sizeof held);
+    snprintf(text, sizeof text, "%s, of which %s in the bucket", size, held);
+    append_labelled(out, "size", text, style);
+    if (recording->safe_at)
+        append_labelled(out, "safe since", status_text_time(recording->safe_at, when), style);
+    append_labelled(out, "how it stands", status_text_detail(recording, style, detail), style);
+    if (REPORT_BIT(recording->state) & REPORT_NEEDS_PERSON)
+        append_labelled(out, "what to do", advice_for(recording, text, sizeof text), style);
+}

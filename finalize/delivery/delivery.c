@@ -1,0 +1,350 @@
+#include "finalize/delivery/delivery_private.h"
+
+#include "finalize/journal/journal_outbox.h"
+#include "finalize/session/file_name.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static void on_report(void *context, const char *sentence)
+{
+    struct delivery *delivery = context;
+
+    delivery->options.event(delivery->options.context, DELIVERY_REMARK, &delivery->file, sentence,
+                            NULL);
+}
+
+static bool is_as_expected(const struct delivery *delivery,
+                           const struct recording_identity *identity)
+{
+    const struct recording_identity *expected = &delivery->file.identity;
+
+    if (!delivery->options.growing)
+        return recording_same(identity, expected);
+    return identity->device == expected->device && identity->inode == expected->inode &&
+           identity->size_bytes >= expected->size_bytes;
+}
+
+/* The file of that name, not the open one alone: another may have been put in its place. */
+static bool on_unchanged(void *context)
+{
+    struct delivery *delivery = context;
+    struct recording_identity identity;
+    struct error err = ERROR_INIT;
+    int fd;
+
+    if (!recording_open_file(delivery->options.recording, delivery->file.path, &fd, &identity,
+                             &err))
+        return false;
+    close(fd);
+    return is_as_expected(delivery, &identity);
+}
+
+/* The day in the key: of the recording's name, or else of the file's last change. */
+static void choose_day(const struct delivery *delivery, const char *media_name,
+                       struct key_facts *facts)
+{
+    time_t changed = (time_t)(delivery->mtime_ns / 1000000000);
+    struct tm day = {.tm_year = 70, .tm_mday = 1}; /* for a time that no calendar has */
+
+    if (file_name_day(media_name, &facts->year, &facts->month, &facts->day))
+        return;
+    (void)gmtime_r(&changed, &day);
+    facts->year = day.tm_year + 1900;
+    facts->month = day.tm_mon + 1;
+    facts->day = day.tm_mday;
+}
+
+static bool choose_base_key(struct delivery *delivery, struct error *err)
+{
+    const struct delivery_options *options = &delivery->options;
+    const char *media_name =
+        delivery->file.media ? file_name_of(delivery->file.path) : options->main_media_name;
+    const char *underscore = strchr(media_name, '_');
+    char meeting[RECORDING_NAME_SIZE];
+    struct key_facts facts = {.session = recording_session_id(options->recording),
+                              .instance = options->settings->instance_id};
+
+    if (underscore && underscore > media_name) {
+        snprintf(meeting, sizeof meeting, "%.*s", (int)(underscore - media_name), media_name);
+        facts.meeting = meeting;
+    }
+    choose_day(delivery, media_name, &facts);
+    return key_choose(options->settings->s3_key_prefix ? options->settings->s3_key_prefix : "",
+                      &facts, delivery->file.path, delivery->file.media, delivery->base_key, err);
+}
+
+/* metadata.json may have to go without a member: that one is uploaded from memory. */
+static bool choose_bytes(struct delivery *delivery, struct error *err)
+{
+    delivery->upload_fd = delivery->fd;
+    delivery->file.object_bytes = delivery->file.identity.size_bytes;
+    if (strcmp(delivery->file.path, METADATA_FILE_NAME) != 0)
+        return true;
+    if (!metadata_read(delivery->fd, delivery->file.identity.size_bytes, &delivery->metadata, err))
+        return false;
+    if (delivery->metadata.treatment == METADATA_WITHHELD)
+        return error_set(err, ERROR_PERMANENT, "%s may hold credentials", delivery->file.path);
+    if (delivery->metadata.treatment == METADATA_REDACTED) {
+        delivery->upload_fd = delivery->metadata.redacted_fd;
+        delivery->file.object_bytes = delivery->metadata.redacted_bytes;
+    }
+    return true;
+}
+
+static bool open_upload(struct delivery *delivery, struct error *err)
+{
+    struct upload_options options = {
+        .settings = delivery->options.settings,
+        .journal = delivery->options.journal,
+        .file = &delivery->file,
+        .rng = delivery->options.rng,
+        .stats = delivery->options.stats,
+        .fd = delivery->upload_fd,
+        .base_key = delivery->base_key,
+        .content_type = file_name_content_type(file_name_of(delivery->file.path)),
+        .session_id = recording_session_id(delivery->options.recording),
+        .growing = delivery->options.growing,
+        .unchanged = on_unchanged,
+        .report = on_report,
+        .context = delivery,
+    };
+
+    return upload_open(&options, &delivery->upload, err);
+}
+
+/* The content of a file that is to be uploaded may be another than the one whose digest is known.
+ */
+static bool wants_digest(struct delivery *delivery, struct error *err)
+{
+    char hex[DIGEST_SHA256_HEX] = "";
+
+    if (!delivery->options.digest || delivery->options.growing)
+        return true;
+    if (delivery->file.state != JOURNAL_FILE_PENDING &&
+        !journal_load_digest(delivery->options.journal, delivery->file.id, hex, err))
+        return false;
+    delivery->digest_due = !hex[0];
+    return true;
+}
+
+bool delivery_open(const struct delivery_options *options, const struct journal_file *row,
+                   struct delivery **ret_delivery, struct error *err)
+{
+    struct delivery *delivery = calloc(1, sizeof *delivery);
+    struct recording_identity identity;
+
+    if (!delivery)
+        return error_set(err, ERROR_TRANSIENT, "no memory to upload %s", row->path);
+    delivery->options = *options;
+    delivery->file = *row;
+    delivery->fd = -1;
+    delivery->metadata.redacted_fd = -1;
+    if (!recording_open_file(options->recording, row->path, &delivery->fd, &identity, err))
+        goto fail;
+    if (!is_as_expected(delivery, &identity)) {
+        error_set(err, ERROR_CHANGED, "%s changed", row->path);
+        goto fail;
+    }
+    delivery->mtime_ns = identity.mtime_ns;
+    if (!wants_digest(delivery, err) ||
+        ((row->state == JOURNAL_FILE_PENDING || delivery->digest_due) &&
+         !choose_bytes(delivery, err)))
+        goto fail;
+    if (row->state == JOURNAL_FILE_PENDING &&
+        (!choose_base_key(delivery, err) || !open_upload(delivery, err)))
+        goto fail;
+    *ret_delivery = delivery;
+    return true;
+fail:
+    delivery_close(delivery);
+    return false;
+}
+
+void delivery_close(struct delivery *delivery)
+{
+    if (!delivery)
+        return;
+    upload_close(delivery->upload);
+    metadata_done(&delivery->metadata);
+    if (delivery->fd >= 0)
+        close(delivery->fd);
+    free(delivery);
+}
+
+/* ---- steps and replies ---------------------------------------------------------------------- */
+
+void delivery_end_with(struct delivery *delivery, const struct error *error)
+{
+    delivery->error = *error;
+    delivery->ended = true;
+}
+
+static bool translate(struct delivery *delivery, const struct upload_step *asked, uint64_t now_ms,
+                      int64_t now, struct delivery_step *ret_step, struct error *err)
+{
+    ret_step->slot = asked->slot;
+    switch (asked->kind) {
+    case UPLOAD_STEP_REQUEST:
+        delivery->calls[asked->slot] = asked->call;
+        delivery->started_ms[asked->slot] = now_ms;
+        ret_step->kind = DELIVERY_STEP_REQUEST;
+        return s3_build(delivery->options.s3, &asked->call, (time_t)now, &ret_step->request, err);
+    case UPLOAD_STEP_READ:
+        ret_step->kind = DELIVERY_STEP_READ;
+        ret_step->read = (struct hasher_job){.fd = delivery->upload_fd,
+                                             .offset = asked->read.offset,
+                                             .length = asked->read.length,
+                                             .wants = asked->read.wants,
+                                             .owner = delivery,
+                                             .slot = asked->slot};
+        return true;
+    case UPLOAD_STEP_PAUSE:
+        ret_step->kind = DELIVERY_STEP_PAUSE;
+        ret_step->until_ms = asked->until_ms;
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* The upload has ended: on to the notice, or to the end. */
+static void leave_upload(struct delivery *delivery)
+{
+    const struct error *error = upload_error(delivery->upload);
+    struct error changed = ERROR_INIT;
+
+    if (error && error->kind != ERROR_CHANGED && !on_unchanged(delivery)) {
+        /* Whatever went wrong, it is another file now: that one is to be uploaded. */
+        error_set(&changed, ERROR_CHANGED, "%s changed while it was uploaded", delivery->file.path);
+        error = &changed;
+    }
+    if (error) {
+        delivery_end_with(delivery, error);
+        return;
+    }
+    if (delivery->options.growing) {
+        delivery->ended = true;
+        return;
+    }
+    delivery->options.event(delivery->options.context, DELIVERY_UPLOADED, &delivery->file, "",
+                            NULL);
+    upload_close(delivery->upload);
+    delivery->upload = NULL;
+}
+
+static void ask_for_digest(struct delivery *delivery, struct delivery_step *ret_step)
+{
+    delivery->digest_due = false;
+    delivery->digest_under_way = true;
+    ret_step->kind = DELIVERY_STEP_READ;
+    ret_step->read_aside = true;
+    ret_step->read = (struct hasher_job){.fd = delivery->upload_fd,
+                                         .length = delivery->file.object_bytes,
+                                         .wants = HASHER_WANTS_SHA256,
+                                         .owner = delivery,
+                                         .slot = DELIVERY_DIGEST_SLOT};
+}
+
+/* Without it an event says less; that is no reason not to upload. */
+static bool take_digest(struct delivery *delivery, const struct hasher_result *result,
+                        struct error *err)
+{
+    delivery->digest_under_way = false;
+    return !result->whole || journal_save_digest(delivery->options.journal, delivery->file.id,
+                                                 result->sha256_hex, err);
+}
+
+bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
+                   struct delivery_step *ret_step, struct error *err)
+{
+    *ret_step = (struct delivery_step){.kind = DELIVERY_STEP_NONE};
+    if (delivery->digest_due) {
+        ask_for_digest(delivery, ret_step);
+        return true;
+    }
+    if (delivery->upload && !delivery->ended) {
+        struct upload_step asked;
+
+        if (!upload_next(delivery->upload, may_send, now_ms, now, &asked, err))
+            return false;
+        if (asked.kind != UPLOAD_STEP_END)
+            return translate(delivery, &asked, now_ms, now, ret_step, err);
+        leave_upload(delivery);
+    }
+    if (!delivery->ended)
+        return delivery_next_notice_step(delivery, may_send, now_ms, now, ret_step, err);
+    ret_step->kind = DELIVERY_STEP_END;
+    return true;
+}
+
+bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
+                         const struct hasher_result *result, struct error *err)
+{
+    if (slot == DELIVERY_DIGEST_SLOT)
+        return take_digest(delivery, result, err);
+    return !delivery->upload || upload_take_bytes(delivery->upload, slot, result, err);
+}
+
+static enum delivery_mood mood_of(enum s3_outcome outcome)
+{
+    if (outcome == S3_SLOW_DOWN)
+        return DELIVERY_MOOD_SLOW_DOWN;
+    return outcome == S3_DONE ? DELIVERY_MOOD_GOOD : DELIVERY_MOOD_NEUTRAL;
+}
+
+bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct http_reply *reply,
+                         uint64_t now_ms, int64_t now, enum delivery_mood *ret_mood,
+                         struct error *err)
+{
+    struct s3_result result;
+    bool ok;
+
+    *ret_mood = DELIVERY_MOOD_NEUTRAL;
+    if (slot == DELIVERY_NOTICE_SLOT)
+        return delivery_take_notice_reply(delivery, reply, now_ms, now, err);
+    if (!delivery->upload)
+        return true;
+    s3_read(delivery->options.s3, &delivery->calls[slot], reply, (time_t)now, &result);
+    *ret_mood = mood_of(result.outcome);
+    stats_count_s3(delivery->options.stats, delivery->calls[slot].operation, &result,
+                   reply->bytes_sent, now_ms - delivery->started_ms[slot], now);
+    if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)
+        delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
+                                &result.error);
+    ok = upload_take_reply(delivery->upload, slot, &result, now_ms, now, err);
+    s3_result_done(&result);
+    return ok;
+}
+
+const struct error *delivery_error(const struct delivery *delivery)
+{
+    return delivery->error.kind == ERROR_NONE ? NULL : &delivery->error;
+}
+
+const struct journal_file *delivery_file(const struct delivery *delivery)
+{
+    return &delivery->file;
+}
+
+bool delivery_may_be_dropped(const struct delivery *delivery)
+{
+    if (delivery->upload)
+        return !upload_is_asking(delivery->upload);
+    return !delivery->notice_under_way;
+}
+
+void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept)
+{
+    if (delivery->upload) {
+        upload_progress(delivery->upload, ret_held, ret_kept);
+        return;
+    }
+    *ret_held = delivery->file.object_bytes;
+    *ret_kept = 0;
+}

@@ -1,0 +1,101 @@
+/*
+ * delivery - one file's way to the bucket and, for media, to the backend: upload, then notice.
+ *
+ * Turns what upload.h asks for into signed requests, and replies into what it is told. Asked for
+ * its next step like an upload; does no I/O but for opening the file and the journal.
+ */
+#ifndef FINALIZE_DELIVERY_H
+#define FINALIZE_DELIVERY_H
+
+#include "config/settings.h"
+#include "finalize/base/error.h"
+#include "finalize/base/rng.h"
+#include "finalize/hash/hasher.h"
+#include "finalize/http/http.h"
+#include "finalize/journal/journal.h"
+#include "finalize/journal/stats.h"
+#include "finalize/s3/s3.h"
+#include "finalize/session/recording.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum delivery_event {                    /* what a person may want to know */
+                      DELIVERY_REMARK,   /* `sentence` */
+                      DELIVERY_RETRY,    /* a request failed and is tried again; `error` */
+                      DELIVERY_UPLOADED, /* confirmed in the bucket */
+                      DELIVERY_NOTIFIED  /* accepted by the backend */
+};
+
+struct delivery_options { /* all pointers are borrowed while the delivery is open */
+    const struct settings *settings;
+    struct journal *journal;
+    struct recording *recording;
+    struct s3 *s3;
+    struct rng *rng;
+    struct stats *stats; /* counted in; may be NULL */
+    bool digest;         /* the journal is to have the SHA-256 of the whole object */
+    /* A media file of the session, for {meeting} and the date in keys; "" when there is none. */
+    const char *main_media_name;
+    int32_t meeting_id; /* for a name that has none; 0: there is none */
+    bool growing;       /* the file is still being written: see upload.h; no notice then */
+    void (*event)(void *context, enum delivery_event event, const struct journal_file *file,
+                  const char *sentence, const struct error *error);
+    void *context;
+};
+
+enum delivery_step_kind {
+    DELIVERY_STEP_NONE,
+    DELIVERY_STEP_REQUEST, /* send `request`: the caller's to give to the loop */
+    DELIVERY_STEP_READ,    /* hash `read` (owner and slot are filled in) */
+    DELIVERY_STEP_PAUSE,
+    DELIVERY_STEP_END
+};
+
+struct delivery_step {
+    enum delivery_step_kind kind;
+    unsigned slot;
+    struct http_request request;
+    struct hasher_job read;
+    bool read_aside; /* it is long, and nothing waits for it: other reads may overtake it */
+    uint64_t until_ms;
+};
+
+/* What a reply says about the server's mood. */
+enum delivery_mood { DELIVERY_MOOD_NEUTRAL, DELIVERY_MOOD_GOOD, DELIVERY_MOOD_SLOW_DOWN };
+
+struct delivery;
+
+/*
+ * Opens the file of `row` (copied). ERROR_CHANGED when it isn't what the row says any more;
+ * ERROR_TRANSIENT, ERROR_PERMANENT.
+ */
+bool delivery_open(const struct delivery_options *options, const struct journal_file *row,
+                   struct delivery **ret_delivery, struct error *err)
+    __attribute__((warn_unused_result));
+void delivery_close(struct delivery *delivery);
+
+/* As the functions of upload.h. Fail when the journal does, or memory. */
+bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
+                   struct delivery_step *ret_step, struct error *err)
+    __attribute__((warn_unused_result));
+bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
+                         const struct hasher_result *result, struct error *err)
+    __attribute__((warn_unused_result));
+bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct http_reply *reply,
+                         uint64_t now_ms, int64_t now, enum delivery_mood *ret_mood,
+                         struct error *err) __attribute__((warn_unused_result));
+
+/* After DELIVERY_STEP_END: NULL when the file is safe (the row says so), else why it is not. */
+const struct error *delivery_error(const struct delivery *delivery);
+
+/* Its row as it is now; borrowed. */
+const struct journal_file *delivery_file(const struct delivery *delivery);
+
+/* True unless a request is under way whose fate would be unknown if it were dropped now, at some
+ * cost: all but those for parts. */
+bool delivery_may_be_dropped(const struct delivery *delivery);
+
+void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * delivery_private - what the files delivery*.c share.
+ */
+#ifndef FINALIZE_DELIVERY_PRIVATE_H
+#define FINALIZE_DELIVERY_PRIVATE_H
+
+#include "finalize/delivery/delivery.h"
+#include "finalize/session/metadata.h"
+#include "finalize/upload/key.h"
+#include "finalize/upload/retry.h"
+#include "finalize/upload/upload.h"
+#include "finalize/upload/upload_parts.h"
+
+#define DELIVERY_NOTICE_SLOT (UPLOAD_PARTS_MAX_SLOTS + 1)
+#define DELIVERY_DIGEST_SLOT (UPLOAD_PARTS_MAX_SLOTS + 2)
+
+struct delivery {
+    struct delivery_options options;
+    struct journal_file file;
+    int fd;           /* the file */
+    int upload_fd;    /* the bytes to upload: the same, or a redacted copy in memory */
+    int64_t mtime_ns; /* of the file; the row of one that grows has none */
+    struct metadata metadata;
+    char base_key[S3_MAX_KEY_BYTES + 1];
+    struct upload *upload;                            /* NULL once it is over */
+    struct s3_call calls[UPLOAD_PARTS_MAX_SLOTS + 1]; /* under way, by slot */
+    uint64_t started_ms[UPLOAD_PARTS_MAX_SLOTS + 1];  /* since when they are */
+    bool ended;
+    struct error error;
+
+    bool digest_due, digest_under_way;
+
+    bool notice_under_way;
+    unsigned notice_tries;
+    uint64_t notice_not_before_ms;
+    struct retry_streak notice_streak;
+};
+
+void delivery_end_with(struct delivery *delivery, const struct error *error);
+
+/* The next step once the file is in the bucket: of the notice, or the end. */
+bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_t now_ms,
+                               int64_t now, struct delivery_step *ret_step, struct error *err)
+    __attribute__((warn_unused_result));
+
+bool delivery_take_notice_reply(struct delivery *delivery, const struct http_reply *reply,
+                                uint64_t now_ms, int64_t now, struct error *err)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,312 @@
+#include "finalize/delivery/engine.h"
+
+#include "finalize/base/clock.h"
+#include "finalize/delivery/pace.h"
+#include "finalize/hash/hasher.h"
+
+#include <string.h>
+#include <time.h>
+
+#define MOST_DELIVERIES 16u /* at once; each has a file open */
+#define TICK_MS         250u
+#define GIVE_WAY_MS     1000u /* for parts under way */
+
+struct active {
+    struct delivery *delivery;
+    unsigned reads;    /* of it, with the hasher */
+    bool ended;        /* to be closed once no read is left */
+    uint64_t until_ms; /* it wants to be asked again then; UINT64_MAX: when something reports */
+};
+
+struct engine {
+    struct loop *loop;
+    struct hasher *hasher;
+    struct hasher *aside; /* for long reads that nothing waits for; NULL until there is one */
+    const struct engine_source *source;
+    const struct engine_limits *limits;
+    struct pace pace;
+    struct active active[MOST_DELIVERIES];
+    unsigned count;
+    bool source_is_empty;
+    bool giving_way;
+    uint64_t give_way_until_ms;
+};
+
+static struct active *find_active(struct engine *engine, const void *delivery)
+{
+    for (unsigned i = 0; i < engine->count; i++)
+        if (engine->active[i].delivery == delivery)
+            return &engine->active[i];
+    return NULL;
+}
+
+static bool take_new(struct engine *engine, struct error *err)
+{
+    while (!engine->source_is_empty && !engine->giving_way && engine->count < MOST_DELIVERIES &&
+           engine->count < engine->pace.now) {
+        struct delivery *delivery = NULL;
+
+        if (!engine->source->next(engine->source->context, &delivery, err))
+            return false;
+        if (delivery)
+            engine->active[engine->count++] = (struct active){.delivery = delivery};
+        else
+            engine->source_is_empty = true;
+    }
+    return true;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------
+ */
+
+static bool start_request(struct engine *engine, struct active *active, struct delivery_step *step,
+                          struct error *err)
+{
+    if (loop_start(engine->loop, &step->request, active->delivery, step->slot, err))
+        return true;
+    http_request_done(&step->request);
+    return false;
+}
+
+static bool start_read(struct engine *engine, struct active *active,
+                       const struct delivery_step *step, struct error *err)
+{
+    struct hasher *hasher = engine->hasher;
+
+    if (step->read_aside) {
+        if (!engine->aside && !hasher_open(loop_wake, engine->loop, &engine->aside, err))
+            return false;
+        hasher = engine->aside;
+    }
+    if (!hasher_submit(hasher, &step->read))
+        return error_set(err, ERROR_TRANSIENT, "too many reads at once");
+    active->reads++;
+    return true;
+}
+
+/* Asks one delivery for steps until it has none for now. */
+static bool pump(struct engine *engine, struct active *active, struct error *err)
+{
+    struct delivery_step step;
+
+    active->until_ms = UINT64_MAX;
+    while (!active->ended) {
+        bool may_send = !engine->giving_way && loop_pending(engine->loop) < engine->pace.now;
+
+        if (!delivery_next(active->delivery, may_send, clock_now_ms(), time(NULL), &step, err))
+            return false;
+        switch (step.kind) {
+        case DELIVERY_STEP_REQUEST:
+            if (!start_request(engine, active, &step, err))
+                return false;
+            break;
+        case DELIVERY_STEP_READ:
+            if (!start_read(engine, active, &step, err))
+                return false;
+            break;
+        case DELIVERY_STEP_END:
+            loop_cancel(engine->loop, active->delivery);
+            active->ended = true;
+            return engine->source->ended(engine->source->context, active->delivery, err);
+        case DELIVERY_STEP_PAUSE:
+            active->until_ms = step.until_ms;
+            return true;
+        case DELIVERY_STEP_NONE:
+            return true;
+        }
+    }
+    return true;
+}
+
+static bool pump_all(struct engine *engine, struct error *err)
+{
+    for (unsigned i = 0; i < engine->count; i++)
+        if (!pump(engine, &engine->active[i], err))
+            return false;
+    return true;
+}
+
+/* ---- what came of them --------------------------------------------------------------------------
+ */
+
+static bool collect_reads(struct engine *engine, struct hasher *hasher, struct error *err)
+{
+    struct hasher_result result;
+
+    while (hasher && hasher_collect(hasher, &result)) {
+        struct active *active = find_active(engine, result.owner);
+
+        active->reads--;
+        if (!active->ended && !delivery_take_bytes(active->delivery, result.slot, &result, err))
+            return false;
+    }
+    return true;
+}
+
+static bool collect_replies(struct engine *engine, struct error *err)
+{
+    struct loop_reply reply;
+
+    while (loop_collect(engine->loop, &reply)) {
+        struct active *active = find_active(engine, reply.owner);
+        enum delivery_mood mood = DELIVERY_MOOD_NEUTRAL;
+        bool ok = delivery_take_reply(active->delivery, reply.slot, &reply.http, clock_now_ms(),
+                                      time(NULL), &mood, err);
+
+        http_reply_done(&reply.http);
+        if (!ok)
+            return false;
+        if (mood == DELIVERY_MOOD_GOOD)
+            pace_succeeded(&engine->pace);
+        else if (mood == DELIVERY_MOOD_SLOW_DOWN)
+            pace_slow_down(&engine->pace, clock_now_ms());
+    }
+    return true;
+}
+
+/* True when some were closed: there is room for others then. */
+static bool close_ended(struct engine *engine)
+{
+    unsigned before = engine->count;
+
+    for (unsigned i = 0; i < engine->count;) {
+        if (!engine->active[i].ended || engine->active[i].reads) {
+            i++;
+            continue;
+        }
+        delivery_close(engine->active[i].delivery);
+        engine->active[i] = engine->active[--engine->count];
+    }
+    return engine->count < before;
+}
+
+static void report_progress(struct engine *engine)
+{
+    uint64_t held = 0;
+    uint64_t kept = 0;
+
+    for (unsigned i = 0; i < engine->count; i++) {
+        uint64_t held_of_one, kept_of_one;
+
+        if (engine->active[i].ended)
+            continue;
+        delivery_progress(engine->active[i].delivery, &held_of_one, &kept_of_one);
+        held += held_of_one;
+        kept += kept_of_one;
+    }
+    engine->source->progress(engine->source->context, held, kept,
+                             loop_bytes_under_way(engine->loop));
+}
+
+/* ---- the loop
+ * ------------------------------------------------------------------------------------ */
+
+static uint64_t next_deadline(const struct engine *engine, uint64_t now_ms)
+{
+    uint64_t deadline_ms = now_ms + TICK_MS;
+
+    if (engine->limits->deadline_ms < deadline_ms)
+        deadline_ms = engine->limits->deadline_ms;
+    for (unsigned i = 0; i < engine->count; i++)
+        if (engine->active[i].until_ms < deadline_ms)
+            deadline_ms = engine->active[i].until_ms;
+    return deadline_ms;
+}
+
+/* Takes what came and asks for what is next. The loop sends nothing before it is waited for: the
+ * journal knows of every request by then. */
+static bool take_steps(struct engine *engine, struct error *err)
+{
+    struct journal *journal = engine->source->journal;
+    struct error of_commit = ERROR_INIT;
+    bool ok;
+
+    if (!journal_begin(journal, err))
+        return false;
+    ok = collect_reads(engine, engine->hasher, err) && collect_reads(engine, engine->aside, err) &&
+         collect_replies(engine, err) && take_new(engine, err) && pump_all(engine, err);
+    /* What was written before something failed is true all the same. */
+    return journal_commit(journal, ok ? err : &of_commit) && ok;
+}
+
+static bool turn(struct engine *engine, bool *ret_going, struct error *err)
+{
+    uint64_t now_ms, deadline_ms;
+    bool closed_some;
+
+    if (!take_steps(engine, err))
+        return false;
+    pace_measure(&engine->pace, loop_pending(engine->loop), loop_bytes_sent(engine->loop),
+                 clock_now_ms());
+    closed_some = close_ended(engine);
+    report_progress(engine);
+    *ret_going = engine->count > 0 || !engine->source_is_empty;
+    if (!*ret_going || closed_some)
+        return true;
+    now_ms = clock_now_ms();
+    deadline_ms = next_deadline(engine, now_ms);
+    return loop_wait(engine->loop, deadline_ms > now_ms ? deadline_ms - now_ms : 0, err);
+}
+
+/* True when enough was waited for what is under way. */
+static bool has_given_way(struct engine *engine)
+{
+    const struct engine_limits *limits = engine->limits;
+
+    if (!engine->giving_way) {
+        if (!limits->give_way || !limits->give_way(limits->stop_context))
+            return false;
+        engine->giving_way = true;
+        engine->give_way_until_ms = clock_now_ms() + GIVE_WAY_MS;
+    }
+    if (!loop_pending(engine->loop))
+        return true;
+    for (unsigned i = 0; i < engine->count; i++)
+        if (!delivery_may_be_dropped(engine->active[i].delivery))
+            return false;
+    return clock_now_ms() >= engine->give_way_until_ms;
+}
+
+/* True when it is to end before all deliveries have. */
+static bool ends_early(struct engine *engine, enum engine_end *ret_end)
+{
+    const struct engine_limits *limits = engine->limits;
+
+    if (limits->stop_requested(limits->stop_context))
+        *ret_end = ENGINE_STOPPED;
+    else if (clock_now_ms() >= limits->deadline_ms)
+        *ret_end = ENGINE_OUT_OF_TIME;
+    else if (has_given_way(engine))
+        *ret_end = ENGINE_GAVE_WAY;
+    else
+        return false;
+    return true;
+}
+
+bool engine_run(struct loop *loop, const struct engine_source *source,
+                const struct engine_limits *limits, enum engine_end *ret_end, struct error *err)
+{
+    struct engine engine = {.loop = loop, .source = source, .limits = limits};
+    bool going = true;
+    bool ok = false;
+
+    if (!hasher_open(loop_wake, loop, &engine.hasher, err))
+        return false;
+    pace_init(&engine.pace, limits->parallel);
+    *ret_end = ENGINE_ALL_ENDED;
+    while (going) {
+        if (ends_early(&engine, ret_end))
+            break;
+        if (!turn(&engine, &going, err))
+            goto out;
+    }
+    ok = true;
+out:
+    hasher_close(engine.hasher); /* first: they read the deliveries' files */
+    hasher_close(engine.aside);
+    for (unsigned i = 0; i < engine.count; i++) {
+        loop_cancel(loop, engine.active[i].delivery);
+        delivery_close(engine.active[i].delivery);
+    }
+    return ok;
+}

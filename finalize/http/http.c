@@ -1,0 +1,119 @@
+#include "finalize/http/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define HEADERS_CEILING (32u * 1024)
+
+void http_request_init(struct http_request *request, const char *method)
+{
+    *request = (struct http_request){.method = method};
+    buffer_init(&request->body.memory, 0);
+    request->body.fd = -1;
+}
+
+void http_request_done(struct http_request *request)
+{
+    if (!request)
+        return;
+    free(request->url);
+    for (char **header = request->headers; header && *header; header++) {
+        explicit_bzero(*header, strlen(*header)); /* may hold a token */
+        free(*header);
+    }
+    free(request->headers);
+    buffer_done(&request->body.memory);
+    http_request_init(request, request->method);
+}
+
+static size_t count_headers(const struct http_request *request)
+{
+    size_t count = 0;
+
+    while (request->headers && request->headers[count])
+        count++;
+    return count;
+}
+
+bool http_request_add_header(struct http_request *request, const char *name, const char *value)
+{
+    size_t count = count_headers(request);
+    struct buffer line;
+    char **grown;
+
+    for (const char *p = value; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return false;
+    grown = realloc(request->headers, (count + 2) * sizeof *grown);
+    if (!grown)
+        return false;
+    request->headers = grown;
+    grown[count + 1] = NULL;
+    buffer_init(&line, HEADERS_CEILING);
+    buffer_append_format(&line, "%s: %s", name, value);
+    grown[count] = buffer_take(&line);
+    return grown[count] != NULL;
+}
+
+void http_reply_init(struct http_reply *reply, size_t body_ceiling)
+{
+    *reply = (struct http_reply){.failure = HTTP_OK};
+    buffer_init(&reply->headers, HEADERS_CEILING);
+    buffer_init(&reply->body, body_ceiling);
+}
+
+void http_reply_done(struct http_reply *reply)
+{
+    if (!reply)
+        return;
+    buffer_done(&reply->headers);
+    buffer_done(&reply->body);
+}
+
+bool http_reply_header(const struct http_reply *reply, const char *name, char *ret_value,
+                       size_t size)
+{
+    size_t name_length = strlen(name);
+    bool found = false;
+
+    ret_value[0] = 0;
+    for (const char *line = buffer_text(&reply->headers); *line;) {
+        const char *end = line + strcspn(line, "\r\n");
+
+        if ((size_t)(end - line) > name_length && line[name_length] == ':' &&
+            !strncasecmp(line, name, name_length)) {
+            const char *value = line + name_length + 1;
+            const char *value_end = end;
+            size_t length;
+
+            while (value < value_end && (*value == ' ' || *value == '\t'))
+                value++;
+            while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t'))
+                value_end--;
+            length = (size_t)(value_end - value);
+            if (length > size - 1)
+                length = size - 1;
+            memcpy(ret_value, value, length);
+            ret_value[length] = 0;
+            found = true;
+        }
+        line = end + strspn(end, "\r\n");
+    }
+    return found;
+}
+
+enum error_network http_failed_network(enum http_failure failure)
+{
+    switch (failure) {
+    case HTTP_FAILED_RESOLVE:
+        return ERROR_NETWORK_NAME;
+    case HTTP_FAILED_CONNECT:
+    case HTTP_FAILED_TIMEOUT:
+        return ERROR_NETWORK_CONNECTION;
+    case HTTP_FAILED_TLS:
+        return ERROR_NETWORK_TLS;
+    default:
+        return ERROR_NETWORK_NONE;
+    }
+}

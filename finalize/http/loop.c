@@ -1,0 +1,312 @@
+#include "finalize/http/loop.h"
+
+#include "finalize/base/clock.h"
+#include "finalize/http/footprint.h"
+#include "finalize/http/rate.h"
+#include "finalize/http/transfer.h"
+
+#include <curl/curl.h>
+#include <dirent.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_HANDLES 8u
+#define A_BURST      4u /* of connections that are made at the same time */
+
+struct loop {
+    CURLM *multi;
+    int wake_fd;
+    struct transfer_share share;
+    struct transfer *transfers;
+    unsigned pending;
+    unsigned most_pending; /* since there were none */
+    atomic_bool woken;
+    CURL *idle[IDLE_HANDLES];
+    unsigned idle_count;
+};
+
+/*
+ * Each burst of handshakes needs pages of libraries that sending does not, and what comes when all
+ * is sent needs others still.
+ */
+static void note_pending(struct loop *loop, unsigned pending)
+{
+    loop->pending = pending;
+    if (!pending) {
+        if (loop->most_pending >= A_BURST)
+            footprint_release();
+        loop->most_pending = 0;
+    } else if (pending > loop->most_pending) {
+        loop->most_pending = pending;
+        if (pending % A_BURST == 0)
+            footprint_release();
+    }
+}
+
+/* ---- one transfer ------------------------------------------------------------------------- */
+
+static void free_transfer(struct loop *loop, struct transfer *transfer)
+{
+    if (transfer->easy) {
+        curl_multi_remove_handle(loop->multi, transfer->easy);
+        curl_easy_reset(transfer->easy);
+        if (loop->idle_count < IDLE_HANDLES)
+            loop->idle[loop->idle_count++] = transfer->easy;
+        else
+            curl_easy_cleanup(transfer->easy);
+    }
+    transfer_done(transfer);
+    free(transfer);
+}
+
+static bool begin_transfer(struct loop *loop, struct transfer *transfer)
+{
+    transfer->easy = loop->idle_count ? loop->idle[--loop->idle_count] : curl_easy_init();
+    return transfer->easy && transfer_set_up(transfer, loop->pending) &&
+           curl_multi_add_handle(loop->multi, transfer->easy) == CURLM_OK;
+}
+
+bool loop_start(struct loop *loop, struct http_request *request, void *owner, unsigned slot,
+                struct error *err)
+{
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+
+    if (!transfer)
+        return error_set(err, ERROR_TRANSIENT, "no memory for a request");
+    transfer->share = &loop->share;
+    transfer->owner = owner;
+    transfer->slot = slot;
+    transfer->request = *request;
+    http_reply_init(&transfer->reply, request->reply_ceiling);
+    if (!begin_transfer(loop, transfer)) {
+        http_request_init(&transfer->request, request->method); /* still the caller's */
+        free_transfer(loop, transfer);
+        return error_set(err, ERROR_TRANSIENT, "no memory for a request");
+    }
+    http_request_init(request, request->method);
+    transfer->next = loop->transfers;
+    loop->transfers = transfer;
+    note_pending(loop, loop->pending + 1);
+    return true;
+}
+
+static bool note_ends(struct loop *loop)
+{
+    CURLMsg *message;
+    int left;
+    bool any = false;
+
+    while ((message = curl_multi_info_read(loop->multi, &left))) {
+        struct transfer *transfer = NULL;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+        transfer_end(transfer, message->data.result);
+        any = true;
+    }
+    return any;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+/* libcurl's directory of authorities, when there are any in it under their hashed names. */
+static const char *find_ca_directory(void)
+{
+    const char *directory = curl_version_info(CURLVERSION_NOW)->capath;
+    DIR *entries = directory ? opendir(directory) : NULL;
+    const struct dirent *entry;
+    bool found = false;
+
+    while (entries && !found && (entry = readdir(entries)))
+        found = strspn(entry->d_name, "0123456789abcdef") == 8 && !strcmp(entry->d_name + 8, ".0");
+    if (entries)
+        closedir(entries);
+    return found ? directory : NULL;
+}
+
+bool loop_open(const struct loop_options *options, struct loop **ret_loop, struct error *err)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+
+    if (!loop)
+        return error_set(err, ERROR_TRANSIENT, "no memory for the network loop");
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        free(loop);
+        return error_set(err, ERROR_TRANSIENT, "libcurl cannot be initialised");
+    }
+    loop->multi = curl_multi_init();
+    if (!loop->multi) {
+        loop_close(loop);
+        return error_set(err, ERROR_TRANSIENT, "no memory for the network loop");
+    }
+    loop->wake_fd = options->wake_fd;
+    loop->share = (struct transfer_share){
+        .ca_file = options->ca_file,
+        .ca_directory = options->ca_file ? NULL : find_ca_directory(),
+        .proxy = options->proxy,
+        .connect_timeout_ms = options->connect_timeout_ms,
+    };
+    rate_init(&loop->share.rate, options->rate_limit, clock_now_us());
+    *ret_loop = loop;
+    return true;
+}
+
+void loop_close(struct loop *loop)
+{
+    if (!loop)
+        return;
+    while (loop->transfers) {
+        struct transfer *next = loop->transfers->next;
+
+        free_transfer(loop, loop->transfers);
+        loop->transfers = next;
+    }
+    while (loop->idle_count)
+        curl_easy_cleanup(loop->idle[--loop->idle_count]);
+    curl_multi_cleanup(loop->multi);
+    curl_global_cleanup();
+    free(loop);
+}
+
+/* Lets those go on that wait for the rate limit; returns the ms until that is worth another try. */
+static uint64_t resume_paused(struct loop *loop, uint64_t timeout_ms)
+{
+    uint64_t wait_us = rate_wait_us(&loop->share.rate, clock_now_us());
+    bool waiting = false;
+
+    for (struct transfer *transfer = loop->transfers; transfer; transfer = transfer->next) {
+        if (!transfer->paused || transfer->ended)
+            continue;
+        if (wait_us) {
+            waiting = true;
+            continue;
+        }
+        transfer->paused = false;
+        curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+        wait_us = rate_wait_us(&loop->share.rate, clock_now_us());
+    }
+    if (waiting && wait_us / 1000 + 1 < timeout_ms)
+        return wait_us / 1000 + 1;
+    return timeout_ms;
+}
+
+bool loop_wait(struct loop *loop, uint64_t timeout_ms, struct error *err)
+{
+    struct curl_waitfd extra = {.fd = loop->wake_fd, .events = CURL_WAIT_POLLIN};
+    uint64_t deadline_ms = clock_now_ms() + timeout_ms;
+
+    for (;;) {
+        uint64_t now_ms, left_ms;
+        int running;
+
+        if (curl_multi_perform(loop->multi, &running) != CURLM_OK)
+            return error_set(err, ERROR_TRANSIENT, "libcurl's loop failed");
+        now_ms = clock_now_ms();
+        if (note_ends(loop) || atomic_exchange(&loop->woken, false) || now_ms >= deadline_ms)
+            return true;
+        left_ms = resume_paused(loop, deadline_ms - now_ms);
+        extra.revents = 0;
+        if (curl_multi_poll(loop->multi, &extra, extra.fd >= 0 ? 1 : 0,
+                            left_ms > 60000 ? 60000 : (int)left_ms, NULL) != CURLM_OK)
+            return error_set(err, ERROR_TRANSIENT, "libcurl's loop failed");
+        if (extra.revents)
+            return true;
+    }
+}
+
+static struct transfer *unlink_transfer(struct loop *loop, struct transfer **link)
+{
+    struct transfer *transfer = *link;
+
+    *link = transfer->next;
+    note_pending(loop, loop->pending - 1);
+    return transfer;
+}
+
+bool loop_collect(struct loop *loop, struct loop_reply *ret_reply)
+{
+    for (struct transfer **link = &loop->transfers; *link; link = &(*link)->next) {
+        struct transfer *transfer;
+
+        if (!(*link)->ended)
+            continue;
+        transfer = unlink_transfer(loop, link);
+        *ret_reply = (struct loop_reply){
+            .owner = transfer->owner, .slot = transfer->slot, .http = transfer->reply};
+        http_reply_init(&transfer->reply, 0); /* it is the caller's now */
+        free_transfer(loop, transfer);
+        return true;
+    }
+    return false;
+}
+
+void loop_cancel(struct loop *loop, const void *owner)
+{
+    struct transfer **link = &loop->transfers;
+
+    while (*link) {
+        if ((*link)->owner == owner)
+            free_transfer(loop, unlink_transfer(loop, link));
+        else
+            link = &(*link)->next;
+    }
+}
+
+void loop_wake(void *loop)
+{
+    struct loop *woken = loop;
+
+    atomic_store(&woken->woken, true);
+    curl_multi_wakeup(woken->multi);
+}
+
+unsigned loop_pending(const struct loop *loop)
+{
+    return loop->pending;
+}
+
+uint64_t loop_bytes_sent(const struct loop *loop)
+{
+    return loop->share.bytes_sent;
+}
+
+uint64_t loop_bytes_under_way(const struct loop *loop)
+{
+    uint64_t bytes = 0;
+
+    for (const struct transfer *transfer = loop->transfers; transfer; transfer = transfer->next)
+        bytes += transfer->position;
+    return bytes;
+}
+
+void loop_exchange(struct loop *loop, struct http_request *request, uint64_t patience_ms,
+                   struct http_reply *ret_reply)
+{
+    uint64_t deadline_ms = clock_now_ms() + patience_ms;
+    struct error err = ERROR_INIT;
+    struct loop_reply reply;
+    bool going;
+
+    http_reply_init(ret_reply, request->reply_ceiling);
+    going = loop_start(loop, request, ret_reply, 0, &err);
+    while (going) {
+        uint64_t now_ms = clock_now_ms();
+
+        if (loop_collect(loop, &reply)) {
+            *ret_reply = reply.http;
+            return;
+        }
+        if (now_ms >= deadline_ms) {
+            error_set(&err, ERROR_TRANSIENT, "no reply within %llu s",
+                      (unsigned long long)patience_ms / 1000);
+            break;
+        }
+        going = loop_wait(loop, deadline_ms - now_ms, &err);
+    }
+    loop_cancel(loop, ret_reply);
+    ret_reply->failure = HTTP_FAILED_TIMEOUT;
+    snprintf(ret_reply->detail, sizeof ret_reply->detail, "%.200s", err.text);
+}

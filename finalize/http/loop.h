@@ -1,0 +1,77 @@
+/*
+ * loop - the only place that moves bytes: many HTTP requests at once, in one thread.
+ *
+ * Takes requests as values and gives replies as values; decides nothing, retries nothing.
+ */
+#ifndef FINALIZE_LOOP_H
+#define FINALIZE_LOOP_H
+
+#include "finalize/base/error.h"
+#include "finalize/http/http.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop_options {
+    const char *ca_file; /* NULL: the system's; borrowed while the loop is open, as all here */
+    const char *proxy;   /* NULL: libcurl's own variables (https_proxy, no_proxy, …) */
+    uint64_t connect_timeout_ms;
+    uint64_t rate_limit; /* bytes of request bodies per second, of all requests together; 0: none */
+    int wake_fd;         /* loop_wait() also returns when this descriptor is readable; -1: none */
+};
+
+struct loop;
+
+bool loop_open(const struct loop_options *options, struct loop **ret_loop, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Cancels what is under way. */
+void loop_close(struct loop *loop);
+
+/*
+ * Starts a request. On success its content is taken, and `request` is left empty; on failure (no
+ * memory) it is untouched. `owner` and `slot` come back with the reply.
+ */
+bool loop_start(struct loop *loop, struct http_request *request, void *owner, unsigned slot,
+                struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * Moves bytes until a request has ended, loop_wake() was called, the wake descriptor is readable or
+ * `timeout_ms` have passed, whichever is first.
+ */
+bool loop_wait(struct loop *loop, uint64_t timeout_ms, struct error *err)
+    __attribute__((warn_unused_result));
+
+struct loop_reply {
+    void *owner;
+    unsigned slot;
+    struct http_reply http; /* owned by the caller: http_reply_done() */
+};
+
+/* Fetches a reply that has arrived (or failed); false when there is none. */
+bool loop_collect(struct loop *loop, struct loop_reply *ret_reply);
+
+/* Drops all requests of `owner`: no replies of them come any more. */
+void loop_cancel(struct loop *loop, const void *owner);
+
+/* Makes loop_wait() return. May be called by any thread, `loop` being a struct loop. */
+void loop_wake(void *loop);
+
+/* Requests started and not yet collected. */
+unsigned loop_pending(const struct loop *loop);
+
+/* Bytes of request bodies handed to the network since the loop was opened, whatever became of them.
+ */
+uint64_t loop_bytes_sent(const struct loop *loop);
+
+/* Of those, bytes of requests that have not ended yet. */
+uint64_t loop_bytes_under_way(const struct loop *loop);
+
+/*
+ * Sends one request and waits for its reply, for at most `patience_ms`; for `check`, with no other
+ * request under way. The request's content is taken. `ret_reply` is initialised in any case.
+ */
+void loop_exchange(struct loop *loop, struct http_request *request, uint64_t patience_ms,
+                   struct http_reply *ret_reply);
+
+#endif

@@ -1,0 +1,303 @@
+#include "finalize/http/transfer.h"
+
+#include "finalize/base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REPLY_BUFFER_BYTES 4096L /* most replies are shorter */
+
+/* ---- a body on its way out --------------------------------------------------------------- */
+
+static ssize_t read_body(const struct http_body *body, uint64_t position, char *out, size_t size)
+{
+    ssize_t got;
+
+    if (body->kind == HTTP_BODY_MEMORY) {
+        memcpy(out, body->memory.data + position, size);
+        return (ssize_t)size;
+    }
+    do
+        got = pread(body->fd, out, size, (off_t)(body->offset + position));
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+static size_t on_read(char *out, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    struct transfer_share *share = transfer->share;
+    uint64_t wanted = transfer->request.body.length - transfer->position;
+    uint64_t allowed;
+    ssize_t got;
+
+    if (wanted > size * count)
+        wanted = size * count;
+    if (!wanted)
+        return 0;
+    allowed = rate_take(&share->rate, wanted, clock_now_us());
+    if (!allowed) {
+        transfer->paused = true;
+        return CURL_READFUNC_PAUSE;
+    }
+    got = read_body(&transfer->request.body, transfer->position, out, (size_t)allowed);
+    if (got <= 0) { /* unreadable, or shorter than a moment ago */
+        transfer->local_failure = true;
+        snprintf(transfer->local_reason, sizeof transfer->local_reason, "%s",
+                 got < 0 ? strerror(errno) : "the file became shorter while it was sent");
+        return CURL_READFUNC_ABORT;
+    }
+    transfer->position += (uint64_t)got;
+    share->bytes_sent += (uint64_t)got;
+    return (size_t)got;
+}
+
+/* curl begins a body anew when a kept connection turns out to be dead. */
+static int on_seek(void *context, curl_off_t offset, int origin)
+{
+    struct transfer *transfer = context;
+
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > transfer->request.body.length)
+        return CURL_SEEKFUNC_CANTSEEK;
+    transfer->position = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+/* ---- a reply on its way in ---------------------------------------------------------------- */
+
+static size_t on_header(char *line, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    size_t length = size * count;
+
+    if (length >= 5 && !memcmp(line, "HTTP/", 5)) { /* a 100 Continue came before this one */
+        buffer_clear(&transfer->reply.headers);
+        transfer->headers_ended = false;
+        return length;
+    }
+    if (*line == '\n' || (length == 2 && *line == '\r'))
+        transfer->headers_ended = true;
+    else
+        buffer_append(&transfer->reply.headers, line, length);
+    return length; /* headers over the ceiling are dropped: none that we need is that far down */
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+
+    buffer_append(&transfer->reply.body, bytes, size * count);
+    if (transfer->reply.body.failed) {
+        transfer->too_large = true;
+        return 0;
+    }
+    return size * count;
+}
+
+/* ---- what libcurl is told -------------------------------------------------------------------- */
+
+static bool add_header_lines(struct transfer *transfer)
+{
+    /* Without these, curl waits a second for "100 Continue", and guesses a content type. */
+    static const char *const switched_off[] = {"Expect:", "Content-Type:", NULL};
+    struct curl_slist *grown;
+    bool has_content_type = false;
+
+    for (char **line = transfer->request.headers; line && *line; line++) {
+        grown = curl_slist_append(transfer->headers, *line);
+        if (!grown)
+            return false;
+        transfer->headers = grown;
+        has_content_type |= !strncasecmp(*line, "Content-Type:", 13);
+    }
+    for (const char *const *line = switched_off; *line; line++) {
+        if (has_content_type && !strcmp(*line, "Content-Type:"))
+            continue;
+        grown = curl_slist_append(transfer->headers, *line);
+        if (!grown)
+            return false;
+        transfer->headers = grown;
+    }
+    return true;
+}
+
+static void set_method_and_body(struct transfer *transfer)
+{
+    const struct http_request *request = &transfer->request;
+    CURL *easy = transfer->easy;
+
+    if (!strcmp(request->method, "HEAD")) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    if (request->body.kind == HTTP_BODY_NONE) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    } else if (!strcmp(request->method, "POST")) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
+        /* When a kept connection dies under a request, curl repeats it silently: a POST would be
+         * done twice. */
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body.length);
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
+}
+
+/*
+ * With a directory of hashed names OpenSSL reads the one authority that it needs. From the system's
+ * file each connection would read all of them: 14 ms and most of a MiB.
+ */
+static void set_authorities(struct transfer *transfer)
+{
+    const char *ca_file = transfer->share->ca_file;
+
+    if (ca_file) {
+        curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, ca_file);
+        curl_easy_setopt(transfer->easy, CURLOPT_CAPATH,
+                         NULL); /* lets libcurl share what it read */
+    } else if (transfer->share->ca_directory) {
+        curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, NULL);
+        curl_easy_setopt(transfer->easy, CURLOPT_CAPATH, transfer->share->ca_directory);
+    }
+}
+
+/*
+ * What curl reads and sends in one go. Larger pieces cost less CPU time, and memory for each
+ * request under way. A line that is fast enough for that to matter has few of them under way: they
+ * end sooner than their parts are hashed.
+ */
+static long upload_buffer_bytes(unsigned others)
+{
+    if (others < 4)
+        return 256L * 1024;
+    return others < 16 ? 64L * 1024 : 16L * 1024;
+}
+
+static void set_network(struct transfer *transfer, unsigned others)
+{
+    const struct transfer_share *share = transfer->share;
+    CURL *easy = transfer->easy;
+    uint64_t idle_seconds = (transfer->request.idle_timeout_ms + 999) / 1000;
+
+#if LIBCURL_VERSION_NUM >= 0x075500
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    /* One connection for each request under way: parts do not share a congestion window. */
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, upload_buffer_bytes(others));
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, REPLY_BUFFER_BYTES);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "jibri-finalize/" PROJECT_VERSION);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)share->connect_timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(idle_seconds ? idle_seconds : 1));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->request.timeout_ms);
+    set_authorities(transfer);
+    if (share->proxy)
+        curl_easy_setopt(easy, CURLOPT_PROXY, share->proxy);
+}
+
+bool transfer_set_up(struct transfer *transfer, unsigned others)
+{
+    CURL *easy = transfer->easy;
+
+    if (!add_header_lines(transfer))
+        return false;
+    set_network(transfer, others);
+    set_method_and_body(transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    return curl_easy_setopt(easy, CURLOPT_URL, transfer->request.url) == CURLE_OK;
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static enum http_failure failure_of_timeout(struct transfer *transfer)
+{
+    curl_off_t ready_us = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+    return ready_us > 0 ? HTTP_FAILED_TIMEOUT : HTTP_FAILED_CONNECT;
+}
+
+static enum http_failure failure_of(struct transfer *transfer, CURLcode code)
+{
+    if (transfer->local_failure)
+        return HTTP_FAILED_LOCAL;
+    if (transfer->too_large)
+        return HTTP_FAILED_TOO_LARGE;
+    switch (code) {
+    case CURLE_OK:
+        /* curl takes a reply that was cut off within its headers for a whole one. */
+        return transfer->headers_ended ? HTTP_OK : HTTP_FAILED_TRANSFER;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return HTTP_FAILED_RESOLVE;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR: /* also a reset within the handshake: it may work next time */
+        return HTTP_FAILED_CONNECT;
+    case CURLE_OPERATION_TIMEDOUT:
+        return failure_of_timeout(transfer);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+        return HTTP_FAILED_TLS;
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_FAILED_INIT:
+        return HTTP_FAILED_LOCAL;
+    default:
+        return HTTP_FAILED_TRANSFER;
+    }
+}
+
+void transfer_end(struct transfer *transfer, CURLcode code)
+{
+    struct http_reply *reply = &transfer->reply;
+    long status = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    reply->status = (int)status;
+    reply->failure = failure_of(transfer, code);
+    reply->bytes_sent = transfer->position;
+    if (reply->failure == HTTP_FAILED_TOO_LARGE)
+        snprintf(reply->detail, sizeof reply->detail, "the reply is longer than %zu bytes",
+                 reply->body.ceiling);
+    else if (reply->failure != HTTP_OK)
+        snprintf(reply->detail, sizeof reply->detail, "%s",
+                 transfer->local_reason[0] ? transfer->local_reason
+                 : transfer->curl_error[0] ? transfer->curl_error
+                                           : curl_easy_strerror(code));
+    transfer->ended = true;
+}
+
+void transfer_done(struct transfer *transfer)
+{
+    curl_slist_free_all(transfer->headers);
+    http_request_done(&transfer->request);
+    http_reply_done(&transfer->reply);
+}

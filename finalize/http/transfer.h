@@ -1,0 +1,60 @@
+/*
+ * transfer - one request on its way through libcurl: how libcurl is asked for it, the body that it
+ * is given, the reply that it brings, and what its end means. Internal to the loop.
+ *
+ * Knows nothing of waiting, nor of other transfers but for what they share. libcurl's header is
+ * included here and in loop.c alone.
+ */
+#ifndef FINALIZE_TRANSFER_H
+#define FINALIZE_TRANSFER_H
+
+#include "finalize/http/http.h"
+#include "finalize/http/rate.h"
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct transfer_share {       /* what all transfers of a loop share */
+    const char *ca_file;      /* NULL: the system's authorities; borrowed, as all strings here */
+    const char *ca_directory; /* of those, by hashed names; NULL: libcurl's own defaults */
+    const char *proxy;        /* NULL: libcurl's own variables */
+    uint64_t connect_timeout_ms;
+    struct rate rate;    /* of request bodies */
+    uint64_t bytes_sent; /* of request bodies */
+};
+
+struct transfer {
+    struct transfer *next;
+    struct transfer_share *share; /* borrowed */
+    CURL *easy;                   /* the loop's: NULL while there is none */
+    struct curl_slist *headers;
+    struct http_request request; /* owned, as the reply */
+    struct http_reply reply;
+    void *owner;
+    unsigned slot;
+    uint64_t position; /* of the body: bytes given to curl */
+    bool paused;       /* waits for the rate limit */
+    bool local_failure;
+    bool too_large;
+    bool headers_ended;
+    bool ended;
+    char local_reason[128]; /* of a local failure; curl would overwrite it in its own */
+    char curl_error[CURL_ERROR_SIZE];
+};
+
+/*
+ * Tells `easy`, which is as new, all about the request; `others` is how many transfers are under
+ * way already. False: no memory.
+ */
+bool transfer_set_up(struct transfer *transfer, unsigned others)
+    __attribute__((warn_unused_result));
+
+/* It has ended with `code`: the reply is what the caller of the loop may have. */
+void transfer_end(struct transfer *transfer, CURLcode code);
+
+/* Frees all that it owns, not itself; accepts a half-built one. After libcurl was told to let go.
+ */
+void transfer_done(struct transfer *transfer);
+
+#endif

@@ -1,0 +1,312 @@
+#include "finalize/journal/journal_query.h"
+
+#include "finalize/journal/journal_reserve.h"
+#include "finalize/session/recording.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A failed call's own words where it still has them: they name the table or the column. */
+static const char *reason(sqlite3 *database, int status)
+{
+    if (database && sqlite3_extended_errcode(database) == status)
+        return sqlite3_errmsg(database);
+    return sqlite3_errstr(status);
+}
+
+/* errno of a failed system call, 0 when it was none. */
+static int failed_call(sqlite3 *database, int status)
+{
+    int primary = status & 0xff;
+
+    if (primary == SQLITE_FULL)
+        return ENOSPC;
+    if (!database || (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN))
+        return 0;
+    return sqlite3_system_errno(database);
+}
+
+/*
+ * Why no file can be made beside the journal, as an errno; 0 when one can be, or when nothing is
+ * known. SQLite keeps its log in such files and says no more than that it could not open one.
+ */
+static int why_no_file(const char *path)
+{
+    char directory[RECORDING_PATH_SIZE];
+    char *slash;
+    int fd;
+
+    if ((size_t)snprintf(directory, sizeof directory, "%s", path) >= sizeof directory)
+        return 0;
+    slash = strrchr(directory, '/');
+    if (!slash)
+        return 0;
+    slash[slash == directory] = 0;
+    fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EOPNOTSUPP || errno == EISDIR ? 0 : errno;
+    close(fd);
+    return 0;
+}
+
+/* The errno that says why, 0 when none does. */
+static int cause(sqlite3 *database, int status, const char *path)
+{
+    int errno_value = failed_call(database, status);
+    int primary = status & 0xff;
+
+    if (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY) {
+        int no_file = why_no_file(path);
+
+        errno_value = no_file ? no_file : errno_value;
+    }
+    return errno_value;
+}
+
+static bool is_lack_of_space(int errno_value)
+{
+    return errno_value == ENOSPC || errno_value == EDQUOT;
+}
+
+bool journal_query_fail(struct sqlite3 *database, int status, const char *path, struct error *err)
+{
+    const char *why = reason(database, status);
+    int errno_value = cause(database, status, path);
+    int primary = status == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : status & 0xff;
+
+    if (is_lack_of_space(errno_value))
+        return error_set_errno(err, ERROR_TRANSIENT, errno_value, "no space for the journal %s",
+                               path);
+    switch (primary) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+        return error_set(err, ERROR_TRANSIENT,
+                         "the journal is busy, other processes have kept it for long: %s", path);
+    case SQLITE_NOMEM:
+        return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "no memory for the journal %s", path);
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+        return error_set(err, ERROR_DAMAGED, "the journal is damaged, or no journal (%s): %s", why,
+                         path);
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        error_set(err, ERROR_PERMANENT, "the journal cannot be written (%s; CONFOMEET_JOURNAL): %s",
+                  why, path);
+        break;
+    default:
+        error_set(err, ERROR_PERMANENT, "the journal cannot be used (%s): %s", why, path);
+        break;
+    }
+    if (errno_value)
+        err->sys_errno = errno_value;
+    return false;
+}
+
+bool journal_query_begin(struct journal_query *query, struct sqlite3 *database, const char *path,
+                         struct sqlite3_stmt **statement, const char *sql, struct error *err)
+{
+    int status = SQLITE_OK;
+
+    if (!*statement)
+        status = sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    if (status != SQLITE_OK)
+        return journal_query_fail(database, status, path, err);
+    *query = (struct journal_query){
+        .database = database,
+        .statement = *statement,
+        .path = path,
+        .next = 1,
+    };
+    return true;
+}
+
+static void note(struct journal_query *query, int status)
+{
+    if (query->status == SQLITE_OK)
+        query->status = status;
+}
+
+void journal_query_put_integer(struct journal_query *query, int64_t value)
+{
+    note(query, sqlite3_bind_int64(query->statement, query->next++, value));
+}
+
+void journal_query_put_unsigned(struct journal_query *query, uint64_t value)
+{
+    journal_query_put_integer(query, (int64_t)value);
+}
+
+void journal_query_put_text(struct journal_query *query, const char *text)
+{
+    note(query, sqlite3_bind_text(query->statement, query->next++, text, -1, SQLITE_STATIC));
+}
+
+void journal_query_put_text_or_null(struct journal_query *query, const char *text)
+{
+    if (*text)
+        journal_query_put_text(query, text);
+    else
+        journal_query_put_null(query);
+}
+
+void journal_query_put_bytes(struct journal_query *query, const void *bytes, size_t length)
+{
+    note(query, sqlite3_bind_blob64(query->statement, query->next++, bytes, length, SQLITE_STATIC));
+}
+
+void journal_query_put_null(struct journal_query *query)
+{
+    note(query, sqlite3_bind_null(query->statement, query->next++));
+}
+
+/* Ends the statement's transaction and lets go of what was bound. */
+static void finish(struct journal_query *query)
+{
+    sqlite3_reset(query->statement);
+    sqlite3_clear_bindings(query->statement);
+}
+
+void journal_query_make_room(struct sqlite3 *database, const char *path)
+{
+    (void)journal_reserve_give_up(path);
+    /* What is in the log is written back, and the log begun anew once nobody reads it. */
+    (void)sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+}
+
+/*
+ * The status of the whole run: SQLITE_DONE, SQLITE_ROW or what went wrong. On a full disk room is
+ * made and the statement run again. Not so within a transaction, of which SQLite may have rolled
+ * back what came before.
+ */
+static int step(struct journal_query *query)
+{
+    bool alone = sqlite3_get_autocommit(query->database);
+    int status = query->status;
+
+    if (status != SQLITE_OK)
+        return status;
+    status = sqlite3_step(query->statement);
+    if (status == SQLITE_ROW || status == SQLITE_DONE || !alone ||
+        !is_lack_of_space(cause(query->database, status, query->path)))
+        return status;
+    sqlite3_reset(query->statement);
+    journal_query_make_room(query->database, query->path);
+    return sqlite3_step(query->statement);
+}
+
+bool journal_query_run(struct journal_query *query, struct error *err)
+{
+    int status = step(query);
+
+    if (status != SQLITE_DONE)
+        journal_query_fail(query->database, status, query->path, err);
+    finish(query);
+    return status == SQLITE_DONE;
+}
+
+bool journal_query_change_row(struct journal_query *query, bool *ret_conflict, struct error *err)
+{
+    int status = step(query);
+    bool conflict = status == SQLITE_CONSTRAINT_UNIQUE && ret_conflict;
+    bool done = status == SQLITE_DONE && sqlite3_changes(query->database) == 1;
+
+    if (status == SQLITE_DONE && !done)
+        error_set(err, ERROR_PERMANENT,
+                  "the journal has lost a row that was in it: was it replaced? %s", query->path);
+    else if (!done && !conflict)
+        journal_query_fail(query->database, status, query->path, err);
+    finish(query);
+    if (!done && !conflict)
+        return false;
+    if (ret_conflict)
+        *ret_conflict = conflict;
+    return true;
+}
+
+bool journal_query_fetch(struct journal_query *query, bool *ret_found, struct error *err)
+{
+    int status = step(query);
+
+    if (status == SQLITE_ROW) {
+        query->next = 0;
+        *ret_found = true;
+        return true;
+    }
+    if (status != SQLITE_DONE)
+        journal_query_fail(query->database, status, query->path, err);
+    finish(query);
+    if (status != SQLITE_DONE)
+        return false;
+    *ret_found = false;
+    return true;
+}
+
+int64_t journal_query_get_integer(struct journal_query *query, int64_t least, int64_t most)
+{
+    int column = query->next++;
+    int64_t value = sqlite3_column_int64(query->statement, column);
+
+    if (sqlite3_column_type(query->statement, column) == SQLITE_INTEGER && value >= least &&
+        value <= most)
+        return value;
+    query->damaged = true;
+    return least;
+}
+
+uint64_t journal_query_get_unsigned(struct journal_query *query)
+{
+    return (uint64_t)journal_query_get_integer(query, INT64_MIN, INT64_MAX);
+}
+
+void journal_query_get_text(struct journal_query *query, char *ret_text, size_t size)
+{
+    int column = query->next++;
+    const void *bytes = sqlite3_column_blob(query->statement, column);
+    size_t length = (size_t)sqlite3_column_bytes(query->statement, column);
+
+    ret_text[0] = 0;
+    if (!bytes && sqlite3_errcode(query->database) == SQLITE_NOMEM)
+        query->status = SQLITE_NOMEM;
+    if (!bytes)
+        return;
+    if (length >= size || memchr(bytes, 0, length)) {
+        query->damaged = true;
+        return;
+    }
+    memcpy(ret_text, bytes, length);
+    ret_text[length] = 0;
+}
+
+bool journal_query_get_bytes(struct journal_query *query, uint8_t *ret_bytes, size_t length)
+{
+    int column = query->next++;
+    const void *bytes = sqlite3_column_blob(query->statement, column);
+
+    if (sqlite3_column_type(query->statement, column) == SQLITE_NULL)
+        return false;
+    if (!bytes || (size_t)sqlite3_column_bytes(query->statement, column) != length) {
+        query->damaged = true;
+        return false;
+    }
+    memcpy(ret_bytes, bytes, length);
+    return true;
+}
+
+bool journal_query_end(struct journal_query *query, struct error *err)
+{
+    finish(query);
+    if (query->status != SQLITE_OK)
+        return journal_query_fail(query->database, query->status, query->path, err);
+    if (query->damaged)
+        return error_set(err, ERROR_DAMAGED,
+                         "the journal is damaged (a row holds what was never written): %s",
+                         query->path);
+    return true;
+}

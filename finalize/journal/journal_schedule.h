@@ -1,0 +1,79 @@
+/*
+ * journal_schedule - what the journal knows of who is to work on a recording, and when.
+ *
+ * Recordings that are not finished, those that Jibri still writes, claims of processes that wait
+ * for a recording's lock, and what may be forgotten. Unlike the rest of a recording's rows, claims
+ * are written without its lock. Errors as in journal.h.
+ */
+#ifndef FINALIZE_JOURNAL_SCHEDULE_H
+#define FINALIZE_JOURNAL_SCHEDULE_H
+
+#include "finalize/journal/journal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A claim counts for so long after it was made or renewed: its process may have been killed. */
+#define JOURNAL_CLAIM_LASTS_S 10
+
+/* Makes a row for a session that Jibri still writes, in state RECORDING, unless there is a row of
+ * whatever state; loads it. */
+bool journal_note_recording(struct journal *journal, const char *directory, const char *session_id,
+                            int64_t now, struct journal_recording *ret_recording, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Loads the first recording with an id above `after_id` that is neither done nor abandoned.
+ * *ret_found is false at the end. */
+bool journal_next_unfinished(struct journal *journal, int64_t after_id,
+                             struct journal_recording *ret_recording, bool *ret_found,
+                             struct error *err) __attribute__((warn_unused_result));
+
+/* What waits for a later try is due at `now`; with `failed_too` also what needs a person. */
+bool journal_hurry(struct journal *journal, bool failed_too, int64_t now, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Forgets recordings that are done since before `before`, unless a file of them is still on this
+ * machine, or an upload of them is still to be aborted. */
+bool journal_forget_done(struct journal *journal, int64_t before, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* How many of the parts `first`..`last` of a file the bucket has acknowledged. */
+bool journal_count_parts(struct journal *journal, int64_t file_id, unsigned first, unsigned last,
+                         unsigned *ret_count, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Loads the first file with an id above `after_id` that has an open multipart upload though its
+ * recording is done or abandoned: nobody will complete it. *ret_found is false at the end. */
+bool journal_next_leftover_upload(struct journal *journal, int64_t after_id,
+                                  struct journal_file *ret_file, bool *ret_found, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* The process `pid` waits for the lock of `directory`; to be repeated every second, and taken back
+ * when it has the lock. */
+bool journal_claim(struct journal *journal, const char *directory, pid_t pid, int64_t now,
+                   struct error *err) __attribute__((warn_unused_result));
+bool journal_unclaim(struct journal *journal, const char *directory, pid_t pid, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Leaves `directory` to the watcher, as a claim that lasts until journal_take_over(). */
+bool journal_hand_over(struct journal *journal, const char *directory, int64_t now,
+                       struct error *err) __attribute__((warn_unused_result));
+bool journal_take_over(struct journal *journal, const char *directory, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Finds the first directory, in byte order, behind `after` ("": the very first) that was handed
+ * over. */
+bool journal_next_handed_over(struct journal *journal, const char *after,
+                              char ret_directory[RECORDING_PATH_SIZE], bool *ret_found,
+                              struct error *err) __attribute__((warn_unused_result));
+
+/* Forgets claims of processes that were killed, made before `before`. */
+bool journal_forget_claims(struct journal *journal, int64_t before, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* True while somebody waits for the lock of `directory`, or has handed it over. */
+bool journal_is_claimed(struct journal *journal, const char *directory, int64_t now,
+                        bool *ret_claimed, struct error *err) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,168 @@
+#include "finalize/journal/journal_view.h"
+
+#include "finalize/journal/journal_query.h"
+#include "finalize/journal/journal_row.h"
+#include "finalize/journal/journal_schema.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the bucket holds of a file that is on its way; of the others no parts are kept. 4 is
+ * JOURNAL_FILE_GONE. */
+#define ROWS                                                                                  \
+    "SELECT " JOURNAL_ROW_RECORDING(                                                          \
+        "r.") ", "                                                                            \
+              "EXISTS (SELECT 1 FROM file g WHERE g.recording_id = r.id AND g.media = 1 AND " \
+              "g.state = 4), "                                                                \
+              "f.id IS NOT NULL, "                                                            \
+              "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id), "            \
+              "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id AND "          \
+              "acknowledged_at > ?), " JOURNAL_ROW_FILE(                                      \
+                  "f.") " FROM recording r LEFT JOIN file f ON f.recording_id = r.id "
+#define EVENTS                                                                            \
+    "SELECT e.id AS id, r.id, session_id, at, coalesce(path, ''), substr(text, 1, 1000) " \
+    "FROM event e JOIN recording r ON r.id = e.recording_id LEFT JOIN file f ON f.id = e.file_id "
+
+enum statement { EACH, EACH_OF_ONE, EVENT, EVENT_OF_ONE, KNOWS, STATEMENTS };
+
+static const char *const statement_sql[STATEMENTS] = {
+    [EACH] = ROWS "ORDER BY r.id DESC, f.media DESC, f.id",
+    [EACH_OF_ONE] = ROWS "WHERE r.id = ? ORDER BY f.media DESC, f.id",
+    [EVENT] = "SELECT * FROM (" EVENTS "ORDER BY e.id DESC LIMIT ?) ORDER BY id",
+    [EVENT_OF_ONE] =
+        "SELECT * FROM (" EVENTS "WHERE e.recording_id = ? ORDER BY e.id DESC LIMIT ?) ORDER BY id",
+    [KNOWS] = "SELECT 1 FROM recording WHERE directory = ?",
+};
+
+struct journal_view {
+    sqlite3 *database;
+    sqlite3_stmt *statements[STATEMENTS];
+    char path[RECORDING_PATH_SIZE];
+};
+
+static bool begin_query(struct journal_view *view, enum statement statement,
+                        struct journal_query *query, struct error *err)
+{
+    return journal_query_begin(query, view->database, view->path, &view->statements[statement],
+                               statement_sql[statement], err);
+}
+
+bool journal_view_open(const char *path, struct journal_view **ret_view, struct error *err)
+{
+    struct journal_view *view = calloc(1, sizeof *view);
+
+    if (!view)
+        return error_set(err, ERROR_TRANSIENT, "no memory for the journal %s", path);
+    snprintf(view->path, sizeof view->path, "%s", path);
+    if (!journal_schema_open(path, &view->database, err)) {
+        free(view);
+        return false;
+    }
+    *ret_view = view;
+    return true;
+}
+
+void journal_view_close(struct journal_view *view)
+{
+    if (!view)
+        return;
+    for (size_t i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(view->statements[i]);
+    sqlite3_close(view->database);
+    free(view);
+}
+
+/* The visitor's error counts, not what the end of the statement would add. */
+static bool give_up(struct journal_query *query)
+{
+    struct error ignored = ERROR_INIT;
+
+    if (!journal_query_end(query, &ignored))
+        return false;
+    return false;
+}
+
+static void get_row(struct journal_query *query, struct journal_view_row *row)
+{
+    journal_row_get_recording(query, &row->recording);
+    row->lost = journal_query_get_integer(query, 0, 1);
+    row->has_file = journal_query_get_integer(query, 0, 1);
+    if (!row->has_file)
+        return;
+    row->file.held_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
+    row->file.recent_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
+    journal_row_get_file(query, &row->file.file);
+}
+
+bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t recent_after,
+                       bool (*visit)(void *context, const struct journal_view_row *row,
+                                     struct error *err),
+                       void *context, struct error *err)
+{
+    struct journal_view_row row;
+    struct journal_query query;
+    bool found;
+
+    memset(&row, 0, sizeof row);
+    if (!begin_query(view, recording_id ? EACH_OF_ONE : EACH, &query, err))
+        return false;
+    journal_query_put_integer(&query, recent_after);
+    if (recording_id)
+        journal_query_put_integer(&query, recording_id);
+    while (journal_query_fetch(&query, &found, err)) {
+        if (!found)
+            return true;
+        get_row(&query, &row);
+        if (query.damaged || query.status != SQLITE_OK)
+            return journal_query_end(&query, err);
+        if (!visit(context, &row, err))
+            return give_up(&query);
+    }
+    return false;
+}
+
+bool journal_view_each_event(struct journal_view *view, int64_t recording_id, unsigned most,
+                             bool (*visit)(void *context, const struct journal_view_event *event,
+                                           struct error *err),
+                             void *context, struct error *err)
+{
+    struct journal_view_event event;
+    struct journal_query query;
+    bool found;
+
+    if (!begin_query(view, recording_id ? EVENT_OF_ONE : EVENT, &query, err))
+        return false;
+    if (recording_id)
+        journal_query_put_integer(&query, recording_id);
+    journal_query_put_integer(&query, most);
+    while (journal_query_fetch(&query, &found, err)) {
+        if (!found)
+            return true;
+        (void)journal_query_get_integer(&query, 1, INT64_MAX); /* its place in the order */
+        event.recording_id = journal_query_get_integer(&query, 1, INT64_MAX);
+        journal_query_get_text(&query, event.session_id, sizeof event.session_id);
+        event.at = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
+        journal_query_get_text(&query, event.path, sizeof event.path);
+        journal_query_get_text(&query, event.text, sizeof event.text);
+        if (query.damaged || query.status != SQLITE_OK)
+            return journal_query_end(&query, err);
+        if (!visit(context, &event, err))
+            return give_up(&query);
+    }
+    return false;
+}
+
+bool journal_view_knows(struct journal_view *view, const char *directory, bool *ret_known,
+                        struct error *err)
+{
+    struct journal_query query;
+
+    if (!begin_query(view, KNOWS, &query, err))
+        return false;
+    journal_query_put_bytes(&query, directory, strlen(directory));
+    if (!journal_query_fetch(&query, ret_known, err))
+        return false;
+    return !*ret_known || journal_query_end(&query, err);
+}

@@ -1,0 +1,64 @@
+/*
+ * journal_view - what the journal says, read in one statement from the first row to the last.
+ *
+ * For those that show it (report.h); the programs that work use journal.h. Has a connection of its
+ * own, writes nothing, keeps no row in memory. What is borrowed by a visitor is so during its call.
+ * Errors are those of journal.h.
+ */
+#ifndef FINALIZE_JOURNAL_VIEW_H
+#define FINALIZE_JOURNAL_VIEW_H
+
+#include "finalize/base/error.h"
+#include "finalize/journal/journal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct journal_view;
+
+/* Opens the journal that is there; one of an older version is brought up to date. */
+bool journal_view_open(const char *path, struct journal_view **ret_view, struct error *err)
+    __attribute__((warn_unused_result));
+void journal_view_close(struct journal_view *view);
+
+struct journal_view_file {
+    struct journal_file file;
+    uint64_t held_bytes;   /* of the parts that the bucket acknowledged */
+    uint64_t recent_bytes; /* of those, acknowledged after `recent_after` */
+};
+
+struct journal_view_row {
+    struct journal_recording recording;
+    bool lost;     /* a media file vanished before it was safe */
+    bool has_file; /* false: the recording has no file at all, and this is its only row */
+    struct journal_view_file file;
+};
+
+/*
+ * Visits each file of each recording (`recording_id` 0: of all), the newest recording first, media
+ * before other files. The visitor ends the walk, and fails it, by returning false.
+ */
+bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t recent_after,
+                       bool (*visit)(void *context, const struct journal_view_row *row,
+                                     struct error *err),
+                       void *context, struct error *err) __attribute__((warn_unused_result));
+
+struct journal_view_event {
+    int64_t recording_id;
+    char session_id[RECORDING_NAME_SIZE];
+    int64_t at;
+    char path[RECORDING_PATH_SIZE]; /* "": of the recording as a whole */
+    char text[4096];                /* cut when it is longer */
+};
+
+/* Visits the last `most` events of the recording (0: of all), the oldest of them first. */
+bool journal_view_each_event(struct journal_view *view, int64_t recording_id, unsigned most,
+                             bool (*visit)(void *context, const struct journal_view_event *event,
+                                           struct error *err),
+                             void *context, struct error *err) __attribute__((warn_unused_result));
+
+/* Whether the journal has a row of this directory. */
+bool journal_view_knows(struct journal_view *view, const char *directory, bool *ret_known,
+                        struct error *err) __attribute__((warn_unused_result));
+
+#endif

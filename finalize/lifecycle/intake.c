@@ -1,0 +1,342 @@
+#include "finalize/lifecycle/intake.h"
+
+#include "finalize/session/file_name.h"
+#include "finalize/session/metadata.h"
+#include "finalize/session/mp4.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* In the row of a growing file, for its time of change: intake_run() takes it for changed. */
+#define NEVER_LOOKED_INTO INT64_MIN
+
+struct work {
+    const struct intake *intake;
+    struct intake_result result;
+};
+
+static void remark(const struct intake *intake, const char *path, const char *sentence)
+{
+    intake->remark(intake->context, path, sentence);
+}
+
+/* ---- what a file's content says ---------------------------------------------------------------
+ */
+
+static bool may_have_a_moov(const char *path)
+{
+    const char *type = file_name_content_type(file_name_of(path));
+
+    return !strcmp(type, "video/mp4") || !strcmp(type, "audio/mp4");
+}
+
+static bool look_into_media(const struct intake *intake, int fd, struct journal_file *file,
+                            struct error *err)
+{
+    bool complete = true;
+
+    if (may_have_a_moov(file->path) &&
+        !mp4_is_complete(fd, file->identity.size_bytes, &complete, err))
+        return false;
+    file->incomplete = !complete;
+    if (!complete)
+        remark(intake, file->path,
+               "has no moov box: the recording was cut off; it is uploaded and marked incomplete");
+    return true;
+}
+
+static bool look_into_metadata(const struct intake *intake, int fd, struct journal_file *file,
+                               struct error *err)
+{
+    struct metadata metadata;
+
+    if (!metadata_read(fd, file->identity.size_bytes, &metadata, err))
+        return false;
+    if (!metadata.understood)
+        remark(intake, file->path, "is not the JSON object that Jibri writes");
+    snprintf(intake->row->meeting_url, sizeof intake->row->meeting_url, "%s", metadata.meeting_url);
+    intake->row->share = metadata.share;
+    file->state = JOURNAL_FILE_PENDING;
+    if (metadata.treatment == METADATA_WITHHELD) {
+        file->state = JOURNAL_FILE_WITHHELD;
+        remark(intake, file->path,
+               "may hold credentials and is too broken to cut them out: it stays on this machine");
+    } else if (metadata.treatment == METADATA_REDACTED) {
+        remark(intake, file->path, "is uploaded without upload_credentials");
+    }
+    metadata_done(&metadata);
+    return true;
+}
+
+/* Fills in what depends on the content of a new or changed file. */
+static bool look_into(const struct intake *intake, struct journal_file *file, struct error *err)
+{
+    struct error unreadable = ERROR_INIT;
+    struct recording_identity identity;
+    bool ok = true;
+    int fd;
+
+    if (!file->media && strcmp(file->path, METADATA_FILE_NAME) != 0)
+        return true;
+    if (!recording_open_file(intake->recording, file->path, &fd, &identity, &unreadable)) {
+        if (unreadable.kind != ERROR_CHANGED)
+            return true; /* the others go on; its delivery fails and says why */
+        *err = unreadable;
+        return false;
+    }
+    file->identity = identity;
+    if (file->media)
+        ok = look_into_media(intake, fd, file, err);
+    else
+        ok = look_into_metadata(intake, fd, file, err);
+    close(fd);
+    return ok;
+}
+
+/* ---- rows
+ * ---------------------------------------------------------------------------------------- */
+
+static void renew_mark(const struct intake *intake, struct journal_file *file)
+{
+    snprintf(file->mark, sizeof file->mark, "%016llx%016llx",
+             (unsigned long long)rng_next(intake->rng), (unsigned long long)rng_next(intake->rng));
+}
+
+static void begin_again(const struct intake *intake, struct journal_file *file)
+{
+    renew_mark(intake, file);
+    file->state = JOURNAL_FILE_PENDING;
+    file->notice = file->media ? JOURNAL_NOTICE_DUE : JOURNAL_NOTICE_NONE;
+    file->phase = file->upload_id[0] ? JOURNAL_PHASE_ABORTING : JOURNAL_PHASE_NONE;
+    file->etag[0] = 0;
+    file->uploaded_at = 0;
+    file->safe_at = 0;
+    file->removed_at = 0;
+    file->backend_row = 0;
+}
+
+/*
+ * The file is not what it was. Parts are compared one by one before they count, so an upload that
+ * is open goes on. But an object that exists, or may exist, holds the earlier content: it must not
+ * be taken for this one, hence a new mark.
+ */
+static void adapt_to_change(const struct intake *intake, struct journal_file *file)
+{
+    bool object_may_exist = file->state != JOURNAL_FILE_PENDING ||
+                            file->phase == JOURNAL_PHASE_PUTTING ||
+                            file->phase == JOURNAL_PHASE_COMPLETING;
+
+    if (object_may_exist)
+        begin_again(intake, file);
+}
+
+static void begin_row(const struct intake *intake, const struct recording_found *found,
+                      struct journal_file *ret_file)
+{
+    *ret_file = (struct journal_file){.recording_id = intake->row->id,
+                                      .media = found->media,
+                                      .identity = found->identity,
+                                      .object_bytes = found->identity.size_bytes};
+    snprintf(ret_file->path, sizeof ret_file->path, "%s", found->path);
+    begin_again(intake, ret_file);
+}
+
+static bool add_row(const struct intake *intake, const struct recording_found *found,
+                    struct journal_file *ret_file, struct error *err)
+{
+    begin_row(intake, found, ret_file);
+    return look_into(intake, ret_file, err) && journal_add_file(intake->journal, ret_file, err);
+}
+
+static bool update_row(const struct intake *intake, const struct recording_found *found,
+                       struct journal_file *file, struct error *err)
+{
+    bool was_incomplete = file->incomplete;
+
+    if (recording_same(&file->identity, &found->identity) && file->state != JOURNAL_FILE_GONE)
+        return true; /* one that was gone, and is there again, is uploaded after all */
+    file->identity = found->identity;
+    file->object_bytes = found->identity.size_bytes;
+    adapt_to_change(intake, file);
+    if (!look_into(intake, file, err))
+        return false;
+    /* What an object is said to be is fixed when its upload is created. */
+    if (file->incomplete != was_incomplete && file->phase == JOURNAL_PHASE_OPEN)
+        begin_again(intake, file);
+    return journal_save_file(intake->journal, file, err);
+}
+
+static bool save_growing(const struct intake *intake, struct journal_file *file, bool known,
+                         struct error *err)
+{
+    return known ? journal_save_file(intake->journal, file, err)
+                 : journal_add_file(intake->journal, file, err);
+}
+
+bool intake_growing(const struct intake *intake, const struct recording_found *found,
+                    struct journal_file *ret_file, bool *ret_usable, struct error *err)
+{
+    bool known;
+
+    *ret_usable = false;
+    if (!journal_find_file(intake->journal, intake->row->id, found->path, ret_file, &known, err))
+        return false;
+    if (!known)
+        begin_row(intake, found, ret_file);
+    if (ret_file->state != JOURNAL_FILE_PENDING ||
+        (ret_file->phase != JOURNAL_PHASE_NONE && ret_file->phase != JOURNAL_PHASE_CREATING &&
+         ret_file->phase != JOURNAL_PHASE_OPEN))
+        return true;
+    if (known && (ret_file->identity.device != found->identity.device ||
+                  ret_file->identity.inode != found->identity.inode ||
+                  ret_file->identity.size_bytes > found->identity.size_bytes))
+        return true; /* another file: the finalizer compares all of it */
+    ret_file->identity = found->identity;
+    ret_file->identity.mtime_ns = NEVER_LOOKED_INTO;
+    ret_file->object_bytes = found->identity.size_bytes;
+    *ret_usable = true;
+    return save_growing(intake, ret_file, known, err);
+}
+
+static bool on_file(void *context, const struct recording_found *found, struct error *err)
+{
+    struct work *work = context;
+    const struct intake *intake = work->intake;
+    struct journal_file file;
+    bool known;
+
+    if (!journal_find_file(intake->journal, intake->row->id, found->path, &file, &known, err))
+        return false;
+    if (known ? !update_row(intake, found, &file, err) : !add_row(intake, found, &file, err))
+        return false;
+    work->result.files++;
+    if (file.state == JOURNAL_FILE_PENDING)
+        work->result.pending_bytes += file.object_bytes;
+    if (file.media && !work->result.main_media_name[0])
+        snprintf(work->result.main_media_name, sizeof work->result.main_media_name, "%s",
+                 file_name_of(file.path));
+    return true;
+}
+
+static void on_skipped(void *context, const char *path, const char *reason)
+{
+    struct work *work = context;
+    char sentence[160];
+
+    snprintf(sentence, sizeof sentence, "is passed over: it is %.120s", reason);
+    remark(work->intake, path, sentence);
+}
+
+/* ---- rows without a file
+ * ---------------------------------------------------------------------------- */
+
+static bool note_if_gone(void *context, struct journal_file *file, struct error *err)
+{
+    struct work *work = context;
+    const struct intake *intake = work->intake;
+    struct recording_identity identity;
+    struct error missing = ERROR_INIT;
+    int fd;
+
+    if (file->state != JOURNAL_FILE_PENDING && file->state != JOURNAL_FILE_UPLOADED)
+        return true;
+    if (recording_open_file(intake->recording, file->path, &fd, &identity, &missing)) {
+        close(fd);
+        return true;
+    }
+    if (missing.kind != ERROR_CHANGED)
+        return true; /* it is there, but cannot be opened: its delivery says why */
+    remark(intake, file->path, "vanished before it was safe");
+    file->state = JOURNAL_FILE_GONE;
+    work->result.gone++;
+    return journal_save_file(intake->journal, file, err);
+}
+
+/* ---- all of it
+ * ---------------------------------------------------------------------------------------- */
+
+bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
+{
+    struct work work = {.intake = intake};
+    struct recording_visitor visitor = {.context = &work, .file = on_file, .skipped = on_skipped};
+
+    if (!journal_begin(intake->journal, err))
+        return false;
+    if (!recording_scan(intake->recording, &visitor, err) ||
+        !journal_each_file(intake->journal, intake->row->id, note_if_gone, &work, err) ||
+        !journal_save_recording(intake->journal, intake->row, time(NULL), err) ||
+        !journal_commit(intake->journal, err)) {
+        journal_rollback(intake->journal);
+        return false;
+    }
+    *ret_result = work.result;
+    return true;
+}
+
+struct survey {
+    unsigned files;
+    bool media; /* directly in the directory */
+    char
+        with_media[RECORDING_NAME_SIZE]; /* the last directory in it that was seen to hold media, */
+    char with_metadata[RECORDING_NAME_SIZE]; /* and metadata.json */
+    bool sessions; /* one of them holds both, as a session directory does */
+};
+
+static void look_at_nested(struct survey *survey, const struct recording_found *found)
+{
+    const char *slash = strchr(found->path, '/');
+    size_t length = (size_t)(slash - found->path);
+    bool metadata = !strcmp(slash + 1, METADATA_FILE_NAME);
+
+    if (length >= RECORDING_NAME_SIZE || strchr(slash + 1, '/'))
+        return;
+    if (found->media)
+        snprintf(survey->with_media, sizeof survey->with_media, "%.*s", (int)length, found->path);
+    if (metadata)
+        snprintf(survey->with_metadata, sizeof survey->with_metadata, "%.*s", (int)length,
+                 found->path);
+    if (survey->with_media[0] && !strcmp(survey->with_media, survey->with_metadata))
+        survey->sessions = true;
+}
+
+static bool survey_file(void *context, const struct recording_found *found, struct error *err)
+{
+    struct survey *survey = context;
+
+    (void)err;
+    survey->files++;
+    if (strchr(found->path, '/'))
+        look_at_nested(survey, found);
+    else
+        survey->media |= found->media;
+    return true;
+}
+
+static void pass_over(void *context, const char *path, const char *reason)
+{
+    (void)context;
+    (void)path;
+    (void)reason;
+}
+
+bool intake_survey(struct recording *recording, unsigned *ret_files, struct error *err)
+{
+    struct survey survey = {0};
+    struct recording_visitor visitor = {
+        .context = &survey, .file = survey_file, .skipped = pass_over};
+    struct stat directory;
+
+    if (!stat(recording_path(recording), &directory) && directory.st_mode & S_ISVTX)
+        return error_set(err, ERROR_USAGE, "%s is everybody's directory, no session's",
+                         recording_path(recording));
+    if (!recording_scan(recording, &visitor, err))
+        return false;
+    if (survey.sessions && !survey.media)
+        return error_set(err, ERROR_USAGE, "%s holds session directories, it is none itself",
+                         recording_path(recording));
+    *ret_files = survey.files;
+    return true;
+}

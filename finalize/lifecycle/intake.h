@@ -1,0 +1,59 @@
+/*
+ * intake - brings the journal's rows of a recording up to date with what is in its directory.
+ *
+ * A new file gets a row and a mark. A file that is not what its row says gets whatever is needed
+ * so that the object of its earlier content is not taken for the new one. A file that
+ * vanished before it was safe is noted as gone.
+ */
+#ifndef FINALIZE_INTAKE_H
+#define FINALIZE_INTAKE_H
+
+#include "config/settings.h"
+#include "finalize/base/error.h"
+#include "finalize/base/rng.h"
+#include "finalize/journal/journal.h"
+#include "finalize/session/recording.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct intake {
+    const struct settings *settings; /* all borrowed */
+    struct journal *journal;
+    struct recording *recording;
+    struct journal_recording *row; /* meeting URL and share flag are filled in */
+    struct rng *rng;
+    /* Something that is passed over, kept back or gone, as one sentence. */
+    void (*remark)(void *context, const char *path, const char *sentence);
+    void *context;
+};
+
+struct intake_result {
+    unsigned files;         /* regular files in the directory */
+    unsigned gone;          /* rows whose file vanished since the last time, before it was safe */
+    uint64_t pending_bytes; /* of files that are not confirmed in the bucket */
+    char main_media_name[RECORDING_NAME_SIZE]; /* of the first media file; "" when there is none */
+};
+
+/*
+ * Counts the regular files of the directory, touching nothing. ERROR_USAGE when it is no session's
+ * directory but one of session directories, or one that everybody may write to (/tmp): taking it
+ * for a session would upload, and then remove, what nobody meant.
+ */
+bool intake_survey(struct recording *recording, unsigned *ret_files, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* One write to the journal: all of it or, on failure, none. */
+bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Brings the row of one file that is still being written up to date, or makes it; what is in the
+ * file is not looked at. *ret_usable is false, and nothing written, when its row is not that of a
+ * file that only grew and was never finished: that one is for intake_run().
+ */
+bool intake_growing(const struct intake *intake, const struct recording_found *found,
+                    struct journal_file *ret_file, bool *ret_usable, struct error *err)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,138 @@
+#include "finalize/notify/webhook_event.h"
+
+#include "finalize/base/json_text.h"
+#include "finalize/journal/journal_outbox.h"
+#include "finalize/notify/webhook.h"
+#include "finalize/session/file_name.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct writer {
+    FILE *out;
+    struct journal *journal;
+    unsigned files;
+    bool complete; /* no media file was cut off or lost */
+    char meeting[RECORDING_NAME_SIZE];
+};
+
+static ssize_t append(void *context, const char *bytes, size_t length)
+{
+    struct buffer *buffer = context;
+
+    buffer_append(buffer, bytes, length);
+    return buffer->failed ? 0 : (ssize_t)length;
+}
+
+static void write_text(FILE *out, const char *name, const char *text)
+{
+    fprintf(out, ",\"%s\":", name);
+    json_text_string_or_null(out, text);
+}
+
+/* What comes before the first "_" of the first media file's name. */
+static void take_meeting(struct writer *writer, const char *path)
+{
+    const char *name = file_name_of(path);
+    const char *underscore = strchr(name, '_');
+
+    if (underscore && !writer->meeting[0])
+        snprintf(writer->meeting, sizeof writer->meeting, "%.*s", (int)(underscore - name), name);
+}
+
+static bool look_at_file(void *context, struct journal_file *file, struct error *err)
+{
+    struct writer *writer = context;
+
+    (void)err;
+    if (!file->media)
+        return true;
+    take_meeting(writer, file->path);
+    if (file->incomplete || file->state == JOURNAL_FILE_GONE)
+        writer->complete = false;
+    return true;
+}
+
+static const char *state_name(enum journal_file_state state)
+{
+    static const char *const names[] = {[JOURNAL_FILE_PENDING] = "pending",
+                                        [JOURNAL_FILE_UPLOADED] = "uploaded",
+                                        [JOURNAL_FILE_SAFE] = "safe",
+                                        [JOURNAL_FILE_GONE] = "gone",
+                                        [JOURNAL_FILE_WITHHELD] = "withheld"};
+
+    return names[state];
+}
+
+static bool write_file(void *context, struct journal_file *file, struct error *err)
+{
+    struct writer *writer = context;
+    FILE *out = writer->out;
+    char sha256[DIGEST_SHA256_HEX];
+
+    if (writer->files++ >= WEBHOOK_EVENT_MOST_FILES)
+        return true;
+    if (!journal_load_digest(writer->journal, file->id, sha256, err))
+        return false;
+    fputs(writer->files == 1 ? "{\"path\":" : ",{\"path\":", out);
+    json_text_string(out, file->path);
+    fprintf(out, ",\"media\":%s,\"complete\":%s", file->media ? "true" : "false",
+            file->incomplete ? "false" : "true");
+    write_text(out, "state", state_name(file->state));
+    write_text(out, "key", file->key);
+    fprintf(out, ",\"size_bytes\":%" PRIu64, file->object_bytes);
+    write_text(out, "sha256", sha256);
+    write_text(out, "etag", file->etag);
+    fputs(",\"uploaded_at\":", out);
+    json_text_time(out, file->uploaded_at);
+    write_text(out, "error", file->last_error);
+    putc('}', out);
+    return true;
+}
+
+static bool write_event(const struct settings *settings, const struct webhook_event *event,
+                        struct writer *writer, struct error *err)
+{
+    const struct journal_recording *row = event->row;
+    FILE *out = writer->out;
+
+    if (row->meeting_id > 0)
+        snprintf(writer->meeting, sizeof writer->meeting, "%" PRId32, row->meeting_id);
+    if (!journal_each_file(writer->journal, row->id, look_at_file, writer, err))
+        return false;
+    fprintf(out, "{\"version\":%d", WEBHOOK_VERSION);
+    write_text(out, "id", event->id);
+    write_text(out, "event", event->name);
+    fputs(",\"time\":", out);
+    json_text_time(out, event->at);
+    write_text(out, "instance", settings->instance_id);
+    fprintf(out, ",\"recording\":%" PRId64 ",\"session\":", row->id);
+    json_text_string(out, row->session_id);
+    write_text(out, "meeting", writer->meeting);
+    write_text(out, "meeting_url", row->meeting_url);
+    fprintf(out, ",\"complete\":%s,\"tries\":%u", writer->complete ? "true" : "false", row->tries);
+    write_text(out, "error", row->last_error);
+    write_text(out, "bucket", settings->s3_bucket);
+    fputs(",\"files\":[", out);
+    if (!journal_each_file(writer->journal, row->id, write_file, writer, err))
+        return false;
+    fprintf(out, "],\"files_omitted\":%u}",
+            writer->files > WEBHOOK_EVENT_MOST_FILES ? writer->files - WEBHOOK_EVENT_MOST_FILES
+                                                     : 0);
+    return true;
+}
+
+bool webhook_event_write(const struct settings *settings, struct journal *journal,
+                         const struct webhook_event *event, struct buffer *out, struct error *err)
+{
+    struct writer writer = {.journal = journal, .complete = true};
+    bool ok;
+
+    writer.out = fopencookie(out, "w", (cookie_io_functions_t){.write = append});
+    if (!writer.out)
+        return error_set(err, ERROR_TRANSIENT, "no memory for an event");
+    ok = write_event(settings, event, &writer, err);
+    (void)fclose(writer.out);
+    return ok;
+}

@@ -1,0 +1,30 @@
+/*
+ * webhook_event - the JSON of one event. Knows what is in it, and not when there is one.
+ */
+#ifndef FINALIZE_WEBHOOK_EVENT_H
+#define FINALIZE_WEBHOOK_EVENT_H
+
+#include "config/settings.h"
+#include "finalize/base/buffer.h"
+#include "finalize/base/error.h"
+#include "finalize/journal/journal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WEBHOOK_EVENT_MOST_FILES 200u
+
+struct webhook_event {
+    const char *name; /* "recording.uploaded", … */
+    const char *id;
+    int64_t at;
+    const struct journal_recording *row;
+};
+
+/* Appends the event's JSON to `out`, which fails where memory or its ceiling does. Fails when the
+ * journal does. */
+bool webhook_event_write(const struct settings *settings, struct journal *journal,
+                         const struct webhook_event *event, struct buffer *out, struct error *err)
+    __attribute__((warn_unused_result));
+
+#endif

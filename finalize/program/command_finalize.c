@@ -1,0 +1,192 @@
+#include "finalize/program/command_finalize.h"
+
+#include "config/units.h"
+#include "finalize/base/clock.h"
+#include "finalize/lifecycle/finalizer.h"
+#include "finalize/program/explain.h"
+#include "finalize/program/log.h"
+#include "finalize/program/program.h"
+#include "finalize/program/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct command {
+    struct program_stop stop;
+    struct progress progress;
+    uint64_t started_ms;
+};
+
+/* ---- what Jibri's log and people see --------------------------------------------------------- */
+
+static const char *number(uint64_t value, char *out, size_t size)
+{
+    snprintf(out, size, "%llu", (unsigned long long)value);
+    return out;
+}
+
+static void log_begin(const char *session_id, const struct finalizer_event *event)
+{
+    char bytes[32], files[32], tries[32];
+    const struct log_field fields[] = {{"session", session_id},
+                                       {"files", number(event->files, files, sizeof files)},
+                                       {"try", number(event->tries, tries, sizeof tries)},
+                                       {0}};
+
+    units_format_size(event->bytes, bytes, sizeof bytes);
+    log_line(SETTINGS_LOG_INFO, fields, "finalizing: %s to upload", bytes);
+}
+
+static void log_file(const char *session_id, const struct journal_file *file, const char *sentence)
+{
+    char size[32], row[32];
+    const struct log_field fields[] = {
+        {"session", session_id},
+        {"file", file->path},
+        {"key", file->key},
+        {"bytes", number(file->object_bytes, size, sizeof size)},
+        {"backend_row",
+         file->backend_row ? number((uint64_t)file->backend_row, row, sizeof row) : NULL},
+        {0}};
+
+    log_line(SETTINGS_LOG_INFO, fields, "%s", sentence);
+}
+
+static void on_event(void *context, const char *session_id, const struct finalizer_event *event)
+{
+    const struct log_field fields[] = {
+        {"session", session_id}, {"file", event->path && event->path[0] ? event->path : NULL}, {0}};
+
+    (void)context;
+    switch (event->kind) {
+    case FINALIZER_BEGINS:
+        log_begin(session_id, event);
+        break;
+    case FINALIZER_WAITS:
+        log_line(SETTINGS_LOG_INFO, fields, "waiting: another process works on this recording");
+        break;
+    case FINALIZER_HANDS_OVER:
+        log_line(SETTINGS_LOG_INFO, fields, "handed over: the watcher goes on with this recording");
+        break;
+    case FINALIZER_REMARK:
+        log_line(SETTINGS_LOG_WARNING, fields, "%s%s%s", event->path ? event->path : "",
+                 event->path && event->path[0] ? ": " : "", event->text);
+        break;
+    case FINALIZER_RETRY:
+        log_line(SETTINGS_LOG_WARNING, fields, "trying again: %s", event->error->text);
+        break;
+    case FINALIZER_UPLOADED:
+        log_file(session_id, event->file, "uploaded, and confirmed in the bucket");
+        break;
+    case FINALIZER_NOTIFIED:
+        log_file(session_id, event->file, "the backend accepted the notice");
+        break;
+    case FINALIZER_FAILED:
+        log_line(SETTINGS_LOG_ERROR, fields, "%s", event->error->text);
+        break;
+    case FINALIZER_REMOVED:
+        log_line(SETTINGS_LOG_DEBUG, fields, "removed the local copy");
+        break;
+    }
+}
+
+static void on_progress(void *context, const char *session_id,
+                        const struct finalizer_progress *progress)
+{
+    struct command *command = context;
+
+    progress_update(&command->progress, progress->done_bytes, progress->total_bytes, clock_now_ms(),
+                    session_id);
+}
+
+static void say_failure(const struct log_field *fields, bool watched, const struct error *err)
+{
+    if (watched && (err->kind == ERROR_TRANSIENT || err->kind == ERROR_STOPPED))
+        log_line(SETTINGS_LOG_WARNING, fields,
+                 "not finished yet: %s; what to do: nothing, the watcher goes on with it",
+                 err->text);
+    else
+        log_line(SETTINGS_LOG_ERROR, fields, "not finished: %s; what to do: %s", err->text,
+                 explain_advice(err));
+}
+
+static void say_result(const struct command *command, const char *directory, bool ok,
+                       const struct finalizer_summary *summary, const struct error *err)
+{
+    char bytes[32], took[32], left[64] = "", sent[32];
+    const struct log_field fields[] = {
+        {"directory", directory}, {"sent", number(summary->bytes_sent, sent, sizeof sent)}, {0}};
+
+    units_format_size(summary->bytes_safe, bytes, sizeof bytes);
+    units_format_duration(clock_now_ms() - command->started_ms, took, sizeof took);
+    if (summary->files_left)
+        snprintf(left, sizeof left, "; %u local file(s) stay", summary->files_left);
+    if (ok && summary->handed_over)
+        return; /* said already */
+    if (ok && !summary->files_safe && !summary->files_left)
+        log_line(SETTINGS_LOG_INFO, fields, "safe: an earlier run has finished this recording");
+    else if (ok)
+        log_line(SETTINGS_LOG_INFO, fields, "safe: %u file(s), %s, in %s%s", summary->files_safe,
+                 bytes, took,
+                 left[0]                      ? left
+                 : summary->directory_removed ? "; the disk is freed"
+                                              : "");
+    else
+        say_failure(fields, summary->watched, err);
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+static bool on_stop_requested(void *context)
+{
+    struct command *command = context;
+
+    return program_stop_requested(&command->stop);
+}
+
+static int call(const struct settings *settings, const char *directory,
+                enum command_finalize_caller caller, const struct command_finalize_wishes *wishes,
+                bool *ret_stopped)
+{
+    struct command command = {.started_ms = clock_now_ms()};
+    bool by_jibri = caller == COMMAND_FINALIZE_JIBRI;
+    struct finalizer_options options = {.settings = settings,
+                                        .wait_ms =
+                                            by_jibri ? settings->finalize_wait_ms : UINT64_MAX,
+                                        .may_hand_over = by_jibri,
+                                        .gives_way = caller == COMMAND_FINALIZE_WATCHER,
+                                        .retries_abandoned = wishes->retries_abandoned,
+                                        .notify_only = wishes->notify_only,
+                                        .meeting_id = wishes->meeting_id,
+                                        .stop_requested = on_stop_requested,
+                                        .event = on_event,
+                                        .progress = on_progress,
+                                        .context = &command};
+    struct finalizer_summary summary;
+    struct error err = ERROR_INIT;
+    bool ok;
+
+    program_stop_open(&command.stop);
+    options.stop_fd = command.stop.fd;
+    ok = finalizer_run(&options, directory, &summary, &err);
+    progress_end(&command.progress);
+    say_result(&command, directory, ok, &summary, &err);
+    *ret_stopped = program_stop_requested(&command.stop);
+    program_stop_close(&command.stop);
+    return (int)explain_exit_code(&err);
+}
+
+int command_finalize(const struct settings *settings, const char *directory,
+                     enum command_finalize_caller caller)
+{
+    const struct command_finalize_wishes none = {0};
+    bool stopped;
+
+    return call(settings, directory, caller, &none, &stopped);
+}
+
+int command_finalize_again(const struct settings *settings, const char *directory,
+                           const struct command_finalize_wishes *wishes, bool *ret_stopped)
+{
+    return call(settings, directory, COMMAND_FINALIZE_OPERATOR, wishes, ret_stopped);
+}

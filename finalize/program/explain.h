@@ -1,0 +1,29 @@
+/*
+ * explain - from an error to what a person should do about it, and to the exit code.
+ */
+#ifndef FINALIZE_EXPLAIN_H
+#define FINALIZE_EXPLAIN_H
+
+#include "finalize/base/error.h"
+
+/* The exit codes of jibri-finalize; those above 63 are sysexits(3). */
+enum explain_exit {
+    EXPLAIN_EXIT_OK = 0,
+    EXPLAIN_EXIT_PERSON = 1, /* needs a person */
+    EXPLAIN_EXIT_USAGE = 64,
+    EXPLAIN_EXIT_NO_INPUT = 66, /* the directory is not there, or holds nothing to upload */
+    EXPLAIN_EXIT_LATER = 75,    /* safe to try again later */
+    EXPLAIN_EXIT_SETTINGS = 78
+};
+
+enum explain_exit explain_exit_code(const struct error *err);
+
+/* One sentence that names the next step, and the setting to look at where there is one. A literal.
+ */
+const char *explain_advice(const struct error *err);
+
+/* The same for an error of which the text alone was kept, as the journal does. A literal, which
+ * ends in "then try again" or the like: what to call is the caller's to add. */
+const char *explain_advice_for_text(const char *text);
+
+#endif

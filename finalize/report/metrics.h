@@ -1,0 +1,43 @@
+/*
+ * metrics - everything that docs/metrics.md lists, as Prometheus' text format.
+ *
+ * Pure: what is shown is given to it. Names and label values come from enums; the one text of the
+ * operator's in it is the instance's id.
+ */
+#ifndef FINALIZE_METRICS_H
+#define FINALIZE_METRICS_H
+
+#include "finalize/base/buffer.h"
+#include "finalize/journal/journal_stats.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define METRICS_CEILING      (256u * 1024)
+
+struct metrics {
+    const char *instance_id; /* NULL: the label is left out */
+    int64_t now;
+    bool journal_readable; /* else stats and facts mean nothing and are left out */
+    struct stats stats;
+    struct journal_facts facts;
+    bool disk_known;
+    uint64_t disk_free_bytes, disk_size_bytes;
+    bool trend_known; /* somebody watches the disk */
+    bool disk_fills;
+    uint64_t disk_full_in_seconds; /* when it fills */
+};
+
+/* Reads stats and facts from the journal; false, and the metrics as for one that can't be read,
+ * when that fails. */
+bool metrics_load(struct journal *journal, struct metrics *metrics, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Size of the file system that `path` is on. */
+void metrics_look_at_disk(const char *path, struct metrics *metrics);
+
+/* Appends to `out`, which fails when memory does. */
+void metrics_write(const struct metrics *metrics, struct buffer *out);
+
+#endif

@@ -1,0 +1,418 @@
+#include "finalize/report/report.h"
+
+#include "finalize/report/report_found.h"
+#include "finalize/session/file_name.h"
+#include "finalize/session/lock_table.h"
+#include "finalize/session/open_writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RATE_WINDOW_S 60
+
+struct report {
+    struct journal_view *view; /* NULL: there is no journal */
+    char *recordings_dir;      /* NULL: not looked at */
+    char *watcher_lock;        /* the path of the file that a running watcher locks */
+};
+
+static const char *const state_names[REPORT_STATES] = {
+    [REPORT_SAFE] = "safe",           [REPORT_UPLOADING] = "uploading",
+    [REPORT_RECORDING] = "recording", [REPORT_INTERRUPTED] = "interrupted",
+    [REPORT_WAITING] = "waiting",     [REPORT_FAILED] = "failed",
+    [REPORT_LOST] = "lost",           [REPORT_ABANDONED] = "abandoned",
+    [REPORT_FOUND] = "found",
+};
+
+const char *report_state_name(enum report_state state)
+{
+    return state_names[state];
+}
+
+bool report_state_read(const char *name, enum report_state *ret_state)
+{
+    for (unsigned i = 0; i < REPORT_STATES; i++) {
+        if (!strcmp(name, state_names[i])) {
+            *ret_state = (enum report_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+unsigned report_states_of(const struct report_totals *totals)
+{
+    unsigned states = 0;
+
+    for (unsigned i = 0; i < REPORT_STATES; i++)
+        if (totals->recordings[i])
+            states |= REPORT_BIT(i);
+    return states;
+}
+
+/* Beside the journal: see watcher_lock.h. */
+static char *name_watcher_lock(const char *journal)
+{
+    const char *slash = strrchr(journal, '/');
+    char *path = NULL;
+
+    return asprintf(&path, "%.*s/watcher.lock", slash ? (int)(slash - journal) : 1,
+                    slash ? journal : ".") < 0
+               ? NULL
+               : path;
+}
+
+bool report_open(const struct report_source *source, struct report **ret_report, struct error *err)
+{
+    struct report *report = calloc(1, sizeof *report);
+
+    if (!report)
+        return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
+    if (source->recordings_dir && !(report->recordings_dir = strdup(source->recordings_dir))) {
+        error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
+        goto fail;
+    }
+    if (!(report->watcher_lock = name_watcher_lock(source->journal))) {
+        error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
+        goto fail;
+    }
+    /* To look is no reason to make one. */
+    if (access(source->journal, F_OK) == 0 || errno != ENOENT)
+        if (!journal_view_open(source->journal, &report->view, err))
+            goto fail;
+    *ret_report = report;
+    return true;
+fail:
+    report_close(report);
+    return false;
+}
+
+void report_close(struct report *report)
+{
+    if (!report)
+        return;
+    journal_view_close(report->view);
+    free(report->recordings_dir);
+    free(report->watcher_lock);
+    free(report);
+}
+
+int report_watcher(const struct report *report)
+{
+    struct lock_table locks;
+    int runs;
+
+    lock_table_read(&locks);
+    runs = !locks.known ? -1 : lock_table_holder(&locks, report->watcher_lock) != 0;
+    lock_table_done(&locks);
+    return runs;
+}
+
+/* ---- one recording --------------------------------------------------------------------------- */
+
+struct walk {
+    const struct report_filter *filter;
+    const struct report_visitor *visitor;
+    struct report_totals totals;
+    struct lock_table locks;
+    int64_t now;
+    unsigned safe_shown;
+    unsigned passed;
+
+    bool open;  /* `current` is being summed up */
+    bool shown; /* it passed the filter */
+    struct report_recording current;
+    uint64_t recent_bytes;
+    int64_t sends_since; /* when the oldest of the uploads under way began */
+};
+
+static void name_worker(struct report_recording *recording)
+{
+    char path[64];
+    FILE *in;
+
+    snprintf(path, sizeof path, "/proc/%ld/comm", (long)recording->worker_pid);
+    in = fopen(path, "re");
+    if (in && fgets(recording->worker, sizeof recording->worker, in))
+        recording->worker[strcspn(recording->worker, "\n")] = 0;
+    if (in)
+        (void)fclose(in);
+}
+
+static enum report_state state_of(const struct walk *walk, const struct journal_recording *row,
+                                  bool lost, pid_t worker)
+{
+    switch (row->state) {
+    case JOURNAL_RECORDING_DONE:
+        return lost ? REPORT_LOST : REPORT_SAFE;
+    case JOURNAL_RECORDING_WORKING:
+        return worker || !walk->locks.known ? REPORT_UPLOADING : REPORT_INTERRUPTED;
+    case JOURNAL_RECORDING_RECORDING: /* until the watcher sees that nobody writes any more */
+        return worker || !walk->locks.known || open_writer_in(row->directory) != OPEN_WRITER_NONE
+                   ? REPORT_RECORDING
+                   : REPORT_INTERRUPTED;
+    case JOURNAL_RECORDING_WAITING:
+        return worker ? REPORT_UPLOADING : REPORT_WAITING;
+    case JOURNAL_RECORDING_FAILED:
+        return worker ? REPORT_UPLOADING : REPORT_FAILED;
+    case JOURNAL_RECORDING_ABANDONED:
+        break;
+    }
+    return REPORT_ABANDONED;
+}
+
+static bool is_among(const char *directory, const char *const *directories)
+{
+    for (; *directories; directories++)
+        if (!strcmp(*directories, directory))
+            return true;
+    return false;
+}
+
+static bool passes(struct walk *walk)
+{
+    const struct report_recording *recording = &walk->current;
+
+    if (walk->filter->directories && !is_among(recording->row.directory, walk->filter->directories))
+        return false;
+    if (walk->filter->states && !(walk->filter->states & REPORT_BIT(recording->state)))
+        return false;
+    if (walk->filter->since && recording->row.created_at < walk->filter->since)
+        return false;
+    if (recording->state == REPORT_SAFE && walk->filter->most_safe)
+        return walk->safe_shown++ < walk->filter->most_safe;
+    return true;
+}
+
+/* One page of those that pass. */
+static bool is_shown(struct walk *walk)
+{
+    const struct report_filter *filter = walk->filter;
+    unsigned index;
+
+    if (!passes(walk))
+        return false;
+    index = walk->passed++;
+    return index >= filter->skip && (!filter->most || index - filter->skip < filter->most);
+}
+
+static bool begin_recording(struct walk *walk, const struct journal_recording *row, bool lost,
+                            struct error *err)
+{
+    struct report_recording *recording = &walk->current;
+
+    *recording = (struct report_recording){.row = *row, .seconds_left = -1};
+    if (row->id == 0 || row->state != JOURNAL_RECORDING_DONE)
+        recording->worker_pid = lock_table_holder(&walk->locks, row->directory);
+    if (recording->worker_pid)
+        name_worker(recording);
+    if (row->id)
+        recording->state = state_of(walk, row, lost, recording->worker_pid);
+    else
+        recording->state = recording->worker_pid                                 ? REPORT_UPLOADING
+                           : open_writer_in(row->directory) == OPEN_WRITER_THERE ? REPORT_RECORDING
+                                                                                 : REPORT_FOUND;
+    if (row->meeting_id)
+        snprintf(recording->meeting, sizeof recording->meeting, "%ld", (long)row->meeting_id);
+    walk->open = true;
+    walk->recent_bytes = 0;
+    walk->sends_since = 0;
+    walk->shown = is_shown(walk);
+    if (walk->shown) {
+        walk->totals.shown_states |= REPORT_BIT(recording->state);
+        walk->totals.shown++;
+    }
+    if (walk->shown && walk->visitor->begins)
+        return walk->visitor->begins(walk->visitor->context, recording, err);
+    return true;
+}
+
+static void take_media_name(struct report_recording *recording, const char *name)
+{
+    size_t length = strcspn(name, "_");
+
+    snprintf(recording->media_name, sizeof recording->media_name, "%s", name);
+    if (!recording->meeting[0] && name[length])
+        snprintf(recording->meeting, sizeof recording->meeting, "%.*s", (int)length, name);
+}
+
+static void count_notice(struct report_recording *recording, const struct journal_file *file)
+{
+    if (file->state != JOURNAL_FILE_UPLOADED)
+        return;
+    recording->notices_due++;
+    if (file->notice == JOURNAL_NOTICE_REFUSED)
+        recording->notices_refused++;
+}
+
+static void add_upload(struct walk *walk, const struct journal_view_file *file)
+{
+    uint64_t held =
+        file->held_bytes < file->file.object_bytes ? file->held_bytes : file->file.object_bytes;
+
+    walk->current.held_bytes += held;
+    walk->recent_bytes += file->recent_bytes;
+    if (file->recent_bytes && (!walk->sends_since || file->file.phase_at < walk->sends_since))
+        walk->sends_since = file->file.phase_at;
+}
+
+static bool add_file(struct walk *walk, const struct journal_view_file *view, struct error *err)
+{
+    struct report_recording *recording = &walk->current;
+    const struct journal_file *file = &view->file;
+
+    recording->files++;
+    if (file->media && !recording->media_name[0])
+        take_media_name(recording, file_name_of(file->path));
+    switch (file->state) {
+    case JOURNAL_FILE_SAFE:
+    case JOURNAL_FILE_UPLOADED:
+        recording->size_bytes += file->object_bytes;
+        recording->held_bytes += file->object_bytes;
+        recording->files_safe += file->state == JOURNAL_FILE_SAFE;
+        if (file->safe_at > recording->safe_at)
+            recording->safe_at = file->safe_at;
+        break;
+    case JOURNAL_FILE_PENDING:
+        recording->size_bytes += file->object_bytes;
+        add_upload(walk, view);
+        break;
+    case JOURNAL_FILE_GONE:
+        recording->files_gone++;
+        break;
+    case JOURNAL_FILE_WITHHELD:
+        recording->files_withheld++;
+        break;
+    }
+    count_notice(recording, file);
+    if (walk->shown && walk->visitor->file)
+        return walk->visitor->file(walk->visitor->context, view, err);
+    return true;
+}
+
+/* What came within the window, over the time within it that this run has had. */
+static void measure(struct walk *walk)
+{
+    struct report_recording *recording = &walk->current;
+    int64_t since = walk->now - RATE_WINDOW_S;
+    uint64_t left = recording->size_bytes - recording->held_bytes;
+
+    if (recording->state != REPORT_UPLOADING && recording->state != REPORT_RECORDING)
+        return;
+    if (walk->sends_since > since)
+        since = walk->sends_since;
+    if (recording->state == REPORT_UPLOADING && recording->row.updated_at > since)
+        since = recording->row.updated_at; /* when the run began */
+    recording->rate =
+        (double)walk->recent_bytes / (double)(walk->now > since ? walk->now - since : 1);
+    if (recording->rate >= 1 && recording->state == REPORT_UPLOADING)
+        recording->seconds_left = (int64_t)((double)left / recording->rate + 1);
+}
+
+static void count_waiting(struct report_totals *totals, const struct journal_recording *row)
+{
+    if (!totals->oldest_waiting_at || row->created_at < totals->oldest_waiting_at) {
+        totals->oldest_waiting_at = row->created_at;
+        memcpy(totals->waiting_for, row->last_error, sizeof totals->waiting_for);
+    }
+    if (row->next_try_at && (!totals->next_try_at || row->next_try_at < totals->next_try_at))
+        totals->next_try_at = row->next_try_at;
+}
+
+static void count_recording(struct report_totals *totals, const struct report_recording *recording)
+{
+    totals->recordings[recording->state]++;
+    totals->size_bytes[recording->state] += recording->size_bytes;
+    totals->held_bytes[recording->state] += recording->held_bytes;
+    totals->notices_due += recording->notices_due;
+    if (recording->state == REPORT_SAFE || recording->state == REPORT_ABANDONED)
+        return;
+    if (!totals->oldest_unsafe_at || recording->row.created_at < totals->oldest_unsafe_at)
+        totals->oldest_unsafe_at = recording->row.created_at;
+    if (recording->state == REPORT_WAITING || recording->state == REPORT_INTERRUPTED)
+        count_waiting(totals, &recording->row);
+}
+
+static bool end_recording(struct walk *walk, struct error *err)
+{
+    if (!walk->open)
+        return true;
+    walk->open = false;
+    measure(walk);
+    if (walk->current.state != REPORT_SAFE)
+        walk->current.safe_at = 0;
+    count_recording(&walk->totals, &walk->current);
+    if (walk->shown && walk->visitor->recording)
+        return walk->visitor->recording(walk->visitor->context, &walk->current, err);
+    return true;
+}
+
+/* ---- the walk -------------------------------------------------------------------------------- */
+
+static bool on_row(void *context, const struct journal_view_row *row, struct error *err)
+{
+    struct walk *walk = context;
+
+    if (!walk->open || walk->current.row.id != row->recording.id)
+        if (!end_recording(walk, err) || !begin_recording(walk, &row->recording, row->lost, err))
+            return false;
+    return !row->has_file || add_file(walk, &row->file, err);
+}
+
+static bool on_found(void *context, const struct report_found *found, struct error *err)
+{
+    struct walk *walk = context;
+    struct journal_recording row;
+
+    memset(&row, 0, sizeof row);
+    row.share = -1;
+    row.created_at = row.updated_at = found->newest_at;
+    memcpy(row.directory, found->directory, sizeof row.directory);
+    memcpy(row.session_id, found->session_id, sizeof row.session_id);
+    if (!begin_recording(walk, &row, false, err))
+        return false;
+    walk->current.files = found->files;
+    walk->current.size_bytes = found->bytes;
+    if (found->media_name[0])
+        take_media_name(&walk->current, found->media_name);
+    return end_recording(walk, err);
+}
+
+bool report_each(struct report *report, const struct report_filter *filter, int64_t now,
+                 const struct report_visitor *visitor, struct report_totals *ret_totals,
+                 struct error *err)
+{
+    struct walk *walk = calloc(1, sizeof *walk);
+    bool ok = true;
+
+    if (!walk)
+        return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
+    walk->filter = filter;
+    walk->visitor = visitor;
+    walk->now = now;
+    lock_table_read(&walk->locks);
+    walk->totals.locks_known = walk->locks.known;
+    if (report->recordings_dir && !filter->recording_id)
+        ok = report_found_each(report->recordings_dir, report->view, on_found, walk, err);
+    if (ok && report->view)
+        ok = journal_view_each(report->view, filter->recording_id, now - RATE_WINDOW_S, on_row,
+                               walk, err) &&
+             end_recording(walk, err);
+    if (ok && ret_totals)
+        *ret_totals = walk->totals;
+    lock_table_done(&walk->locks);
+    free(walk);
+    return ok;
+}
+
+bool report_each_event(struct report *report, int64_t recording_id, unsigned most,
+                       bool (*visit)(void *context, const struct journal_view_event *event,
+                                     struct error *err),
+                       void *context, struct error *err)
+{
+    return !report->view ||
+           journal_view_each_event(report->view, recording_id, most, visit, context, err);
+}

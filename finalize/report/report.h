@@ -1,0 +1,136 @@
+/*
+ * report - how the recordings are: what the journal says, what lies on the disk and who works on
+ * it, summed up as values.
+ *
+ * For status, events, wait and the watcher's HTTP face. Reads, and disturbs nobody. Knows nothing
+ * of how it is shown. The journal is read in one statement; one recording at a time is in memory.
+ */
+#ifndef FINALIZE_REPORT_H
+#define FINALIZE_REPORT_H
+
+#include "finalize/base/error.h"
+#include "finalize/journal/journal.h"
+#include "finalize/journal/journal_view.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum report_state {
+    REPORT_SAFE,        /* all of it is in the bucket, and the backend knows */
+    REPORT_UPLOADING,   /* a process works on it */
+    REPORT_RECORDING,   /* Jibri writes it; a watcher sends its finished parts meanwhile */
+    REPORT_INTERRUPTED, /* a process worked on it and is gone: it is to be tried again */
+    REPORT_WAITING,     /* something failed that may go away by itself */
+    REPORT_FAILED,      /* a person is needed */
+    REPORT_LOST,        /* a media file vanished before it was safe; nothing is left to be done */
+    REPORT_ABANDONED,   /* a person gave it up; its files stay */
+    REPORT_FOUND,       /* on the disk but not in the journal: Jibri still records it, or a crash
+                           left it behind */
+    REPORT_STATES
+};
+
+/* "safe", "uploading", …, "found": as in JSON and --state. A literal. */
+const char *report_state_name(enum report_state state);
+/* False when there is no such state. */
+bool report_state_read(const char *name, enum report_state *ret_state);
+
+/* Bits by state. */
+#define REPORT_BIT(state)   (1u << (unsigned)(state))
+#define REPORT_ALL_STATES   (REPORT_BIT(REPORT_STATES) - 1u)
+#define REPORT_NEEDS_PERSON (REPORT_BIT(REPORT_FAILED) | REPORT_BIT(REPORT_LOST))
+#define REPORT_IS_PENDING                                          \
+    (REPORT_BIT(REPORT_UPLOADING) | REPORT_BIT(REPORT_RECORDING) | \
+     REPORT_BIT(REPORT_INTERRUPTED) | REPORT_BIT(REPORT_WAITING) | REPORT_BIT(REPORT_FOUND))
+
+struct report_recording {
+    enum report_state state;
+    /* The journal's row. Not in the journal: id 0, with directory, session_id, created_at (of the
+     * newest file) and updated_at (the same) alone. */
+    struct journal_recording row;
+    char media_name[RECORDING_NAME_SIZE]; /* of the first media file; "": none */
+    char meeting[RECORDING_NAME_SIZE];    /* what its name begins with, or what a person said */
+    unsigned files;
+    unsigned files_safe;
+    unsigned files_gone;     /* vanished before they were safe */
+    unsigned files_withheld; /* stay on the disk, may hold credentials */
+    unsigned notices_due;    /* uploaded, but the backend does not know (refused ones are among
+                                them) */
+    unsigned notices_refused;
+    uint64_t size_bytes;  /* of all objects in the end */
+    uint64_t held_bytes;  /* of those, in the bucket */
+    double rate;          /* bytes a second, over the last minute; 0: unknown, or nobody sends */
+    int64_t seconds_left; /* -1: unknown */
+    int64_t safe_at;      /* when the last file became safe; 0 unless REPORT_SAFE */
+    pid_t worker_pid;     /* who holds its lock; 0: nobody, or it cannot be seen from here */
+    char worker[32];      /* that program's name; "" unknown */
+};
+
+struct report_totals {
+    unsigned recordings[REPORT_STATES];
+    uint64_t size_bytes[REPORT_STATES];
+    uint64_t held_bytes[REPORT_STATES];
+    unsigned notices_due;     /* files */
+    int64_t oldest_unsafe_at; /* created_at of the oldest recording that is not safe (abandoned ones
+                                 aside); 0: none */
+    int64_t oldest_waiting_at;
+    int64_t next_try_at;   /* the soonest; 0: none */
+    char waiting_for[640]; /* last_error of the recording that waits longest */
+    unsigned shown_states; /* REPORT_BIT()s of those that passed the filter */
+    unsigned shown;        /* their number */
+    bool locks_known; /* false: whether somebody works on a recording is the journal's word alone */
+};
+
+struct report_source {
+    const char *journal;        /* its path; one that isn't there is empty */
+    const char *recordings_dir; /* where session directories lie that the journal does not know;
+                                   NULL: not looked at */
+};
+
+struct report;
+
+bool report_open(const struct report_source *source, struct report **ret_report, struct error *err)
+    __attribute__((warn_unused_result));
+void report_close(struct report *report);
+
+/* Whether a watcher works for these recordings: 1, 0, or -1 when it can't be told. */
+int report_watcher(const struct report *report);
+
+struct report_filter {
+    int64_t recording_id;           /* 0: all, those that are not in the journal too */
+    unsigned states;                /* REPORT_BIT()s; 0: all */
+    int64_t since;                  /* created_at at least; 0: all */
+    unsigned most_safe;             /* of safe ones, the latest; 0: all */
+    const char *const *directories; /* NULL-terminated: these alone; NULL: all */
+    unsigned skip;                  /* of those that pass, the first ones */
+    unsigned most;                  /* of those behind, the first ones; 0: all */
+};
+
+/*
+ * Each recording that passes the filter, the newest first: `begins` (row, state and worker are
+ * filled in), `file` for each of its files, media first, `recording` with everything. Any of them
+ * may be NULL. They end the walk, and fail it, by returning false.
+ */
+struct report_visitor {
+    void *context;
+    bool (*begins)(void *context, const struct report_recording *recording, struct error *err);
+    bool (*file)(void *context, const struct journal_view_file *file, struct error *err);
+    bool (*recording)(void *context, const struct report_recording *recording, struct error *err);
+};
+
+/* `ret_totals` (may be NULL) counts all recordings, whatever the filter says of states, time and
+ * number. */
+bool report_each(struct report *report, const struct report_filter *filter, int64_t now,
+                 const struct report_visitor *visitor, struct report_totals *ret_totals,
+                 struct error *err) __attribute__((warn_unused_result));
+
+/* As journal_view_each_event(). */
+bool report_each_event(struct report *report, int64_t recording_id, unsigned most,
+                       bool (*visit)(void *context, const struct journal_view_event *event,
+                                     struct error *err),
+                       void *context, struct error *err) __attribute__((warn_unused_result));
+
+/* Bits of the states of which there are any. */
+unsigned report_states_of(const struct report_totals *totals);
+
+#endif

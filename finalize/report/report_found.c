@@ -1,0 +1,87 @@
+#include "finalize/report/report_found.h"
+
+#include "finalize/session/file_name.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct sizes {
+    uint64_t media_bytes;
+};
+
+static void add_file(struct report_found *found, struct sizes *sizes, const char *name,
+                     const struct stat *status)
+{
+    found->files++;
+    found->bytes += (uint64_t)status->st_size;
+    if (status->st_mtime > found->newest_at)
+        found->newest_at = status->st_mtime;
+    if (file_name_is_media(name) &&
+        (!found->media_name[0] || (uint64_t)status->st_size > sizes->media_bytes)) {
+        sizes->media_bytes = (uint64_t)status->st_size;
+        snprintf(found->media_name, sizeof found->media_name, "%s", name);
+    }
+}
+
+/* False when it holds no file, or is no directory. */
+static bool look_into(int parent, const char *name, struct report_found *found)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    struct sizes sizes = {0};
+    struct dirent *entry;
+    struct stat status;
+
+    if (!list) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    while ((entry = readdir(list)))
+        if (fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(status.st_mode))
+            add_file(found, &sizes, entry->d_name, &status);
+    closedir(list);
+    return found->files > 0;
+}
+
+static bool name_it(const char *recordings_dir, const char *name, struct report_found *found)
+{
+    int length = snprintf(found->directory, sizeof found->directory, "%s/%s",
+                          strcmp(recordings_dir, "/") ? recordings_dir : "", name);
+
+    snprintf(found->session_id, sizeof found->session_id, "%s", name);
+    return length > 0 && (size_t)length < sizeof found->directory;
+}
+
+bool report_found_each(const char *recordings_dir, struct journal_view *view,
+                       bool (*visit)(void *context, const struct report_found *found,
+                                     struct error *err),
+                       void *context, struct error *err)
+{
+    DIR *list = opendir(recordings_dir);
+    struct dirent *entry;
+    bool ok = true;
+
+    if (!list)
+        return errno == ENOENT ||
+               error_set_errno(err, ERROR_PERMANENT, errno, "cannot read %s", recordings_dir);
+    while (ok && (entry = readdir(list))) {
+        struct report_found found = {.files = 0};
+        bool known = false;
+
+        if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) ||
+            !name_it(recordings_dir, entry->d_name, &found))
+            continue;
+        ok = !view || journal_view_knows(view, found.directory, &known, err);
+        if (ok && !known && look_into(dirfd(list), entry->d_name, &found))
+            ok = visit(context, &found, err);
+    }
+    closedir(list);
+    return ok;
+}

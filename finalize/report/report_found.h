@@ -1,0 +1,33 @@
+/*
+ * report_found - session directories that lie on the disk but are not in the journal.
+ */
+#ifndef FINALIZE_REPORT_FOUND_H
+#define FINALIZE_REPORT_FOUND_H
+
+#include "finalize/base/error.h"
+#include "finalize/journal/journal_view.h"
+#include "finalize/session/recording.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct report_found {
+    char directory[RECORDING_PATH_SIZE];
+    char session_id[RECORDING_NAME_SIZE];
+    char media_name[RECORDING_NAME_SIZE]; /* of the largest media file; "": none */
+    unsigned files;                       /* directly in it */
+    uint64_t bytes;                       /* theirs */
+    int64_t newest_at;                    /* when the last of them was written to */
+};
+
+/*
+ * Visits each directory of `recordings_dir` (resolved; one that isn't there holds none) that has a
+ * file in it and is not known to `view` (NULL: knows none), in no order. Links and names that begin
+ * with a dot are passed over, and so is what cannot be read.
+ */
+bool report_found_each(const char *recordings_dir, struct journal_view *view,
+                       bool (*visit)(void *context, const struct report_found *found,
+                                     struct error *err),
+                       void *context, struct error *err) __attribute__((warn_unused_result));
+
+#endif

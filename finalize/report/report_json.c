@@ -1,0 +1,262 @@
+#include "finalize/report/report_json.h"
+
+#include "finalize/base/json_text.h"
+
+#include <inttypes.h>
+
+struct writer {
+    FILE *out;
+    bool recordings_begun;
+    bool files_begun;
+    bool events_begun;
+};
+
+/* ---- pieces ---------------------------------------------------------------------------------- */
+
+static void write_text(FILE *out, const char *name, const char *text)
+{
+    fprintf(out, ",\"%s\":", name);
+    json_text_string_or_null(out, text);
+}
+
+static void write_time(FILE *out, const char *name, int64_t seconds)
+{
+    fprintf(out, ",\"%s\":", name);
+    json_text_time(out, seconds);
+}
+
+static void write_number(FILE *out, const char *name, uint64_t number)
+{
+    fprintf(out, ",\"%s\":%" PRIu64, name, number);
+}
+
+static void write_flag(FILE *out, const char *name, int flag)
+{
+    fprintf(out, ",\"%s\":%s", name, flag < 0 ? "null" : flag ? "true" : "false");
+}
+
+static void write_head(const struct report_json_about *about, FILE *out)
+{
+    fprintf(out, "{\"schema\":%d", REPORT_JSON_SCHEMA);
+    write_time(out, "at", about->now);
+    write_text(out, "instance", about->instance);
+    write_flag(out, "watcher", about->watcher);
+}
+
+/* ---- a recording ----------------------------------------------------------------------------- */
+
+static const char *file_state_name(enum journal_file_state state)
+{
+    switch (state) {
+    case JOURNAL_FILE_PENDING:
+        return "pending";
+    case JOURNAL_FILE_UPLOADED:
+        return "uploaded";
+    case JOURNAL_FILE_SAFE:
+        return "safe";
+    case JOURNAL_FILE_GONE:
+        return "gone";
+    case JOURNAL_FILE_WITHHELD:
+        break;
+    }
+    return "withheld";
+}
+
+static const char *notice_name(enum journal_notice notice)
+{
+    switch (notice) {
+    case JOURNAL_NOTICE_NONE:
+        return NULL;
+    case JOURNAL_NOTICE_DUE:
+        return "due";
+    case JOURNAL_NOTICE_SENT:
+        return "sent";
+    case JOURNAL_NOTICE_ACCEPTED:
+        return "accepted";
+    case JOURNAL_NOTICE_REFUSED:
+        break;
+    }
+    return "refused";
+}
+
+static bool on_begins(void *context, const struct report_recording *recording, struct error *err)
+{
+    struct writer *writer = context;
+    const struct journal_recording *row = &recording->row;
+    FILE *out = writer->out;
+
+    (void)err;
+    fputs(writer->recordings_begun ? ",\n{\"id\":" : "\n{\"id\":", out);
+    if (row->id)
+        fprintf(out, "%" PRId64, row->id);
+    else
+        fputs("null", out);
+    fputs(",\"session\":", out);
+    json_text_string(out, row->session_id);
+    fputs(",\"directory\":", out);
+    json_text_string(out, row->directory);
+    write_text(out, "state", report_state_name(recording->state));
+    fputs(",\"files\":[", out);
+    writer->recordings_begun = true;
+    writer->files_begun = false;
+    return true;
+}
+
+static bool on_file(void *context, const struct journal_view_file *view, struct error *err)
+{
+    struct writer *writer = context;
+    const struct journal_file *file = &view->file;
+    bool held = file->state == JOURNAL_FILE_SAFE || file->state == JOURNAL_FILE_UPLOADED;
+    FILE *out = writer->out;
+
+    (void)err;
+    fprintf(out, "%s\n {\"id\":%" PRId64 ",\"path\":", writer->files_begun ? "," : "", file->id);
+    json_text_string(out, file->path);
+    write_flag(out, "media", file->media);
+    write_flag(out, "incomplete", file->incomplete);
+    write_text(out, "state", file_state_name(file->state));
+    write_number(out, "size_bytes", file->object_bytes);
+    write_number(out, "held_bytes", held ? file->object_bytes : view->held_bytes);
+    write_text(out, "key", file->key);
+    write_text(out, "etag", file->etag);
+    write_time(out, "uploaded_at", file->uploaded_at);
+    write_time(out, "safe_at", file->safe_at);
+    write_time(out, "removed_at", file->removed_at);
+    write_text(out, "notice", notice_name(file->notice));
+    fputs(",\"backend_row\":", out);
+    if (file->backend_row > 0)
+        fprintf(out, "%" PRId64, file->backend_row);
+    else
+        fputs("null", out);
+    write_text(out, "last_error", file->last_error);
+    putc('}', out);
+    writer->files_begun = true;
+    return true;
+}
+
+static void write_worker(FILE *out, const struct report_recording *recording)
+{
+    fputs(",\"worker\":", out);
+    if (!recording->worker_pid) {
+        fputs("null", out);
+        return;
+    }
+    fprintf(out, "{\"pid\":%ld", (long)recording->worker_pid);
+    write_text(out, "program", recording->worker);
+    putc('}', out);
+}
+
+static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
+{
+    struct writer *writer = context;
+    const struct journal_recording *row = &recording->row;
+    FILE *out = writer->out;
+
+    (void)err;
+    fputs(writer->files_begun ? "\n ]" : "]", out);
+    write_text(out, "meeting", recording->meeting);
+    write_text(out, "meeting_url", row->meeting_url);
+    write_flag(out, "share", row->share);
+    write_time(out, "created_at", row->created_at);
+    write_time(out, "updated_at", row->updated_at);
+    write_time(out, "safe_at", recording->safe_at);
+    write_time(out, "next_try_at", row->next_try_at);
+    write_number(out, "tries", row->tries);
+    write_number(out, "failures", row->failures);
+    write_text(out, "last_error", row->last_error);
+    write_text(out, "reason", row->reason);
+    write_number(out, "size_bytes", recording->size_bytes);
+    write_number(out, "held_bytes", recording->held_bytes);
+    write_number(out, "rate_bytes_per_second", (uint64_t)recording->rate);
+    fputs(",\"seconds_left\":", out);
+    if (recording->seconds_left >= 0)
+        fprintf(out, "%" PRId64, recording->seconds_left);
+    else
+        fputs("null", out);
+    write_number(out, "files_total", recording->files);
+    write_number(out, "files_safe", recording->files_safe);
+    write_number(out, "files_gone", recording->files_gone);
+    write_number(out, "files_withheld", recording->files_withheld);
+    write_number(out, "notices_due", recording->notices_due);
+    write_number(out, "notices_refused", recording->notices_refused);
+    write_worker(out, recording);
+    putc('}', out);
+    return true;
+}
+
+/* ---- the documents --------------------------------------------------------------------------- */
+
+static void write_totals(FILE *out, const struct report_totals *totals)
+{
+    fputs(",\"summary\":{\"recordings\":{", out);
+    for (unsigned i = 0; i < REPORT_STATES; i++)
+        fprintf(out, "%s\"%s\":%u", i ? "," : "", report_state_name((enum report_state)i),
+                totals->recordings[i]);
+    putc('}', out);
+    write_number(out, "notices_due", totals->notices_due);
+    write_time(out, "oldest_unsafe_at", totals->oldest_unsafe_at);
+    write_time(out, "next_try_at", totals->next_try_at);
+    putc('}', out);
+}
+
+bool report_json_recordings(struct report *report, const struct report_filter *filter,
+                            const struct report_json_about *about, FILE *out,
+                            struct report_totals *ret_totals, struct error *err)
+{
+    struct writer writer = {.out = out};
+    const struct report_visitor visitor = {
+        .context = &writer, .begins = on_begins, .file = on_file, .recording = on_recording};
+    struct report_totals totals;
+
+    write_head(about, out);
+    fputs(",\"recordings\":[", out);
+    if (!report_each(report, filter, about->now, &visitor, &totals, err))
+        return false;
+    fputs(writer.recordings_begun ? "\n]" : "]", out);
+    write_totals(out, &totals);
+    fputs("}\n", out);
+    if (ret_totals)
+        *ret_totals = totals;
+    return true;
+}
+
+static bool on_event(void *context, const struct journal_view_event *event, struct error *err)
+{
+    struct writer *writer = context;
+    FILE *out = writer->out;
+
+    (void)err;
+    fprintf(out, "%s\n {\"recording\":%" PRId64 ",\"session\":", writer->events_begun ? "," : "",
+            event->recording_id);
+    json_text_string(out, event->session_id);
+    write_time(out, "at", event->at);
+    write_text(out, "file", event->path);
+    fputs(",\"text\":", out);
+    json_text_string(out, event->text);
+    putc('}', out);
+    writer->events_begun = true;
+    return true;
+}
+
+bool report_json_events(struct report *report, int64_t recording_id, unsigned most,
+                        const struct report_json_about *about, FILE *out, bool *ret_found,
+                        struct error *err)
+{
+    struct writer writer = {.out = out};
+    const struct report_visitor visitor = {
+        .context = &writer, .begins = on_begins, .file = on_file, .recording = on_recording};
+    const struct report_filter filter = {.recording_id = recording_id};
+    bool ok;
+
+    write_head(about, out);
+    fputs(",\"recording\":", out);
+    ok = !recording_id || report_each(report, &filter, about->now, &visitor, NULL, err);
+    if (!recording_id)
+        fputs("null", out);
+    fputs(",\"events\":[", out);
+    ok = ok && report_each_event(report, recording_id, most, on_event, &writer, err);
+    fputs(writer.events_begun ? "\n]}\n" : "]}\n", out);
+    if (ok)
+        *ret_found = !recording_id || writer.recordings_begun;
+    return ok;
+}

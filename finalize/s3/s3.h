@@ -1,0 +1,139 @@
+/*
+ * s3 - S3 requests built and signed, S3 replies read: values in, values out, no I/O.
+ *
+ * Knows the protocol and its servers' habits (Yandex Object Storage, MinIO, Ceph RGW, AWS). Does
+ * not know when or how often to send: that is upload.h's. The XML of replies is s3_xml.h's.
+ */
+#ifndef FINALIZE_S3_H
+#define FINALIZE_S3_H
+
+#include "config/settings.h"
+#include "finalize/base/error.h"
+#include "finalize/hash/digest.h"
+#include "finalize/http/http.h"
+#include "finalize/s3/s3_xml.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define S3_MAX_KEY_BYTES    1024
+#define S3_ETAG_SIZE        128 /* an ETag without its quotes, and the NUL */
+#define S3_UPLOAD_ID_SIZE   1024
+#define S3_MARK_SIZE        33   /* our own mark of an object: 32 hex digits and the NUL */
+#define S3_MAX_LISTED_PARTS 1000 /* in one page of ListParts */
+
+enum s3_operation {
+    S3_HEAD_OBJECT,
+    S3_GET_FIRST_BYTE, /* asks for the reason why HEAD, whose replies have no body, was refused */
+    S3_PUT_OBJECT,
+    S3_CREATE_UPLOAD,
+    S3_UPLOAD_PART,
+    S3_LIST_PARTS,
+    S3_COMPLETE_UPLOAD,
+    S3_ABORT_UPLOAD,
+    S3_LIST_UPLOADS /* those of exactly one key */
+};
+
+/* The operation's name in S3's own words, e.g. "UploadPart", for logs and messages. */
+const char *s3_operation_name(enum s3_operation operation);
+
+/* What is stored with an object, in x-amz-meta-… headers. Strings are borrowed; NULL: left out. Any
+ * bytes: values that aren't printable ASCII are percent-encoded. */
+struct s3_object_metadata {
+    const char *mark;         /* jibri-mark */
+    const char *session_id;   /* jibri-session */
+    const char *instance_id;  /* jibri-instance */
+    uint64_t part_size_bytes; /* jibri-part-size: the part plan's base; 0: no multipart upload */
+    bool incomplete;          /* jibri-incomplete: moov-missing */
+};
+
+/* One thing to ask of the server. Strings are borrowed until s3_build() returns. */
+struct s3_call {
+    enum s3_operation operation;
+    const char *key;
+    const char *upload_id;
+    unsigned part_number;                      /* from 1 */
+    unsigned part_number_marker;               /* S3_LIST_PARTS: list those above it */
+    const char *content_type;                  /* S3_PUT_OBJECT, S3_CREATE_UPLOAD */
+    const struct s3_object_metadata *metadata; /* the same two */
+    int fd;                                    /* S3_PUT_OBJECT, S3_UPLOAD_PART: the bytes */
+    uint64_t offset;
+    uint64_t length;
+    const char *payload_sha256; /* of these bytes, hex */
+    const char *content_md5;    /* base64, or NULL */
+    const struct buffer *body;  /* S3_COMPLETE_UPLOAD: s3_xml_begin_complete() …; copied */
+};
+
+/* The bucket, as the settings name it, and what the server told us about itself. */
+struct s3;
+
+/* Borrows `settings`, which must outlive it. ERROR_SETTINGS, ERROR_TRANSIENT (no memory). */
+bool s3_open(const struct settings *settings, struct s3 **ret_s3, struct error *err)
+    __attribute__((warn_unused_result));
+void s3_close(struct s3 *s3);
+
+/*
+ * Builds and signs the request for `call` at `now` (our own clock; the server's offset, once known,
+ * is added). `ret_request` is initialised by it and to be given to http_request_done() by the
+ * caller. ERROR_TRANSIENT: no memory. ERROR_PERMANENT: the setting wants Content-MD5 and OpenSSL
+ * has no MD5; or a call on an upload lacks the upload id or part number (servers would take it for
+ * one on the object). PUT_OBJECT carries "If-None-Match: *", and so does COMPLETE_UPLOAD, when the
+ * setting asks for conditional writes.
+ */
+bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
+              struct http_request *ret_request, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* What a reply means for whoever sent the request. */
+enum s3_outcome {
+    S3_DONE,           /* it worked; the result's fields hold what the reply said */
+    S3_NO_SUCH_KEY,    /* the bucket has no such object */
+    S3_NO_SUCH_UPLOAD, /* the upload id is gone: completed, aborted or expired */
+    S3_KEY_TAKEN,      /* a conditional write met an object */
+    S3_BAD_PART, /* Complete: InvalidPart, InvalidPartOrder, EntityTooSmall: the parts are not what
+                    we believe */
+    S3_SIGN_AGAIN, /* clock or region were learned from the reply: build and send again at once */
+    S3_ASK_REASON, /* HEAD was refused without a body: ask by S3_GET_FIRST_BYTE */
+    S3_SLOW_DOWN,  /* the server wants less: 429, 503, SlowDown; to be retried after a pause */
+    S3_RETRY,      /* may work when it is sent again; the server may have acted */
+    S3_STOPPED,    /* we cancelled it ourselves */
+    S3_REFUSED     /* will not work by itself; `err` says what and why */
+};
+
+struct s3_result {
+    enum s3_outcome outcome;
+    bool sent;               /* false: no connection was made, the server cannot have acted */
+    uint64_t retry_after_ms; /* what Retry-After asked for (at most an hour), or 0 */
+    char etag[S3_ETAG_SIZE]; /* without quotes */
+    char upload_id[S3_UPLOAD_ID_SIZE];
+    uint64_t size_bytes;           /* HEAD: Content-Length */
+    bool same_session;             /* HEAD: it carries the session id of the call's metadata */
+    uint64_t part_size_bytes;      /* HEAD: its jibri-part-size, or 0 */
+    char mark[S3_MARK_SIZE];       /* HEAD: our own mark, "" when it isn't there or isn't one */
+    struct s3_xml_listing listing; /* S3_LIST_PARTS, S3_LIST_UPLOADS */
+    struct error error; /* for S3_RETRY, S3_SLOW_DOWN, S3_REFUSED …: what failed, on what, why */
+};
+
+/*
+ * Reads the reply to `call` (rules: CONTRACT of S3 servers, in docs/s3-servers.md). `now` is our
+ * own clock when the reply came: a RequestTimeTooSkewed reply's Date corrects the offset, a region
+ * in an error reply corrects the region (each at most three times in a row, then S3_REFUSED);
+ * credentials are never sent to another host, so a redirect there is S3_REFUSED and names the host.
+ * Never fails: what can't be understood is S3_RETRY for a 2xx of an unreadable body, and where it
+ * is for want of memory, S3_REFUSED otherwise. `ret_result` is to be given to s3_result_done().
+ */
+void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply *reply, time_t now,
+             struct s3_result *ret_result);
+void s3_result_done(struct s3_result *result);
+
+/* Seconds by which the server's clock was ahead of ours in the last reply that had a Date; 0
+ * before. For `check`. */
+long s3_clock_ahead(const struct s3 *s3);
+
+/* Seconds by which the reply's Date is ahead of `now`. False when it has none or an unreadable one.
+ */
+bool s3_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead);
+
+#endif

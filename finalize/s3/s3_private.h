@@ -1,0 +1,58 @@
+/*
+ * s3_private - what the files of s3.h share: the bucket, and replies that are errors.
+ *
+ * s3.c opens the bucket, s3_request.c builds requests, s3_reply.c reads replies, s3_refusal.c says
+ * what an error means. For these alone; everybody else sees s3.h.
+ */
+#ifndef FINALIZE_S3_PRIVATE_H
+#define FINALIZE_S3_PRIVATE_H
+
+#include "finalize/s3/s3.h"
+#include "finalize/s3/sigv4.h"
+#include "finalize/s3/uri.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define S3_REGION_SIZE 129
+
+struct s3 {
+    const struct settings *settings;
+    struct uri_endpoint endpoint;
+    char region[S3_REGION_SIZE]; /* signed for; learned from replies when the setting is wrong */
+    long offset_s;               /* added to our clock when signing */
+    long clock_ahead_s;          /* of the last reply that had a Date */
+    bool region_learned;         /* it is not the one of the settings any more */
+    unsigned region_lessons;     /* region learned so often since the last success */
+    unsigned clock_lessons;      /* offset learned so often since then */
+    unsigned stale_replies;      /* replies since then that asked for what was learned already */
+    struct sigv4_pair *metadata; /* of settings.s3_metadata, as header names and values; owned */
+    size_t metadata_count;
+};
+
+/* A reply that is an error, taken apart. */
+struct s3_refusal {
+    int status;
+    bool is_s3; /* its body is an S3 <Error> */
+    bool has_body;
+    struct s3_xml_error xml; /* all "" when it isn't */
+    char hint[200];          /* what we add for people, or "" */
+};
+
+#define S3_SESSION_VALUE_SIZE 513 /* of x-amz-meta-jibri-session, with the NUL */
+
+/*
+ * Writes `text` as a header's value of at most size - 1 bytes, percent-encoded where it must be,
+ * never half a character. False without memory.
+ */
+bool s3_header_value(const char *text, char *out, size_t size);
+
+/* Whether the operation is one on an upload, named by its id, rather than on an object. */
+bool s3_is_about_upload(enum s3_operation operation);
+
+/* What an error means. Learns region and clock from it, and adds the hint. */
+enum s3_outcome s3_judge_refusal(struct s3 *s3, const struct s3_call *call,
+                                 const struct http_reply *reply, time_t now,
+                                 struct s3_refusal *refusal);
+
+#endif

@@ -1,0 +1,388 @@
+#include "finalize/base/utf8.h"
+#include "finalize/s3/s3_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_RETRY_AFTER_MS (60u * 60 * 1000)
+#define SHOWN_KEY_BYTES    120u
+#define SHOWN_TEXT_BYTES   160u
+
+static bool is_success(const struct http_reply *reply)
+{
+    return reply->status >= 200 && reply->status <= 299;
+}
+
+/* ---- dates ---- */
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT"; strptime() would depend on the locale. */
+static bool read_date(const char *text, time_t *ret_time)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char month[4] = "", zone[4] = "";
+    const char *found;
+    struct tm tm = {0};
+
+    /* NOLINTNEXTLINE(cert-err34-c): no number has more than four digits */
+    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %3[A-Z]", &tm.tm_mday, month,
+               &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, zone) != 7)
+        return false;
+    found = strlen(month) == 3 ? strstr(months, month) : NULL;
+    if (!found || (found - months) % 3 || strcmp(zone, "GMT") != 0 || tm.tm_year < 1970 ||
+        tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 ||
+        tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
+        return false;
+    tm.tm_mon = (int)((found - months) / 3);
+    tm.tm_year -= 1900;
+    *ret_time = timegm(&tm);
+    return true;
+}
+
+bool s3_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead)
+{
+    char value[64];
+    time_t date;
+
+    if (!http_reply_header(reply, "Date", value, sizeof value) || !read_date(value, &date))
+        return false;
+    *ret_ahead = (long)(date - now);
+    return true;
+}
+
+static bool read_number(const char *text, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || number > (UINT64_MAX - 9) / 10)
+            return false;
+        number = number * 10 + (uint64_t)(*text - '0');
+    }
+    *ret_number = number;
+    return true;
+}
+
+/* Seconds or a date of the server's clock. */
+static uint64_t read_retry_after(const struct http_reply *reply, time_t server_now)
+{
+    char value[64];
+    uint64_t seconds;
+    time_t date;
+
+    if (!http_reply_header(reply, "Retry-After", value, sizeof value))
+        return 0;
+    if (!read_number(value, &seconds)) {
+        if (!read_date(value, &date) || date <= server_now)
+            return 0;
+        seconds = (uint64_t)(date - server_now);
+    }
+    return seconds < MAX_RETRY_AFTER_MS / 1000 ? seconds * 1000 : MAX_RETRY_AFTER_MS;
+}
+
+/* ---- words ---- */
+
+static bool is_middle_of_character(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* "UploadPart of part 3 of <key>"; of a long key its end, which is where keys differ. */
+static void describe(const struct s3_call *call, char *out, size_t size)
+{
+    const char *name = s3_operation_name(call->operation), *key = call->key ? call->key : "";
+    size_t length = strlen(key);
+    char part[32] = "";
+
+    if (call->operation == S3_UPLOAD_PART)
+        snprintf(part, sizeof part, "part %u of ", call->part_number);
+    if (length > SHOWN_KEY_BYTES)
+        key += length - SHOWN_KEY_BYTES;
+    while (length > SHOWN_KEY_BYTES && is_middle_of_character(*key))
+        key++;
+    snprintf(out, size, "%s of %s%s%s", name, part, length > SHOWN_KEY_BYTES ? "…" : "", key);
+}
+
+static enum error_kind kind_of(enum s3_outcome outcome)
+{
+    switch (outcome) {
+    case S3_REFUSED:
+    case S3_NO_SUCH_KEY:
+    case S3_KEY_TAKEN:
+        return ERROR_PERMANENT;
+    case S3_STOPPED:
+        return ERROR_STOPPED;
+    case S3_DONE:
+    case S3_NO_SUCH_UPLOAD:
+    case S3_BAD_PART:
+    case S3_SIGN_AGAIN:
+    case S3_ASK_REASON:
+    case S3_SLOW_DOWN:
+    case S3_RETRY:
+        break;
+    }
+    return ERROR_TRANSIENT;
+}
+
+static void fail(const struct s3_call *call, const struct http_reply *reply,
+                 enum s3_outcome outcome, const char *why, struct s3_result *result)
+{
+    char what[256];
+
+    describe(call, what, sizeof what);
+    result->outcome = outcome;
+    error_set(&result->error, kind_of(outcome), "%s: %s", what, why);
+    result->error.http_status = reply->status;
+}
+
+static void append_cut(struct buffer *out, const char *text, size_t most)
+{
+    size_t length = utf8_cut(text, most);
+
+    buffer_append(out, text, length);
+    if (text[length])
+        buffer_append_text(out, "…");
+}
+
+static void fail_as_refused(const struct s3_call *call, const struct http_reply *reply,
+                            const struct s3_refusal *refusal, enum s3_outcome outcome,
+                            struct s3_result *result)
+{
+    const struct s3_xml_error *xml = &refusal->xml;
+    struct buffer why;
+
+    buffer_init(&why, sizeof result->error.text);
+    if (*xml->code)
+        buffer_append_format(&why, "%d %s", refusal->status, xml->code);
+    else
+        buffer_append_format(&why, "HTTP status %d", refusal->status);
+    if (refusal->has_body && !refusal->is_s3)
+        buffer_append_text(&why, ", not an S3 reply");
+    if (*xml->message) {
+        buffer_append_text(&why, ": ");
+        append_cut(&why, xml->message, SHOWN_TEXT_BYTES);
+    }
+    if (*refusal->hint)
+        buffer_append_format(&why, "; %s", refusal->hint);
+    if (*xml->request_id) {
+        buffer_append_text(&why, " (request id ");
+        append_cut(&why, xml->request_id, 64);
+        buffer_append_text(&why, ")");
+    }
+    fail(call, reply, outcome, buffer_text(&why), result);
+    buffer_done(&why);
+    snprintf(result->error.s3_code, sizeof result->error.s3_code, "%s", xml->code);
+}
+
+/* ---- refusal ---- */
+
+/* False when the body is no S3 <Error>: errno tells whether that is for want of memory. */
+static bool take_refusal_apart(const struct http_reply *reply, struct s3_refusal *ret_refusal)
+{
+    *ret_refusal = (struct s3_refusal){.status = reply->status, .has_body = reply->body.length > 0};
+    ret_refusal->is_s3 =
+        s3_xml_read_error(buffer_text(&reply->body), reply->body.length, &ret_refusal->xml);
+    return ret_refusal->is_s3;
+}
+
+static void read_refusal(struct s3 *s3, const struct s3_call *call, const struct http_reply *reply,
+                         time_t now, struct s3_result *result)
+{
+    struct s3_refusal refusal;
+    enum s3_outcome outcome;
+
+    /* There is an object; it is only empty, or its end is before its first byte. */
+    if (call->operation == S3_GET_FIRST_BYTE && reply->status == 416)
+        return;
+    if (!take_refusal_apart(reply, &refusal) && errno == ENOMEM) {
+        /* What can't be read must not be taken for final. */
+        fail(call, reply, S3_RETRY, "no memory to read the reply", result);
+        return;
+    }
+    outcome = s3_judge_refusal(s3, call, reply, now, &refusal);
+    fail_as_refused(call, reply, &refusal, outcome, result);
+}
+
+/* ---- no reply ---- */
+
+static void read_failure(const struct s3_call *call, const struct http_reply *reply,
+                         struct s3_result *result)
+{
+    enum s3_outcome outcome = S3_RETRY;
+
+    switch (reply->failure) {
+    case HTTP_FAILED_RESOLVE:
+    case HTTP_FAILED_CONNECT:
+        result->sent = false;
+        break;
+    case HTTP_FAILED_TLS:
+        result->sent = false;
+        outcome = S3_REFUSED;
+        break;
+    case HTTP_FAILED_LOCAL:
+        outcome = S3_REFUSED;
+        break;
+    case HTTP_FAILED_CANCELLED:
+        outcome = S3_STOPPED;
+        break;
+    case HTTP_OK:
+    case HTTP_FAILED_TRANSFER:
+    case HTTP_FAILED_TIMEOUT:
+    case HTTP_FAILED_TOO_LARGE:
+        break;
+    }
+    fail(call, reply, outcome, *reply->detail ? reply->detail : "the transfer failed", result);
+    result->error.network = http_failed_network(reply->failure);
+    if (reply->failure == HTTP_FAILED_LOCAL)
+        result->error.kind = ERROR_TRANSIENT; /* not the server's doing: memory, disk */
+}
+
+/* ---- success ---- */
+
+static void end_lessons(struct s3 *s3)
+{
+    s3->region_lessons = s3->clock_lessons = s3->stale_replies = 0;
+}
+
+static bool read_etag(const struct http_reply *reply, struct s3_result *result)
+{
+    char value[S3_ETAG_SIZE + 8];
+
+    return http_reply_header(reply, "ETag", value, sizeof value) &&
+           s3_xml_plain_etag(value, result->etag, sizeof result->etag) && result->etag[0];
+}
+
+static bool is_mark(const char *text)
+{
+    return strlen(text) == S3_MARK_SIZE - 1 && strspn(text, "0123456789abcdef") == S3_MARK_SIZE - 1;
+}
+
+static bool is_of_session(const struct s3_call *call, const struct http_reply *reply)
+{
+    char value[S3_SESSION_VALUE_SIZE + 1], ours[S3_SESSION_VALUE_SIZE];
+
+    return call->metadata && call->metadata->session_id &&
+           http_reply_header(reply, "x-amz-meta-jibri-session", value, sizeof value) &&
+           s3_header_value(call->metadata->session_id, ours, sizeof ours) && !strcmp(value, ours);
+}
+
+static const char *read_head(const struct s3_call *call, const struct http_reply *reply,
+                             struct s3_result *result)
+{
+    char value[S3_ETAG_SIZE + 8];
+
+    http_reply_header(reply, "Content-Length", value, sizeof value);
+    if (!read_number(value, &result->size_bytes))
+        return "success, but without a Content-Length";
+    /* Every object has one: this is somebody between us and the server, who says "200" to all. */
+    if (!http_reply_header(reply, "ETag", value, sizeof value))
+        return "success, but without an ETag";
+    (void)read_etag(reply, result);
+    http_reply_header(reply, "x-amz-meta-jibri-mark", value, sizeof value);
+    if (is_mark(value))
+        memcpy(result->mark, value, S3_MARK_SIZE);
+    result->same_session = is_of_session(call, reply);
+    http_reply_header(reply, "x-amz-meta-jibri-part-size", value, sizeof value);
+    if (!read_number(value, &result->part_size_bytes))
+        result->part_size_bytes = 0;
+    return NULL;
+}
+
+/* Servers list all keys that begin with ours. */
+static void keep_uploads_of(const char *key, struct s3_xml_listing *listing)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < listing->count; i++) {
+        struct s3_xml_item *item = &listing->items[i];
+
+        if (!strcmp(item->key, key)) {
+            listing->items[kept++] = *item;
+            continue;
+        }
+        free(item->key);
+        free(item->upload_id);
+    }
+    listing->count = kept;
+}
+
+/* Fills the result. Returns what is wrong with the reply, or NULL. */
+static const char *read_success(const struct s3_call *call, const struct http_reply *reply,
+                                struct s3_result *result)
+{
+    static const char unreadable[] = "success, but the reply cannot be understood";
+    const char *xml = buffer_text(&reply->body);
+    size_t length = reply->body.length;
+
+    switch (call->operation) {
+    case S3_HEAD_OBJECT:
+        return read_head(call, reply, result);
+    case S3_UPLOAD_PART:
+        return read_etag(reply, result) ? NULL : "success, but without an ETag";
+    case S3_PUT_OBJECT:
+        (void)read_etag(reply, result);
+        return NULL;
+    case S3_CREATE_UPLOAD:
+        return s3_xml_read_create(xml, length, result->upload_id, sizeof result->upload_id)
+                   ? NULL
+                   : unreadable;
+    case S3_COMPLETE_UPLOAD:
+        return s3_xml_read_complete(xml, length, result->etag, sizeof result->etag) ? NULL
+                                                                                    : unreadable;
+    case S3_LIST_PARTS:
+        if (!s3_xml_read_parts(xml, length, &result->listing))
+            return unreadable;
+        if (result->listing.truncated &&
+            result->listing.next_part_number_marker <= call->part_number_marker) {
+            s3_xml_listing_done(&result->listing);
+            return "success, but the listing does not go on";
+        }
+        return NULL;
+    case S3_LIST_UPLOADS:
+        if (!s3_xml_read_uploads(xml, length, &result->listing))
+            return unreadable;
+        keep_uploads_of(call->key, &result->listing);
+        return NULL;
+    case S3_GET_FIRST_BYTE:
+    case S3_ABORT_UPLOAD:
+        break;
+    }
+    return NULL;
+}
+
+void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply *reply, time_t now,
+             struct s3_result *ret_result)
+{
+    bool too_large_is_fine = call->operation == S3_GET_FIRST_BYTE && is_success(reply) &&
+                             reply->failure == HTTP_FAILED_TOO_LARGE;
+    struct s3_refusal refusal;
+    const char *fault;
+
+    *ret_result = (struct s3_result){.outcome = S3_DONE, .sent = true, .error = ERROR_INIT};
+    (void)s3_reply_clock(reply, now, &s3->clock_ahead_s);
+    if (reply->failure != HTTP_OK && !too_large_is_fine) {
+        read_failure(call, reply, ret_result);
+        return;
+    }
+    ret_result->retry_after_ms = read_retry_after(reply, now + s3->clock_ahead_s);
+    if (!is_success(reply)) {
+        read_refusal(s3, call, reply, now, ret_result);
+        return;
+    }
+    fault = read_success(call, reply, ret_result);
+    if (!fault)
+        end_lessons(s3);
+    else if (take_refusal_apart(reply, &refusal))
+        read_refusal(s3, call, reply, now, ret_result); /* 200, and in the end an <Error> */
+    else
+        fail(call, reply, S3_RETRY, fault, ret_result);
+}
+
+void s3_result_done(struct s3_result *result)
+{
+    if (result)
+        s3_xml_listing_done(&result->listing);
+}

@@ -1,0 +1,399 @@
+#include "finalize/s3/s3_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define URL_CEILING              (64u * 1024)
+#define COMPLETE_IDLE_TIMEOUT_MS (5u * 60 * 1000) /* Yandex: "can take several minutes" */
+#define LISTING_CEILING          (1024u * 1024)
+#define REPLY_CEILING            (64u * 1024)
+
+/* User metadata may have 2 KB in all, names counted; the settings take 1 KB of it. */
+#define INSTANCE_BYTES 256u
+
+#define MAX_QUERY       3u
+#define MAX_OWN_HEADERS 12u
+
+static const char *method_of(enum s3_operation operation)
+{
+    switch (operation) {
+    case S3_HEAD_OBJECT:
+        return "HEAD";
+    case S3_PUT_OBJECT:
+    case S3_UPLOAD_PART:
+        return "PUT";
+    case S3_CREATE_UPLOAD:
+    case S3_COMPLETE_UPLOAD:
+        return "POST";
+    case S3_ABORT_UPLOAD:
+        return "DELETE";
+    case S3_GET_FIRST_BYTE:
+    case S3_LIST_PARTS:
+    case S3_LIST_UPLOADS:
+        break;
+    }
+    return "GET";
+}
+
+/* A request while it is built. Fixed room for what is ours; the settings' metadata comes behind. */
+struct draft {
+    const struct s3 *s3;
+    const struct s3_call *call;
+    struct sigv4_pair query[MAX_QUERY];
+    size_t query_count;
+    struct sigv4_pair *headers; /* all that are signed; "host" is the first */
+    size_t header_count;
+    struct buffer host, path, url, authorization;
+    char date[SIGV4_DATE_SIZE];
+    char payload_sha256[DIGEST_SHA256_HEX];
+    char content_md5[DIGEST_MD5_BASE64];
+    char part_number[16], marker[16];
+    char session[S3_SESSION_VALUE_SIZE], instance[INSTANCE_BYTES + 1];
+    char part_size[24];
+};
+
+static void sign_header(struct draft *draft, const char *name, const char *value)
+{
+    if (value)
+        draft->headers[draft->header_count++] = (struct sigv4_pair){name, value};
+}
+
+static void add_query(struct draft *draft, const char *name, const char *value)
+{
+    draft->query[draft->query_count++] = (struct sigv4_pair){name, value};
+}
+
+static void make_query(struct draft *draft)
+{
+    const struct s3_call *call = draft->call;
+
+    switch (call->operation) {
+    case S3_CREATE_UPLOAD:
+        add_query(draft, "uploads", NULL);
+        break;
+    case S3_UPLOAD_PART:
+        snprintf(draft->part_number, sizeof draft->part_number, "%u", call->part_number);
+        add_query(draft, "partNumber", draft->part_number);
+        add_query(draft, "uploadId", call->upload_id);
+        break;
+    case S3_LIST_PARTS:
+        add_query(draft, "uploadId", call->upload_id);
+        add_query(draft, "max-parts", "1000");
+        snprintf(draft->marker, sizeof draft->marker, "%u", call->part_number_marker);
+        if (call->part_number_marker)
+            add_query(draft, "part-number-marker", draft->marker);
+        break;
+    case S3_COMPLETE_UPLOAD:
+    case S3_ABORT_UPLOAD:
+        add_query(draft, "uploadId", call->upload_id);
+        break;
+    case S3_LIST_UPLOADS:
+        add_query(draft, "uploads", NULL);
+        add_query(draft, "prefix", call->key);
+        add_query(draft, "max-uploads", "1000");
+        break;
+    case S3_HEAD_OBJECT:
+    case S3_GET_FIRST_BYTE:
+    case S3_PUT_OBJECT:
+        break;
+    }
+}
+
+static bool make_url(struct draft *draft)
+{
+    const struct s3 *s3 = draft->s3;
+    const char *bucket = s3->settings->s3_bucket;
+    bool virtual = s3->settings->s3_addressing == SETTINGS_ADDRESSING_VIRTUAL;
+    bool of_bucket = draft->call->operation == S3_LIST_UPLOADS;
+
+    if (virtual)
+        buffer_append_format(&draft->host, "%s.", bucket);
+    buffer_append_text(&draft->host, s3->endpoint.host);
+    buffer_append_text(&draft->path, s3->endpoint.path);
+    if (!virtual) {
+        buffer_append_text(&draft->path, "/");
+        uri_encode(&draft->path, bucket, false);
+    }
+    if (virtual || !of_bucket)
+        buffer_append_text(&draft->path, "/");
+    if (!of_bucket)
+        uri_encode(&draft->path, draft->call->key, true);
+    if (draft->host.failed || draft->path.failed)
+        return false;
+    buffer_append_format(&draft->url, "%s://%s%s", s3->endpoint.https ? "https" : "http",
+                         draft->host.data, draft->path.data);
+    if (draft->query_count) {
+        buffer_append_text(&draft->url, "?");
+        return sigv4_query(&draft->url, draft->query, draft->query_count);
+    }
+    return !draft->url.failed;
+}
+
+static size_t character_bytes(const char *text)
+{
+    size_t length = 1;
+
+    while (length < 4 && ((unsigned char)text[length] & 0xc0) == 0x80)
+        length++;
+    return length;
+}
+
+/* Whether a value may stand in a header as it is and can be told from an encoded one. Runs of
+ * blanks are signed as one blank, and not every server follows. */
+static bool is_plain(const char *text)
+{
+    size_t length = strlen(text);
+
+    if (text[0] == ' ' || (length && text[length - 1] == ' ') || strstr(text, "  "))
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < ' ' || text[i] > '~' || text[i] == '%')
+            return false;
+    return true;
+}
+
+/* `text` as a header's value of at most size - 1 bytes, never half a character. */
+bool s3_header_value(const char *text, char *out, size_t size)
+{
+    struct buffer encoded;
+    bool ok;
+
+    if (is_plain(text)) {
+        snprintf(out, size, "%s", text);
+        return true;
+    }
+    buffer_init(&encoded, size - 1);
+    while (*text && !encoded.failed) {
+        size_t bytes = character_bytes(text), before = encoded.length;
+        char character[5] = {0};
+
+        memcpy(character, text, bytes);
+        text += bytes;
+        uri_encode(&encoded, character, true);
+        if (encoded.failed)
+            encoded.length = before;
+    }
+    /* Failed with room left for a whole character: that was memory. */
+    ok = !encoded.failed || encoded.length + 12 > size - 1;
+    memcpy(out, buffer_text(&encoded), encoded.length);
+    out[encoded.length] = 0;
+    buffer_done(&encoded);
+    return ok;
+}
+
+static bool add_own_metadata(struct draft *draft, const struct s3_object_metadata *metadata)
+{
+    sign_header(draft, "x-amz-meta-jibri-mark", metadata->mark);
+    if (metadata->session_id) {
+        if (!s3_header_value(metadata->session_id, draft->session, sizeof draft->session))
+            return false;
+        sign_header(draft, "x-amz-meta-jibri-session", draft->session);
+    }
+    if (metadata->instance_id) {
+        if (!s3_header_value(metadata->instance_id, draft->instance, sizeof draft->instance))
+            return false;
+        sign_header(draft, "x-amz-meta-jibri-instance", draft->instance);
+    }
+    if (metadata->part_size_bytes) {
+        snprintf(draft->part_size, sizeof draft->part_size, "%llu",
+                 (unsigned long long)metadata->part_size_bytes);
+        sign_header(draft, "x-amz-meta-jibri-part-size", draft->part_size);
+    }
+    if (metadata->incomplete)
+        sign_header(draft, "x-amz-meta-jibri-incomplete", "moov-missing");
+    return true;
+}
+
+/* What is said of an object when it is made: by PutObject and CreateMultipartUpload. */
+static bool add_object_headers(struct draft *draft)
+{
+    const struct settings *settings = draft->s3->settings;
+    const struct s3_call *call = draft->call;
+
+    sign_header(draft, "Content-Type", call->content_type);
+    if (settings->s3_storage_class && *settings->s3_storage_class)
+        sign_header(draft, "x-amz-storage-class", settings->s3_storage_class);
+    for (size_t i = 0; i < draft->s3->metadata_count; i++)
+        sign_header(draft, draft->s3->metadata[i].name, draft->s3->metadata[i].value);
+    return !call->metadata || add_own_metadata(draft, call->metadata);
+}
+
+/* That a digest failed tells nothing of why. */
+static bool has_md5(void)
+{
+    uint8_t digest[DIGEST_MD5_BYTES];
+
+    return digest_md5("", 0, digest);
+}
+
+static bool hash_memory(struct draft *draft, const struct buffer *body, struct error *err)
+{
+    uint8_t digest[DIGEST_SHA256_BYTES];
+
+    if (!digest_sha256(buffer_text(body), body->length, digest))
+        return error_set(err, ERROR_TRANSIENT, "no memory");
+    digest_hex(digest, sizeof digest, draft->payload_sha256);
+    if (!draft->s3->settings->s3_content_md5)
+        return true;
+    if (!digest_md5(buffer_text(body), body->length, digest))
+        return has_md5() ? error_set(err, ERROR_TRANSIENT, "no memory")
+                         : error_set(err, ERROR_PERMANENT,
+                                     "CONFOMEET_S3_CONTENT_MD5 is on, but OpenSSL has no MD5 here");
+    digest_md5_base64(digest, draft->content_md5);
+    sign_header(draft, "Content-MD5", draft->content_md5);
+    return true;
+}
+
+static bool set_body(struct draft *draft, struct http_body *body, struct error *err)
+{
+    const struct s3_call *call = draft->call;
+    static const struct buffer nothing;
+
+    memcpy(draft->payload_sha256, DIGEST_SHA256_EMPTY, DIGEST_SHA256_HEX);
+    switch (call->operation) {
+    case S3_PUT_OBJECT:
+    case S3_UPLOAD_PART:
+        snprintf(draft->payload_sha256, sizeof draft->payload_sha256, "%s", call->payload_sha256);
+        sign_header(draft, "Content-MD5", call->content_md5);
+        body->kind = HTTP_BODY_FILE;
+        body->fd = call->fd;
+        body->offset = call->offset;
+        body->length = call->length;
+        return true;
+    case S3_CREATE_UPLOAD:
+        body->kind = HTTP_BODY_MEMORY; /* so that "Content-Length: 0" is sent */
+        return true;
+    case S3_COMPLETE_UPLOAD:
+        break;
+    case S3_HEAD_OBJECT:
+    case S3_GET_FIRST_BYTE:
+    case S3_LIST_PARTS:
+    case S3_ABORT_UPLOAD:
+    case S3_LIST_UPLOADS:
+        return true;
+    }
+    const struct buffer *xml = call->body ? call->body : &nothing;
+
+    sign_header(draft, "Content-Type", "application/xml");
+    body->kind = HTTP_BODY_MEMORY;
+    body->length = xml->length;
+    buffer_init(&body->memory, xml->length);
+    buffer_append(&body->memory, buffer_text(xml), xml->length);
+    if (body->memory.failed)
+        return error_set(err, ERROR_TRANSIENT, "no memory");
+    return hash_memory(draft, xml, err);
+}
+
+static bool sign(struct draft *draft, const char *method, time_t now)
+{
+    const struct settings *settings = draft->s3->settings;
+    struct sigv4_request request = {.method = method,
+                                    .path = draft->path.data,
+                                    .query = draft->query,
+                                    .query_count = draft->query_count,
+                                    .headers = draft->headers,
+                                    .header_count = draft->header_count,
+                                    .payload_sha256 = draft->payload_sha256};
+    struct sigv4_scope scope = {.access_key = settings->s3_client_id,
+                                .secret_key = settings->s3_client_secret,
+                                .region = draft->s3->region,
+                                .service = "s3",
+                                .now = now};
+
+    return sigv4_authorization(&draft->authorization, &request, &scope);
+}
+
+/* All but "host": curl makes that one, the same as ours. */
+static bool put_headers(const struct draft *draft, struct http_request *request)
+{
+    for (size_t i = 1; i < draft->header_count; i++)
+        if (!http_request_add_header(request, draft->headers[i].name, draft->headers[i].value))
+            return false;
+    if (draft->call->operation == S3_GET_FIRST_BYTE &&
+        !http_request_add_header(request, "Range", "bytes=0-0"))
+        return false;
+    return http_request_add_header(request, "Authorization", draft->authorization.data);
+}
+
+static bool is_listing(enum s3_operation operation)
+{
+    return operation == S3_LIST_PARTS || operation == S3_LIST_UPLOADS;
+}
+
+static void set_limits(const struct draft *draft, struct http_request *request)
+{
+    request->idle_timeout_ms = draft->s3->settings->s3_idle_timeout_ms;
+    if (draft->call->operation == S3_COMPLETE_UPLOAD &&
+        request->idle_timeout_ms < COMPLETE_IDLE_TIMEOUT_MS)
+        request->idle_timeout_ms = COMPLETE_IDLE_TIMEOUT_MS;
+    request->reply_ceiling = is_listing(draft->call->operation) ? LISTING_CEILING : REPLY_CEILING;
+}
+
+bool s3_is_about_upload(enum s3_operation operation)
+{
+    return operation == S3_UPLOAD_PART || operation == S3_LIST_PARTS ||
+           operation == S3_COMPLETE_UPLOAD || operation == S3_ABORT_UPLOAD;
+}
+
+/* With an empty id, servers take UploadPart for PutObject and AbortMultipartUpload for
+ * DeleteObject. */
+static bool names_upload(const struct s3_call *call)
+{
+    return call->upload_id && *call->upload_id &&
+           (call->operation != S3_UPLOAD_PART || call->part_number);
+}
+
+static bool build(struct draft *draft, time_t now, struct http_request *request, struct error *err)
+{
+    enum s3_operation operation = draft->call->operation;
+    bool makes_object = operation == S3_PUT_OBJECT || operation == S3_CREATE_UPLOAD;
+    bool finishes_object = operation == S3_PUT_OBJECT || operation == S3_COMPLETE_UPLOAD;
+
+    if (s3_is_about_upload(operation) && !names_upload(draft->call))
+        return error_set(err, ERROR_PERMANENT, "%s: no upload id or part number",
+                         s3_operation_name(operation));
+    make_query(draft);
+    if (!make_url(draft))
+        return false;
+    now += draft->s3->offset_s;
+    sigv4_date(now, draft->date);
+    sign_header(draft, "host", draft->host.data);
+    sign_header(draft, "x-amz-date", draft->date);
+    sign_header(draft, "x-amz-content-sha256", draft->payload_sha256);
+    if (!set_body(draft, &request->body, err))
+        return false;
+    if (makes_object && !add_object_headers(draft))
+        return false;
+    if (finishes_object && draft->s3->settings->s3_conditional_writes)
+        sign_header(draft, "If-None-Match", "*");
+    set_limits(draft, request);
+    if (!sign(draft, request->method, now) || !put_headers(draft, request))
+        return false;
+    request->url = buffer_take(&draft->url);
+    return request->url != NULL;
+}
+
+bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
+              struct http_request *ret_request, struct error *err)
+{
+    struct draft draft = {.s3 = s3, .call = call};
+    bool ok = false;
+
+    http_request_init(ret_request, method_of(call->operation));
+    buffer_init(&draft.host, URL_CEILING);
+    buffer_init(&draft.path, URL_CEILING);
+    buffer_init(&draft.url, URL_CEILING);
+    buffer_init(&draft.authorization, URL_CEILING);
+    draft.headers = calloc(MAX_OWN_HEADERS + s3->metadata_count, sizeof *draft.headers);
+    if (draft.headers)
+        ok = build(&draft, now, ret_request, err);
+    if (!ok)
+        error_set(err, ERROR_TRANSIENT, "%s: no memory", s3_operation_name(call->operation));
+    free(draft.headers);
+    buffer_done(&draft.host);
+    buffer_done(&draft.path);
+    buffer_done(&draft.url);
+    buffer_done(&draft.authorization);
+    return ok;
+}

@@ -1,0 +1,363 @@
+#include "finalize/s3/s3_xml.h"
+
+#include "finalize/base/utf8.h"
+#include "finalize/s3/xml_reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ITEMS       1000u
+#define MAX_PART_NUMBER 10000u
+
+static char *trimmed(char *text)
+{
+    size_t length;
+
+    text += strspn(text, " \t\r\n");
+    length = strlen(text);
+    while (length && strchr(" \t\r\n", text[length - 1]))
+        text[--length] = 0;
+    return text;
+}
+
+/* Copies what fits of the text, as one line, and never half a character of UTF-8. */
+static void copy_cut(char *text, char *out, size_t size)
+{
+    size_t length;
+
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    text = trimmed(text);
+    length = utf8_cut(text, size - 1);
+    memcpy(out, text, length);
+    out[length] = 0;
+}
+
+/* Copies the whole of the text. False when it does not fit. */
+static bool copy_whole(char *text, bool cut, char *out, size_t size)
+{
+    size_t length;
+
+    text = trimmed(text);
+    length = strlen(text);
+    if (cut || length >= size)
+        return false;
+    memcpy(out, text, length + 1);
+    return true;
+}
+
+static bool read_number(char *text, uint64_t most, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+
+    text = trimmed(text);
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        if (number > (UINT64_MAX - 9) / 10)
+            return false;
+        number = number * 10 + (uint64_t)(*text - '0');
+    }
+    if (number > most)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+bool s3_xml_plain_etag(const char *text, char *ret_etag, size_t size)
+{
+    size_t length;
+
+    if (!strncmp(text, "W/", 2))
+        text += 2;
+    length = strlen(text);
+    if (length >= 2 && text[0] == '"' && text[length - 1] == '"') {
+        text++;
+        length -= 2;
+    }
+    if (length >= size)
+        return false;
+    memcpy(ret_etag, text, length);
+    ret_etag[length] = 0;
+    return true;
+}
+
+static bool error_field(void *result, bool in_row, const char *name, char *text, bool cut)
+{
+    struct s3_xml_error *error = result;
+
+    (void)in_row;
+    (void)cut;
+    if (!strcmp(name, "Code"))
+        copy_cut(text, error->code, sizeof error->code);
+    else if (!strcmp(name, "Message"))
+        copy_cut(text, error->message, sizeof error->message);
+    else if (!strcmp(name, "Region"))
+        copy_cut(text, error->region, sizeof error->region);
+    else if (!strcmp(name, "Endpoint"))
+        copy_cut(text, error->endpoint, sizeof error->endpoint);
+    else if (!strcmp(name, "RequestId"))
+        copy_cut(text, error->request_id, sizeof error->request_id);
+    return true;
+}
+
+bool s3_xml_read_error(const char *xml, size_t length, struct s3_xml_error *ret_error)
+{
+    static const struct xml_document document = {.root = "Error", .field = error_field};
+    struct s3_xml_error error = {0};
+
+    if (!xml_read(xml, length, &document, &error))
+        return false;
+    *ret_error = error;
+    return true;
+}
+
+/* One text of a document. */
+struct single {
+    bool found;
+    char text[XML_MAX_TEXT_BYTES + 1];
+};
+
+static bool create_field(void *result, bool in_row, const char *name, char *text, bool cut)
+{
+    struct single *single = result;
+
+    (void)in_row;
+    if (strcmp(name, "UploadId") != 0)
+        return true;
+    single->found = true;
+    return copy_whole(text, cut, single->text, sizeof single->text);
+}
+
+static bool complete_field(void *result, bool in_row, const char *name, char *text, bool cut)
+{
+    struct single *single = result;
+
+    (void)in_row;
+    if (strcmp(name, "ETag") != 0)
+        return true;
+    return !cut && s3_xml_plain_etag(trimmed(text), single->text, sizeof single->text);
+}
+
+static bool copy_single(const struct single *single, char *out, size_t size)
+{
+    size_t length = strlen(single->text);
+
+    if (length >= size)
+        return false;
+    memcpy(out, single->text, length + 1);
+    return true;
+}
+
+bool s3_xml_read_create(const char *xml, size_t length, char *ret_upload_id, size_t size)
+{
+    static const struct xml_document document = {.root = "InitiateMultipartUploadResult",
+                                                 .field = create_field};
+    struct single id = {0};
+
+    return xml_read(xml, length, &document, &id) && id.found && id.text[0] &&
+           copy_single(&id, ret_upload_id, size);
+}
+
+bool s3_xml_read_complete(const char *xml, size_t length, char *ret_etag, size_t size)
+{
+    static const struct xml_document document = {.root = "CompleteMultipartUploadResult",
+                                                 .field = complete_field};
+    struct single etag = {0};
+
+    return xml_read(xml, length, &document, &etag) && copy_single(&etag, ret_etag, size);
+}
+
+/* A listing while it is read. */
+struct growing_listing {
+    struct s3_xml_listing listing;
+    size_t capacity;
+    bool has_size; /* of the row at hand */
+    bool has_marker;
+};
+
+static bool begin_row(void *result)
+{
+    struct growing_listing *growing = result;
+    struct s3_xml_listing *listing = &growing->listing;
+
+    if (listing->count == MAX_ITEMS)
+        return false;
+    if (listing->count == growing->capacity) {
+        size_t capacity = growing->capacity ? growing->capacity * 2 : 16;
+        struct s3_xml_item *items = realloc(listing->items, capacity * sizeof *items);
+
+        if (!items)
+            return false;
+        listing->items = items;
+        growing->capacity = capacity;
+    }
+    listing->items[listing->count++] = (struct s3_xml_item){0};
+    growing->has_size = false;
+    return true;
+}
+
+static bool read_truncated(char *text, bool *ret_truncated)
+{
+    text = trimmed(text);
+    *ret_truncated = !strcmp(text, "true");
+    return *ret_truncated || !strcmp(text, "false");
+}
+
+static bool part_field(void *result, bool in_row, const char *name, char *text, bool cut)
+{
+    struct growing_listing *growing = result;
+    struct s3_xml_listing *listing = &growing->listing;
+    uint64_t number;
+
+    if (!in_row) {
+        if (!strcmp(name, "IsTruncated"))
+            return read_truncated(text, &listing->truncated);
+        if (!strcmp(name, "NextPartNumberMarker") && *trimmed(text)) {
+            if (!read_number(text, MAX_PART_NUMBER, &number))
+                return false;
+            listing->next_part_number_marker = (unsigned)number;
+            growing->has_marker = true;
+        }
+        return true;
+    }
+    struct s3_xml_item *item = &listing->items[listing->count - 1];
+
+    if (!strcmp(name, "PartNumber")) {
+        if (!read_number(text, MAX_PART_NUMBER, &number))
+            return false;
+        item->part_number = (unsigned)number;
+    } else if (!strcmp(name, "Size")) {
+        if (!read_number(text, UINT64_MAX, &item->size_bytes))
+            return false;
+        growing->has_size = true;
+    } else if (!strcmp(name, "ETag")) {
+        return !cut && s3_xml_plain_etag(trimmed(text), item->etag, sizeof item->etag);
+    }
+    return true;
+}
+
+static bool end_part(void *result)
+{
+    const struct growing_listing *growing = result;
+    const struct s3_xml_item *item = &growing->listing.items[growing->listing.count - 1];
+
+    return item->part_number && growing->has_size && item->etag[0];
+}
+
+static bool copy_new(const char *text, bool cut, char **owned)
+{
+    if (cut || *owned)
+        return false;
+    *owned = strdup(text);
+    return *owned != NULL;
+}
+
+static bool upload_field(void *result, bool in_row, const char *name, char *text, bool cut)
+{
+    struct s3_xml_listing *listing = &((struct growing_listing *)result)->listing;
+
+    if (!in_row)
+        return strcmp(name, "IsTruncated") != 0 || read_truncated(text, &listing->truncated);
+    if (!strcmp(name, "Key"))
+        return copy_new(text, cut, &listing->items[listing->count - 1].key);
+    if (!strcmp(name, "UploadId"))
+        return copy_new(trimmed(text), cut, &listing->items[listing->count - 1].upload_id);
+    return true;
+}
+
+static bool end_upload(void *result)
+{
+    const struct s3_xml_listing *listing = &((struct growing_listing *)result)->listing;
+    const struct s3_xml_item *item = &listing->items[listing->count - 1];
+
+    return item->key && item->upload_id && item->upload_id[0];
+}
+
+bool s3_xml_read_parts(const char *xml, size_t length, struct s3_xml_listing *ret_listing)
+{
+    static const struct xml_document document = {.root = "ListPartsResult",
+                                                 .row = "Part",
+                                                 .begin_row = begin_row,
+                                                 .end_row = end_part,
+                                                 .field = part_field};
+    struct growing_listing growing = {0};
+    struct s3_xml_listing *listing = &growing.listing;
+
+    if (!xml_read(xml, length, &document, &growing))
+        goto unreadable;
+    if (listing->truncated && !growing.has_marker) {
+        if (!listing->count)
+            goto unreadable;
+        listing->next_part_number_marker = listing->items[listing->count - 1].part_number;
+    }
+    *ret_listing = *listing;
+    return true;
+unreadable:
+    s3_xml_listing_done(listing);
+    return false;
+}
+
+bool s3_xml_read_uploads(const char *xml, size_t length, struct s3_xml_listing *ret_listing)
+{
+    static const struct xml_document document = {.root = "ListMultipartUploadsResult",
+                                                 .row = "Upload",
+                                                 .begin_row = begin_row,
+                                                 .end_row = end_upload,
+                                                 .field = upload_field};
+    struct growing_listing growing = {0};
+
+    if (!xml_read(xml, length, &document, &growing)) {
+        s3_xml_listing_done(&growing.listing);
+        return false;
+    }
+    *ret_listing = growing.listing;
+    return true;
+}
+
+void s3_xml_listing_done(struct s3_xml_listing *listing)
+{
+    if (!listing)
+        return;
+    for (size_t i = 0; i < listing->count; i++) {
+        free(listing->items[i].upload_id);
+        free(listing->items[i].key);
+    }
+    free(listing->items);
+    *listing = (struct s3_xml_listing){0};
+}
+
+void s3_xml_begin_complete(struct buffer *out)
+{
+    buffer_append_text(
+        out, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+}
+
+static void append_escaped(struct buffer *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '&')
+            buffer_append_text(out, "&amp;");
+        else if (*text == '<')
+            buffer_append_text(out, "&lt;");
+        else if (*text == '>')
+            buffer_append_text(out, "&gt;");
+        else
+            buffer_append(out, text, 1);
+    }
+}
+
+void s3_xml_add_part(struct buffer *out, unsigned part_number, const char *etag)
+{
+    buffer_append_format(out, "<Part><PartNumber>%u</PartNumber><ETag>\"", part_number);
+    append_escaped(out, etag);
+    buffer_append_text(out, "\"</ETag></Part>");
+}
+
+void s3_xml_end_complete(struct buffer *out)
+{
+    buffer_append_text(out, "</CompleteMultipartUpload>");
+}

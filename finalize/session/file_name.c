@@ -1,0 +1,126 @@
+#include "finalize/session/file_name.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+const char *file_name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool file_name_meeting_id(const char *name, int32_t *ret_meeting_id)
+{
+    int64_t number = 0;
+    const char *p = name;
+
+    for (; is_digit(*p); p++) {
+        number = number * 10 + (*p - '0');
+        if (number > INT32_MAX)
+            return false;
+    }
+    if (p == name || *p != '_')
+        return false;
+    *ret_meeting_id = (int32_t)number;
+    return true;
+}
+
+static const char DAY_AND_TIME[] = "_dddd-dd-dd-dd-dd-dd";
+
+/* Whether `text` begins with a day and a time, and isn't the beginning of a longer number. */
+static bool looks_like_day_and_time(const char *text)
+{
+    for (const char *p = DAY_AND_TIME; *p; p++, text++)
+        if (*p == 'd' ? !is_digit(*text) : *text != *p)
+            return false;
+    return !is_digit(*text);
+}
+
+static int digits_at(const char *text, int count)
+{
+    int number = 0;
+
+    for (int i = 0; i < count; i++)
+        number = number * 10 + (text[i] - '0');
+    return number;
+}
+
+static int days_in_month(int year, int month)
+{
+    static const int DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return month == 2 && leap ? 29 : DAYS[month - 1];
+}
+
+bool file_name_day(const char *name, int *ret_year, int *ret_month, int *ret_day)
+{
+    const char *found = NULL;
+    int year, month, day;
+
+    for (const char *p = strchr(name, '_'); p; p = strchr(p + 1, '_'))
+        if (looks_like_day_and_time(p))
+            found = p;
+    if (!found)
+        return false;
+    year = digits_at(found + 1, 4);
+    month = digits_at(found + 6, 2);
+    day = digits_at(found + 9, 2);
+    if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+        return false;
+    *ret_year = year;
+    *ret_month = month;
+    *ret_day = day;
+    return true;
+}
+
+/* What follows the last dot; "" when there is none. A leading dot hides a file and ends nothing. */
+static const char *ending_of(const char *name)
+{
+    const char *last = file_name_of(name);
+    const char *dot = strrchr(last, '.');
+
+    return dot && dot != last ? dot + 1 : "";
+}
+
+bool file_name_is_media(const char *name)
+{
+    static const char *const ENDINGS[] = {"mp4", "mkv", "webm", "m4a"};
+    const char *ending = ending_of(name);
+
+    for (size_t i = 0; i < sizeof ENDINGS / sizeof *ENDINGS; i++)
+        if (!strcasecmp(ending, ENDINGS[i]))
+            return true;
+    return false;
+}
+
+const char *file_name_content_type(const char *name)
+{
+    static const struct {
+        const char *ending, *type;
+    } TYPES[] = {
+        {"mp4", "video/mp4"},       {"mkv", "video/x-matroska"},
+        {"webm", "video/webm"},     {"m4a", "audio/mp4"},
+        {"mp3", "audio/mpeg"},      {"ogg", "audio/ogg"},
+        {"wav", "audio/wav"},       {"json", "application/json"},
+        {"txt", "text/plain"},      {"log", "text/plain"},
+        {"md", "text/markdown"},    {"csv", "text/csv"},
+        {"vtt", "text/vtt"},        {"srt", "application/x-subrip"},
+        {"html", "text/html"},      {"xml", "application/xml"},
+        {"pdf", "application/pdf"}, {"jpg", "image/jpeg"},
+        {"jpeg", "image/jpeg"},     {"png", "image/png"},
+    };
+    const char *ending = ending_of(name);
+
+    for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++)
+        if (!strcasecmp(ending, TYPES[i].ending))
+            return TYPES[i].type;
+    return "application/octet-stream";
+}

@@ -1,0 +1,314 @@
+#include "finalize/session/metadata.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define SECRET_MEMBER "upload_credentials"
+#define PIECE_BYTES   (16u * 1024)
+#define MAX_MARKS     (16u * 1024)
+
+/*
+ * What may be the secret member's name, in text that isn't understood: "credentials" in any case of
+ * letters, or the JSON escape that could spell it ("\u00…"). NUL bytes are passed over: they stand
+ * between the letters of UTF-16. No word looked for has its first character in it again, which is
+ * why a mismatch can start anew so simply.
+ */
+struct suspicion {
+    size_t in_member, in_word, in_escape; /* characters matched so far: also across pieces */
+    bool member;                          /* the member's whole name was found */
+    bool found;                           /* any of it was */
+};
+
+static bool match(const char *word, size_t *matched, char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        c = (char)(c - 'A' + 'a');
+    if (c == word[*matched])
+        ++*matched;
+    else
+        *matched = c == word[0];
+    if (word[*matched])
+        return false;
+    *matched = 0;
+    return true;
+}
+
+static void look_for_secret(struct suspicion *suspicion, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (!bytes[i])
+            continue;
+        suspicion->member |= match(SECRET_MEMBER, &suspicion->in_member, bytes[i]);
+        suspicion->found |= match("credentials", &suspicion->in_word, bytes[i]);
+        suspicion->found |= match("\\u00", &suspicion->in_escape, bytes[i]);
+    }
+}
+
+static bool read_error(struct error *err)
+{
+    return error_set_errno(err, ERROR_TRANSIENT, errno, "cannot read %s", METADATA_FILE_NAME);
+}
+
+/* Reads up to `length` bytes; fewer only at the end of the file. */
+static bool read_piece(int fd, uint64_t offset, char *bytes, size_t length, size_t *ret_length,
+                       struct error *err)
+{
+    size_t done = 0;
+
+    while (done < length) {
+        ssize_t got = pread(fd, bytes + done, length - done, (off_t)(offset + done));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return read_error(err);
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    *ret_length = done;
+    return true;
+}
+
+/* For a file too large to be read as a whole. */
+static bool look_through_file(int fd, uint64_t size_bytes, struct suspicion *suspicion,
+                              struct error *err)
+{
+    char piece[PIECE_BYTES];
+    uint64_t offset = 0;
+    bool ok = true;
+
+    while (ok && offset < size_bytes && !suspicion->found) {
+        uint64_t rest = size_bytes - offset;
+        size_t length = 0;
+
+        ok = read_piece(fd, offset, piece, rest < sizeof piece ? (size_t)rest : sizeof piece,
+                        &length, err);
+        look_for_secret(suspicion, piece, length);
+        if (!length)
+            break;
+        offset += length;
+    }
+    explicit_bzero(piece, sizeof piece);
+    return ok;
+}
+
+/* Whether the tree of the text would be of a size out of proportion: "{}," becomes a hundred times
+ * as much. What stands in strings counts too, for it isn't known what they are. */
+static bool is_extravagant(const char *bytes, size_t length)
+{
+    size_t marks = 0;
+
+    for (size_t i = 0; i < length; i++)
+        marks += bytes[i] == ',' || bytes[i] == ':' || bytes[i] == '{' || bytes[i] == '[';
+    return marks > MAX_MARKS;
+}
+
+/* What is parsed, and whether all of the text is in it. */
+struct parsed {
+    json_t *root;  /* NULL: not JSON */
+    bool faithful; /* false: members of the same name, of which the last one was kept */
+};
+
+static bool parse(const char *bytes, size_t length, struct parsed *ret_parsed, struct error *err)
+{
+    /* From strict to lenient: numbers of any size are harmless, and so are doubled names. */
+    static const size_t FLAGS[] = {JSON_REJECT_DUPLICATES,
+                                   JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, 0,
+                                   JSON_DECODE_INT_AS_REAL};
+    struct parsed parsed = {NULL, false};
+
+    for (size_t i = 0; i < sizeof FLAGS / sizeof *FLAGS && !parsed.root; i++) {
+        json_error_t problem;
+
+        parsed.root = json_loadb(bytes, length, JSON_ALLOW_NUL | FLAGS[i], &problem);
+        parsed.faithful = FLAGS[i] & JSON_REJECT_DUPLICATES;
+        if (!parsed.root && json_error_code(&problem) == json_error_out_of_memory)
+            return error_set(err, ERROR_TRANSIENT, "out of memory while reading %s",
+                             METADATA_FILE_NAME);
+    }
+    *ret_parsed = parsed;
+    return true;
+}
+
+/* Overwrites the strings of a value that is about to be freed. */
+static void wipe(json_t *value)
+{
+    const char *name;
+    size_t index;
+    json_t *member;
+
+    if (json_is_string(value))
+        explicit_bzero((char *)json_string_value(value), json_string_length(value));
+    json_array_foreach(value, index, member) wipe(member);
+    json_object_foreach(value, name, member) wipe(member);
+}
+
+/*
+ * Whether the parser makes the same of the text once more. Short of memory, jansson drops letters
+ * of a string without a word: a member could thus be another one, and its value be let out.
+ */
+static bool is_parsed_alike(const char *bytes, size_t length, const json_t *root)
+{
+    struct parsed again = {NULL, false};
+    struct error ignored = ERROR_INIT;
+    bool alike = parse(bytes, length, &again, &ignored) && json_equal(root, again.root);
+
+    wipe(again.root);
+    json_decref(again.root);
+    return alike;
+}
+
+/* Removes the secret members; returns whether there were any. The parser bounds the depth. */
+static bool redact(json_t *value)
+{
+    bool removed = false;
+    const char *name;
+    size_t index;
+    void *next;
+    json_t *member;
+
+    json_array_foreach(value, index, member) removed |= redact(member);
+    json_object_foreach_safe(value, next, name, member)
+    {
+        if (strcasecmp(name, SECRET_MEMBER) != 0) {
+            removed |= redact(member);
+            continue;
+        }
+        wipe(member);
+        json_object_del(value, name);
+        removed = true;
+    }
+    return removed;
+}
+
+static bool has_control_character(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c < 0x20 || c == 0x7f)
+            return true;
+        if (c == 0xc2 && i + 1 < length && (unsigned char)text[i + 1] < 0xa0)
+            return true; /* U+0080..U+009F: the text is UTF-8, the parser saw to that */
+    }
+    return false;
+}
+
+static void understand(json_t *root, struct metadata *metadata)
+{
+    const json_t *url = json_object_get(root, "meeting_url");
+    const json_t *share = json_object_get(root, "share");
+    size_t length = json_string_length(url);
+
+    metadata->understood = json_is_object(root);
+    if (json_is_string(url) && length < sizeof metadata->meeting_url &&
+        !has_control_character(json_string_value(url), length))
+        /* Its query may hold a token, which is nobody's business here. */
+        snprintf(metadata->meeting_url, sizeof metadata->meeting_url, "%.*s",
+                 (int)strcspn(json_string_value(url), "?#"), json_string_value(url));
+    if (json_is_boolean(share))
+        metadata->share = json_is_true(share);
+    else if (json_is_string(share) && !strcmp(json_string_value(share), "true"))
+        metadata->share = 1;
+    else if (json_is_string(share) && !strcmp(json_string_value(share), "false"))
+        metadata->share = 0;
+}
+
+static bool write_redacted(const json_t *root, struct metadata *metadata, struct error *err)
+{
+    int fd = memfd_create(METADATA_FILE_NAME, MFD_CLOEXEC);
+    off_t length;
+
+    if (fd < 0)
+        return error_set_errno(err, ERROR_TRANSIENT, errno, "cannot make a memory file for %s",
+                               METADATA_FILE_NAME);
+    if (json_dumpfd(root, fd, JSON_COMPACT) < 0 || (length = lseek(fd, 0, SEEK_CUR)) < 0) {
+        close(fd);
+        return error_set(err, ERROR_TRANSIENT, "cannot write %s without its credentials to memory",
+                         METADATA_FILE_NAME);
+    }
+    metadata->redacted_fd = fd;
+    metadata->redacted_bytes = (uint64_t)length;
+    metadata->treatment = METADATA_REDACTED;
+    return true;
+}
+
+static bool judge(const char *bytes, size_t length, bool whole, struct metadata *metadata,
+                  struct error *err)
+{
+    struct suspicion suspicion = {0};
+    struct parsed parsed = {NULL, false};
+    bool ok = true;
+
+    look_for_secret(&suspicion, bytes, length);
+    if (whole && !is_extravagant(bytes, length) && !parse(bytes, length, &parsed, err))
+        return false;
+    if (!parsed.root) {
+        metadata->treatment = suspicion.found ? METADATA_WITHHELD : METADATA_AS_IT_IS;
+        return true;
+    }
+    if (suspicion.found && !is_parsed_alike(bytes, length, parsed.root)) {
+        wipe(parsed.root);
+        json_decref(parsed.root);
+        return error_set(err, ERROR_TRANSIENT, "out of memory while reading %s",
+                         METADATA_FILE_NAME);
+    }
+    /* Of doubled members the tree knows one only, so that it can't clear the file of suspicion. Nor
+     * can it when the name stands in a string. */
+    if (redact(parsed.root) || (!parsed.faithful && suspicion.found))
+        ok = write_redacted(parsed.root, metadata, err);
+    else if (suspicion.member)
+        metadata->treatment = METADATA_WITHHELD;
+    understand(parsed.root, metadata);
+    json_decref(parsed.root);
+    return ok;
+}
+
+bool metadata_read(int fd, uint64_t size_bytes, struct metadata *ret_metadata, struct error *err)
+{
+    struct metadata metadata = {.share = -1, .treatment = METADATA_WITHHELD, .redacted_fd = -1};
+    struct suspicion suspicion = {0};
+    size_t size, length = 0;
+    char *bytes;
+    bool ok;
+
+    *ret_metadata = metadata;
+    metadata.treatment = METADATA_AS_IT_IS;
+    if (size_bytes > METADATA_MAX_BYTES) {
+        if (!look_through_file(fd, size_bytes, &suspicion, err))
+            return false;
+        metadata.treatment = suspicion.found ? METADATA_WITHHELD : METADATA_AS_IT_IS;
+        *ret_metadata = metadata;
+        return true;
+    }
+    size = (size_t)size_bytes;
+    bytes = malloc(size + 1);
+    if (!bytes)
+        return error_set(err, ERROR_TRANSIENT, "out of memory while reading %s",
+                         METADATA_FILE_NAME);
+    ok = read_piece(fd, 0, bytes, size, &length, err) &&
+         judge(bytes, length, length == size, &metadata, err);
+    explicit_bzero(bytes, size + 1);
+    free(bytes);
+    if (ok)
+        *ret_metadata = metadata;
+    return ok;
+}
+
+void metadata_done(struct metadata *metadata)
+{
+    if (!metadata)
+        return;
+    if (metadata->redacted_fd >= 0)
+        close(metadata->redacted_fd);
+    metadata->redacted_fd = -1;
+    metadata->redacted_bytes = 0;
+}

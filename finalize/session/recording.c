@@ -1,0 +1,287 @@
+#include "finalize/session/recording.h"
+
+#include "finalize/session/recording_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum error_kind recording_error_kind(int errno_value)
+{
+    switch (errno_value) {
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case EINTR:
+    case EAGAIN:
+        return ERROR_TRANSIENT;
+    default:
+        return ERROR_PERMANENT;
+    }
+}
+
+bool recording_is_gone(int errno_value)
+{
+    return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ELOOP;
+}
+
+struct recording_identity recording_identity_of(const struct stat *status)
+{
+    return (struct recording_identity){
+        .device = status->st_dev,
+        .inode = status->st_ino,
+        .size_bytes = (uint64_t)status->st_size,
+        .mtime_ns = (int64_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec,
+    };
+}
+
+bool recording_same(const struct recording_identity *a, const struct recording_identity *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size_bytes == b->size_bytes &&
+           a->mtime_ns == b->mtime_ns;
+}
+
+/* --- the session directory --- */
+
+/* Whether a name on the way to `path` is that of our own directory. */
+static bool is_in_our_own_directory(const char *path)
+{
+    size_t length;
+
+    for (; *path; path += length) {
+        path += strspn(path, "/");
+        length = strcspn(path, "/");
+        if (length == strlen(RECORDING_OUR_DIRECTORY) &&
+            memcmp(path, RECORDING_OUR_DIRECTORY, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Splits the resolved path: the parent and the last name. */
+static bool name_recording(struct recording *recording, const char *resolved, struct error *err)
+{
+    const char *slash = strrchr(resolved, '/');
+    size_t parent_length = slash == resolved ? 1 : (size_t)(slash - resolved);
+
+    if (!slash[1])
+        return error_set(err, ERROR_USAGE, "the root directory is no session's directory");
+    if (is_in_our_own_directory(resolved))
+        return error_set(err, ERROR_USAGE, "this is the journal's directory, no session's: %s",
+                         resolved);
+    if (strlen(slash + 1) >= RECORDING_NAME_SIZE || strlen(resolved) >= RECORDING_PATH_SIZE)
+        return error_set_errno(err, ERROR_PERMANENT, ENAMETOOLONG, "cannot use %s", resolved);
+    memcpy(recording->path, resolved, strlen(resolved) + 1);
+    memcpy(recording->parent, resolved, parent_length);
+    recording->parent[parent_length] = 0;
+    recording->session_id = recording->path + (slash + 1 - resolved);
+    return true;
+}
+
+static bool fail_to_open(const char *path, int errno_value, struct error *err)
+{
+    enum error_kind kind = errno_value == ENOENT || errno_value == ENOTDIR
+                               ? ERROR_NO_INPUT
+                               : recording_error_kind(errno_value);
+
+    return error_set_errno(err, kind, errno_value, "cannot open the session's directory %s", path);
+}
+
+/* A recordings directory holds the journal's directory (a link to it serves an operator as well).
+ */
+static bool check_for_our_directory(const struct recording *recording, struct error *err)
+{
+    struct stat status;
+
+    if (fstatat(recording->fd, RECORDING_OUR_DIRECTORY, &status, 0) != 0)
+        return recording_is_gone(errno) || fail_to_open(recording->path, errno, err);
+    if (!S_ISDIR(status.st_mode))
+        return true;
+    return error_set(err, ERROR_USAGE,
+                     "this is a recordings directory, no session's (it holds %s): %s",
+                     RECORDING_OUR_DIRECTORY, recording->path);
+}
+
+bool recording_open(const char *path, struct recording **ret_recording, struct error *err)
+{
+    struct recording *recording = calloc(1, sizeof *recording);
+    char *resolved = NULL;
+
+    if (!recording)
+        return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot open %s", path);
+    recording->fd = -1;
+    resolved = realpath(path, NULL);
+    if (!resolved) {
+        fail_to_open(path, errno, err);
+        goto fail;
+    }
+    if (!name_recording(recording, resolved, err))
+        goto fail;
+    recording->fd = open(resolved, RECORDING_DIRECTORY_FLAGS);
+    if (recording->fd < 0) {
+        fail_to_open(path, errno, err);
+        goto fail;
+    }
+    if (!check_for_our_directory(recording, err))
+        goto fail;
+    free(resolved);
+    *ret_recording = recording;
+    return true;
+
+fail:
+    free(resolved);
+    recording_close(recording);
+    return false;
+}
+
+void recording_close(struct recording *recording)
+{
+    if (!recording)
+        return;
+    if (recording->fd >= 0)
+        close(recording->fd);
+    free(recording);
+}
+
+const char *recording_path(const struct recording *recording)
+{
+    return recording->path;
+}
+
+const char *recording_session_id(const struct recording *recording)
+{
+    return recording->session_id;
+}
+
+const char *recording_parent(const struct recording *recording)
+{
+    return recording->parent;
+}
+
+bool recording_try_lock(struct recording *recording, bool *ret_locked, struct error *err)
+{
+    int result;
+
+    do
+        result = flock(recording->fd, LOCK_EX | LOCK_NB);
+    while (result != 0 && errno == EINTR);
+    if (result != 0 && errno != EWOULDBLOCK)
+        return error_set_errno(err, errno == ENOLCK ? ERROR_TRANSIENT : recording_error_kind(errno),
+                               errno, "cannot lock %s", recording->path);
+    *ret_locked = result == 0;
+    return true;
+}
+
+bool recording_still_there(const struct recording *recording)
+{
+    struct stat ours, there;
+
+    return fstat(recording->fd, &ours) == 0 && lstat(recording->path, &there) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+/* --- the way to a file --- */
+
+bool recording_check_path(const char *path, struct error *err)
+{
+    bool usable = *path && *path != '/' && strlen(path) < RECORDING_PATH_SIZE;
+    const char *name = path;
+
+    while (usable && name) {
+        size_t length = strcspn(name, "/");
+
+        usable = length > 0 && length < RECORDING_NAME_SIZE &&
+                 !(length <= 2 && memcmp(name, "..", length) == 0);
+        name = name[length] ? name + length + 1 : NULL;
+    }
+    if (usable && !is_in_our_own_directory(path))
+        return true;
+    return error_set(err, ERROR_PERMANENT, "not the path of a file in a session's directory: %s",
+                     path);
+}
+
+DIR *recording_open_list(int fd)
+{
+    int own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    DIR *directory = own_fd >= 0 ? fdopendir(own_fd) : NULL;
+    int open_errno = errno;
+
+    if (directory)
+        rewinddir(directory); /* the position is shared by all copies of a descriptor */
+    else if (own_fd >= 0)
+        close(own_fd);
+    errno = open_errno;
+    return directory;
+}
+
+int recording_open_holder(const struct recording *recording, const char *path,
+                          const char **ret_name)
+{
+    int fd = fcntl(recording->fd, F_DUPFD_CLOEXEC, 0);
+    char name[RECORDING_NAME_SIZE];
+    const char *slash;
+
+    while (fd >= 0 && (slash = strchr(path, '/'))) {
+        int next, open_errno;
+
+        memcpy(name, path, (size_t)(slash - path));
+        name[slash - path] = 0;
+        next = openat(fd, name, RECORDING_DIRECTORY_FLAGS);
+        open_errno = errno;
+        close(fd);
+        errno = open_errno;
+        fd = next;
+        path = slash + 1;
+    }
+    if (fd >= 0)
+        *ret_name = path;
+    return fd;
+}
+
+static bool fail_to_open_file(const char *path, int errno_value, struct error *err)
+{
+    /* ENXIO: a socket, or a device that isn't there. */
+    enum error_kind kind = recording_is_gone(errno_value) || errno_value == ENXIO
+                               ? ERROR_CHANGED
+                               : recording_error_kind(errno_value);
+
+    return error_set_errno(err, kind, errno_value, "cannot open %s", path);
+}
+
+bool recording_open_file(struct recording *recording, const char *path, int *ret_fd,
+                         struct recording_identity *ret_identity, struct error *err)
+{
+    const char *name = NULL;
+    struct stat status;
+    int holder, fd = -1, open_errno;
+
+    if (!recording_check_path(path, err))
+        return false;
+    holder = recording_open_holder(recording, path, &name);
+    if (holder < 0)
+        return fail_to_open_file(path, errno, err);
+    fd = openat(holder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    open_errno = errno;
+    close(holder);
+    if (fd < 0)
+        return fail_to_open_file(path, open_errno, err);
+    if (fstat(fd, &status) != 0) {
+        error_set_errno(err, recording_error_kind(errno), errno, "cannot look at %s", path);
+        goto fail;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        error_set(err, ERROR_CHANGED, "not a regular file any more: %s", path);
+        goto fail;
+    }
+    *ret_identity = recording_identity_of(&status);
+    *ret_fd = fd;
+    return true;
+
+fail:
+    close(fd);
+    return false;
+}

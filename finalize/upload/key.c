@@ -1,0 +1,175 @@
+#include "finalize/upload/key.h"
+
+#include "finalize/base/utf8.h"
+#include "finalize/s3/s3.h"
+#include "finalize/session/file_name.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static bool is_upper_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
+}
+
+static bool is_escape(const char *text)
+{
+    return text[0] == '%' && is_upper_hex(text[1]) && is_upper_hex(text[2]);
+}
+
+static bool is_forbidden(uint32_t character)
+{
+    if (character < 0x80 && strchr(":*?\"<>|!\\", (int)character))
+        return true;
+    return character < 0x20 || (character >= 0x7f && character <= 0x9f) || character == 0xfffe ||
+           character == 0xffff;
+}
+
+static void append_escaped(struct buffer *out, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        buffer_append_format(out, "%%%02X", (unsigned)(unsigned char)bytes[i]);
+}
+
+/* Maps the first character of `text` by the rule, or by force; returns the bytes it had. */
+static size_t map_one(struct buffer *out, const char *text, bool force)
+{
+    uint32_t character = 0;
+    size_t length = utf8_read(text, &character);
+
+    if (!length) {
+        append_escaped(out, text, 1);
+        return 1;
+    }
+    if (force || is_forbidden(character) || is_escape(text))
+        append_escaped(out, text, length);
+    else
+        buffer_append(out, text, length);
+    return length;
+}
+
+void key_map(struct buffer *out, const char *name)
+{
+    while (*name)
+        name += map_one(out, name, false);
+}
+
+/*
+ * What stands next to a value isn't known here, so no '%' of it may be taken for an escape with
+ * what follows, and none of it may make up a path segment that servers take for a directory's.
+ */
+static void map_value(struct buffer *out, const char *value)
+{
+    bool dots;
+
+    if (!value || !*value)
+        value = "unknown";
+    dots = !strcmp(value, ".") || !strcmp(value, "..");
+    while (*value)
+        value += map_one(out, value, *value == '/' || *value == '%' || (dots && *value == '.'));
+}
+
+/* Fills in the placeholder that `text` begins with; returns its length, 0 when there is none. */
+static size_t fill_in(struct buffer *out, const char *text, const struct key_facts *facts)
+{
+    const struct {
+        const char *name;
+        const char *value; /* NULL: a number */
+        int number, digits;
+    } placeholders[] = {
+        {"{session}", facts->session ? facts->session : "", 0, 0},
+        {"{instance}", facts->instance ? facts->instance : "", 0, 0},
+        {"{meeting}", facts->meeting ? facts->meeting : "", 0, 0},
+        {"{yyyy}", NULL, facts->year, 4},
+        {"{mm}", NULL, facts->month, 2},
+        {"{dd}", NULL, facts->day, 2},
+    };
+
+    for (size_t i = 0; i < sizeof placeholders / sizeof *placeholders; i++) {
+        size_t length = strlen(placeholders[i].name);
+
+        if (strncmp(text, placeholders[i].name, length) != 0)
+            continue;
+        if (placeholders[i].value)
+            map_value(out, placeholders[i].value);
+        else
+            buffer_append_format(out, "%0*d", placeholders[i].digits, placeholders[i].number);
+        return length;
+    }
+    return 0;
+}
+
+static void append_prefix(struct buffer *out, const char *template, const struct key_facts *facts)
+{
+    while (*template && !out->failed) {
+        size_t length = fill_in(out, template, facts);
+
+        if (!length) {
+            length = 1;
+            buffer_append(out, template, length);
+        }
+        template += length;
+    }
+}
+
+/* A buffer that has room for the longest key already: that it fails later on can only mean that a
+ * key is too long. */
+static bool begin_key(struct buffer *key, struct error *err)
+{
+    static const char ROOM[S3_MAX_KEY_BYTES];
+
+    buffer_init(key, S3_MAX_KEY_BYTES);
+    buffer_append(key, ROOM, sizeof ROOM);
+    if (key->failed)
+        return error_set(err, ERROR_TRANSIENT, "out of memory while choosing an object's key");
+    buffer_clear(key);
+    return true;
+}
+
+static bool finish_key(struct buffer *key, const char *of, char *ret_key, struct error *err)
+{
+    bool fits = !key->failed;
+
+    if (fits)
+        memcpy(ret_key, buffer_text(key), key->length + 1);
+    else
+        error_set(err, ERROR_PERMANENT,
+                  "the key of the object would have more than %d bytes, with "
+                  "CONFOMEET_S3_KEY_PREFIX and the mapping of characters: %.*s",
+                  S3_MAX_KEY_BYTES, (int)utf8_cut(of, 300), of);
+    buffer_done(key);
+    return fits;
+}
+
+bool key_choose(const char *prefix_template, const struct key_facts *facts, const char *path,
+                bool media, char *ret_key, struct error *err)
+{
+    struct buffer key;
+
+    if (!begin_key(&key, err))
+        return false;
+    append_prefix(&key, prefix_template ? prefix_template : "", facts);
+    if (media) {
+        key_map(&key, file_name_of(path));
+    } else {
+        map_value(&key, facts->session);
+        buffer_append_text(&key, "/");
+        key_map(&key, path);
+    }
+    return finish_key(&key, path, ret_key, err);
+}
+
+bool key_add_suffix(const char *key, unsigned suffix, char *ret_key, struct error *err)
+{
+    const char *last = file_name_of(key);
+    const char *ending = strrchr(last, '.');
+    struct buffer suffixed;
+
+    if (!ending || ending == last)
+        ending = key + strlen(key);
+    if (!begin_key(&suffixed, err))
+        return false;
+    buffer_append(&suffixed, key, (size_t)(ending - key));
+    buffer_append_format(&suffixed, "~%u%s", suffix, ending);
+    return finish_key(&suffixed, key, ret_key, err);
+}

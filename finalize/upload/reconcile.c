@@ -1,0 +1,40 @@
+#include "finalize/upload/reconcile.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool may_still_change(const struct reconcile_file *file, unsigned number)
+{
+    struct part_range whole = part_range(file->base_bytes, number);
+
+    if (!file->growing)
+        return false;
+    return number == 1 || whole.offset + whole.length > file->size_bytes;
+}
+
+static bool same_bytes(const struct journal_part *held, const struct reconcile_bytes *bytes)
+{
+    if (held->has_fingerprint)
+        return !memcmp(held->fingerprint, bytes->fingerprint, sizeof held->fingerprint);
+    return bytes->md5_hex[0] && !strcasecmp(held->etag, bytes->md5_hex);
+}
+
+enum reconcile_verdict reconcile_part(const struct reconcile_file *file, unsigned number,
+                                      const struct journal_part *held,
+                                      const struct reconcile_bytes *bytes)
+{
+    if (may_still_change(file, number))
+        return RECONCILE_NOT_YET;
+    if (!held || held->length != part_range_in(file->base_bytes, number, file->size_bytes).length)
+        return RECONCILE_SEND;
+    if (file->growing) /* verified once the file is finished */
+        return RECONCILE_HELD;
+    if (!bytes)
+        return RECONCILE_VERIFY;
+    return same_bytes(held, bytes) ? RECONCILE_HELD : RECONCILE_SEND;
+}
+
+bool reconcile_fits(const struct reconcile_file *file, unsigned highest_held_number)
+{
+    return highest_held_number <= part_count(file->base_bytes, file->size_bytes);
+}

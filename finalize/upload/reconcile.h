@@ -1,0 +1,51 @@
+/*
+ * reconcile - which parts of a file the bucket does not hold yet. The only upload algorithm there
+ * is.
+ *
+ * Compares the file as it is now with what the journal says the bucket acknowledged, part by part.
+ * Pure: reading bytes is asked for by RECONCILE_VERIFY and done elsewhere.
+ */
+#ifndef FINALIZE_RECONCILE_H
+#define FINALIZE_RECONCILE_H
+
+#include "finalize/hash/digest.h"
+#include "finalize/journal/journal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct reconcile_file {
+    uint64_t base_bytes; /* of the part plan */
+    uint64_t size_bytes; /* as of now */
+    bool growing; /* its writer has not finished: the first part and the tail may still change */
+};
+
+/* What was computed of a part's bytes as they are on the disk now. */
+struct reconcile_bytes {
+    uint8_t fingerprint[16];      /* XXH3-128 */
+    char md5_hex[DIGEST_MD5_HEX]; /* "" unless it was asked for */
+};
+
+enum reconcile_verdict {
+    RECONCILE_HELD,   /* the bucket holds these very bytes */
+    RECONCILE_VERIFY, /* the bucket acknowledged this part: compare its bytes, then ask again */
+    RECONCILE_SEND,   /* the bucket does not hold these bytes */
+    RECONCILE_NOT_YET /* may still change: not to be sent while the file grows */
+};
+
+/*
+ * Judges part `number`. `held` is what the bucket acknowledged of it (NULL: nothing), `bytes` what
+ * the disk holds now (NULL: not read). A part known from ListParts alone has no fingerprint: it
+ * counts as held when its ETag is the MD5 of the bytes, which it is on servers that do not encrypt.
+ */
+enum reconcile_verdict reconcile_part(const struct reconcile_file *file, unsigned number,
+                                      const struct journal_part *held,
+                                      const struct reconcile_bytes *bytes);
+
+/*
+ * False when the bucket holds a part that the file does not have (it was replaced by a shorter
+ * one): since Complete must list every part that was uploaded, such an upload is to be begun anew.
+ */
+bool reconcile_fits(const struct reconcile_file *file, unsigned highest_held_number);
+
+#endif

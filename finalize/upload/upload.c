@@ -1,0 +1,360 @@
+#include "finalize/upload/upload_private.h"
+
+#include "finalize/upload/part.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define CONTROL_SLOT     0u
+#define COMPLETE_CEILING (2u * 1024 * 1024) /* 10,000 parts take 1.4 MiB */
+
+/* ---- small moves ---------------------------------------------------------------------------- */
+
+void upload_go_to(struct upload *upload, enum upload_stage stage)
+{
+    upload->stage = stage;
+    upload->tries = 0;
+    upload->not_before_ms = 0;
+}
+
+void upload_fail(struct upload *upload, const struct error *error)
+{
+    if (error->kind != ERROR_NONE)
+        upload->error = *error;
+    else
+        error_set(&upload->error, ERROR_TRANSIENT, "the server's answers for %s make no sense",
+                  upload->options.file->key);
+    upload->stage = UPLOAD_STAGE_ENDED;
+}
+
+bool upload_save_phase(struct upload *upload, enum journal_phase phase, int64_t now,
+                       struct error *err)
+{
+    upload->options.file->phase = phase;
+    upload->options.file->phase_at = now;
+    return journal_save_file(upload->options.journal, upload->options.file, err);
+}
+
+bool upload_end_if_changed(struct upload *upload)
+{
+    struct error error = ERROR_INIT;
+
+    if (upload->options.unchanged(upload->options.context))
+        return false;
+    error_set(&error, ERROR_CHANGED, "%s changed while it was uploaded",
+              upload->options.file->path);
+    upload_fail(upload, &error);
+    return true;
+}
+
+/* ---- opening and closing -------------------------------------------------------------------- */
+
+bool upload_open(const struct upload_options *options, struct upload **ret_upload,
+                 struct error *err)
+{
+    struct upload *upload = calloc(1, sizeof *upload);
+
+    if (!upload)
+        return error_set(err, ERROR_TRANSIENT, "no memory to upload %s", options->file->path);
+    upload->options = *options;
+    upload->stage =
+        options->file->phase == JOURNAL_PHASE_ABORTING ? UPLOAD_STAGE_ABORT : UPLOAD_STAGE_PROBE;
+    upload->metadata = (struct s3_object_metadata){
+        .mark = options->file->mark,
+        .session_id = options->session_id,
+        .instance_id = options->settings->instance_id,
+        .incomplete = options->file->incomplete,
+    };
+    upload->parts.journal = options->journal;
+    upload->parts.file = options->file;
+    upload->parts.rng = options->rng;
+    upload->parts.stats = options->stats;
+    upload->parts.fd = options->fd;
+    upload->parts.content_md5 = options->settings->s3_content_md5;
+    upload->parts.patience_ms = options->settings->s3_retry_for_ms;
+    upload->parts.growing = options->growing;
+    buffer_init(&upload->complete_body, COMPLETE_CEILING);
+    /* Whether the bucket still has what the journal says of it is found out at the end. */
+    if (options->growing && options->file->phase == JOURNAL_PHASE_OPEN)
+        upload_begin_parts(upload);
+    *ret_upload = upload;
+    return true;
+}
+
+void upload_close(struct upload *upload)
+{
+    if (!upload)
+        return;
+    free(upload->adopt);
+    upload_orphans_done(&upload->orphans);
+    buffer_done(&upload->complete_body);
+    free(upload);
+}
+
+/* ---- what came of a step ------------------------------------------------------------------ */
+
+bool upload_take_reply(struct upload *upload, unsigned slot, struct s3_result *result,
+                       uint64_t now_ms, int64_t now, struct error *err)
+{
+    if (slot != CONTROL_SLOT)
+        return upload_parts_take_reply(&upload->parts, slot, result, now_ms, now, err);
+    return upload_take_control_reply(upload, result, now_ms, now, err);
+}
+
+bool upload_take_bytes(struct upload *upload, unsigned slot, const struct hasher_result *result,
+                       struct error *err)
+{
+    struct error error = ERROR_INIT;
+
+    if (slot != CONTROL_SLOT)
+        return upload_parts_take_bytes(&upload->parts, slot, result, err);
+    upload->under_way = false;
+    if (upload->stage == UPLOAD_STAGE_ADOPT)
+        return upload_take_adopted(upload, result, err);
+    if (upload->stage != UPLOAD_STAGE_PUT_READ)
+        return true; /* it ended meanwhile */
+    if (result->whole) {
+        upload->put_bytes = *result;
+        upload->stage = UPLOAD_STAGE_PUT;
+        return true;
+    }
+    if (result->read_errno)
+        error_set_errno(&error, ERROR_PERMANENT, result->read_errno, "cannot read %s",
+                        upload->options.file->path);
+    else
+        error_set(&error, ERROR_CHANGED, "%s became shorter while it was read",
+                  upload->options.file->path);
+    upload_fail(upload, &error);
+    return true;
+}
+
+/* ---- what to do next ------------------------------------------------------------------------ */
+
+/* CompleteMultipartUpload lists every part; that none is missing is checked once more. */
+static bool write_complete_body(struct upload *upload, struct error *err)
+{
+    const struct journal_file *file = upload->options.file;
+    unsigned count = part_count(file->part_size_bytes, file->object_bytes);
+    struct journal_part part = {.number = 0};
+    struct error error = ERROR_INIT;
+    bool found;
+
+    buffer_clear(&upload->complete_body);
+    s3_xml_begin_complete(&upload->complete_body);
+    for (unsigned number = 1; number <= count; number++) {
+        if (!journal_next_part(upload->options.journal, file->id, part.number, &part, &found, err))
+            return false;
+        if (!found || part.number != number) {
+            error_set(&error, ERROR_TRANSIENT, "part %u of %s is not in the journal", number,
+                      file->key);
+            upload_fail(upload, &error);
+            return true;
+        }
+        s3_xml_add_part(&upload->complete_body, number, part.etag);
+    }
+    s3_xml_end_complete(&upload->complete_body);
+    if (upload->complete_body.failed) {
+        error_set(&error, ERROR_TRANSIENT, "no memory to complete %s", file->key);
+        upload_fail(upload, &error);
+    }
+    return true;
+}
+
+static struct s3_call call_of(const struct upload *upload, enum s3_operation operation)
+{
+    const struct journal_file *file = upload->options.file;
+
+    return (struct s3_call){
+        .operation = operation,
+        .key = file->key,
+        .upload_id = file->upload_id,
+        .content_type = upload->options.content_type,
+        .metadata = &upload->metadata,
+        .fd = -1,
+    };
+}
+
+static struct s3_call put_call(const struct upload *upload)
+{
+    struct s3_call call = call_of(upload, S3_PUT_OBJECT);
+
+    call.upload_id = NULL;
+    call.fd = upload->options.fd;
+    call.length = upload->options.file->object_bytes;
+    call.payload_sha256 = upload->put_bytes.sha256_hex;
+    if (upload->options.settings->s3_content_md5 && upload->put_bytes.md5_base64[0])
+        call.content_md5 = upload->put_bytes.md5_base64;
+    return call;
+}
+
+static void ask_to_read_all(const struct upload *upload, struct upload_step *ret_step)
+{
+    ret_step->kind = UPLOAD_STEP_READ;
+    ret_step->read.offset = 0;
+    ret_step->read.length = upload->options.file->object_bytes;
+    ret_step->read.wants = HASHER_WANTS_SHA256;
+    if (upload->options.settings->s3_content_md5)
+        ret_step->read.wants |= HASHER_WANTS_MD5;
+}
+
+static void ask_to_compare(const struct upload *upload, struct upload_step *ret_step)
+{
+    ret_step->kind = UPLOAD_STEP_READ;
+    ret_step->read.wants = HASHER_WANTS_MD5;
+    (void)upload_adopt_next(upload->adopt, &ret_step->read.offset, &ret_step->read.length);
+}
+
+/* Writes to the journal what must be known of a request before it is sent, and fills in its call.
+ */
+static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *ret_call,
+                            struct error *err)
+{
+    struct journal_file *file = upload->options.file;
+
+    switch (upload->stage) {
+    case UPLOAD_STAGE_PROBE:
+    case UPLOAD_STAGE_CHECK_KEY:
+    case UPLOAD_STAGE_CONFIRM:
+        *ret_call = call_of(upload, S3_HEAD_OBJECT);
+        return true;
+    case UPLOAD_STAGE_REASON:
+        *ret_call = call_of(upload, S3_GET_FIRST_BYTE);
+        return true;
+    case UPLOAD_STAGE_PUT:
+        *ret_call = put_call(upload);
+        return upload_end_if_changed(upload) ||
+               upload_save_phase(upload, JOURNAL_PHASE_PUTTING, now, err);
+    case UPLOAD_STAGE_ORPHANS:
+        *ret_call = upload_orphans_call(&upload->orphans);
+        return true;
+    case UPLOAD_STAGE_CREATE:
+        *ret_call = call_of(upload, S3_CREATE_UPLOAD);
+        file->part_size_bytes = upload->options.settings->s3_part_size_bytes;
+        upload->metadata.part_size_bytes = file->part_size_bytes;
+        return upload_save_phase(upload, JOURNAL_PHASE_CREATING, now, err);
+    case UPLOAD_STAGE_LIST:
+        *ret_call = call_of(upload, S3_LIST_PARTS);
+        ret_call->part_number_marker = upload->listing.compared;
+        return true;
+    case UPLOAD_STAGE_COMPLETE:
+        *ret_call = call_of(upload, S3_COMPLETE_UPLOAD);
+        ret_call->body = &upload->complete_body;
+        if (upload_end_if_changed(upload))
+            return true;
+        return write_complete_body(upload, err) &&
+               (upload->stage == UPLOAD_STAGE_ENDED ||
+                upload_save_phase(upload, JOURNAL_PHASE_COMPLETING, now, err));
+    case UPLOAD_STAGE_ABORT:
+        *ret_call = call_of(upload, S3_ABORT_UPLOAD);
+        return true;
+    default:
+        assert(0 && "a stage without a request");
+        return true;
+    }
+}
+
+static bool next_control_step(struct upload *upload, bool may_send, uint64_t now_ms, int64_t now,
+                              struct upload_step *ret_step, struct error *err)
+{
+    struct s3_call call = {.fd = -1};
+
+    if (upload->under_way)
+        return true;
+    if (upload->not_before_ms > now_ms) {
+        ret_step->kind = UPLOAD_STEP_PAUSE;
+        ret_step->until_ms = upload->not_before_ms;
+        return true;
+    }
+    if (upload->stage == UPLOAD_STAGE_PUT_READ) {
+        upload->under_way = true;
+        ask_to_read_all(upload, ret_step);
+        return true;
+    }
+    if (upload->stage == UPLOAD_STAGE_ADOPT) {
+        upload->under_way = true;
+        ask_to_compare(upload, ret_step);
+        return true;
+    }
+    if (!may_send)
+        return true;
+    if (!prepare_request(upload, now, &call, err))
+        return false;
+    if (upload->stage == UPLOAD_STAGE_ENDED) {
+        ret_step->kind = UPLOAD_STEP_END;
+        return true;
+    }
+    upload->under_way = true;
+    ret_step->kind = UPLOAD_STEP_REQUEST;
+    ret_step->call = call;
+    return true;
+}
+
+/* The parts are through, one way or another. */
+static bool leave_parts(struct upload *upload, int64_t now, struct error *err)
+{
+    struct error error = ERROR_INIT;
+
+    switch (upload->parts.state) {
+    case UPLOAD_PARTS_GOING:
+        break;
+    case UPLOAD_PARTS_ALL_HELD:
+        upload->all_held = true;
+        upload_go_to(upload, upload->options.growing ? UPLOAD_STAGE_ENDED : UPLOAD_STAGE_CHECK_KEY);
+        break;
+    case UPLOAD_PARTS_UPLOAD_GONE:
+        if (upload->parts.busy) /* the others are told the same in a moment */
+            break;
+        return upload_start_afresh(
+            upload, "the bucket does not know the upload any more: it is begun anew", now, err);
+    case UPLOAD_PARTS_FILE_CHANGED:
+        error_set(&error, ERROR_CHANGED, "%s became shorter while it was uploaded",
+                  upload->options.file->path);
+        upload_fail(upload, &error);
+        break;
+    case UPLOAD_PARTS_FAILED:
+        upload_fail(upload, &upload->parts.error);
+        break;
+    }
+    return true;
+}
+
+bool upload_next(struct upload *upload, bool may_send, uint64_t now_ms, int64_t now,
+                 struct upload_step *ret_step, struct error *err)
+{
+    *ret_step = (struct upload_step){.kind = UPLOAD_STEP_NONE, .slot = CONTROL_SLOT};
+    if (!upload->options.file->key[0] && upload->stage != UPLOAD_STAGE_ENDED &&
+        !upload_choose_key(upload, err))
+        return false;
+    if (upload->stage == UPLOAD_STAGE_PARTS) {
+        if (!upload_parts_next(&upload->parts, may_send, now_ms, ret_step, err) ||
+            !leave_parts(upload, now, err))
+            return false;
+        if (upload->stage == UPLOAD_STAGE_PARTS)
+            return true;
+        *ret_step = (struct upload_step){.kind = UPLOAD_STEP_NONE, .slot = CONTROL_SLOT};
+    }
+    if (upload->stage == UPLOAD_STAGE_ENDED) {
+        ret_step->kind = UPLOAD_STEP_END;
+        return true;
+    }
+    return next_control_step(upload, may_send, now_ms, now, ret_step, err);
+}
+
+const struct error *upload_error(const struct upload *upload)
+{
+    return upload->error.kind == ERROR_NONE ? NULL : &upload->error;
+}
+
+bool upload_is_asking(const struct upload *upload)
+{
+    return upload->under_way;
+}
+
+void upload_progress(const struct upload *upload, uint64_t *ret_held, uint64_t *ret_kept)
+{
+    bool uploaded = upload->stage == UPLOAD_STAGE_ENDED && upload->error.kind == ERROR_NONE &&
+                    !upload->options.growing;
+
+    *ret_kept = upload->parts.bytes_kept;
+    *ret_held = uploaded ? upload->options.file->object_bytes : upload->parts.bytes_held;
+}

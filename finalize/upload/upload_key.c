@@ -1,0 +1,59 @@
+#include "finalize/upload/upload_private.h"
+
+#include "finalize/upload/key.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_KEY_SUFFIX 99u
+
+/* The key is what the base key and its suffix make, not of another prefix in an earlier run. */
+static bool is_of_base_key(const struct upload *upload)
+{
+    const struct journal_file *file = upload->options.file;
+    char key[S3_MAX_KEY_BYTES + 1];
+    struct error ignored = ERROR_INIT;
+
+    if (!file->key_suffix)
+        return !strcmp(file->key, upload->options.base_key);
+    return key_add_suffix(upload->options.base_key, file->key_suffix, key, &ignored) &&
+           !strcmp(file->key, key);
+}
+
+bool upload_choose_key(struct upload *upload, struct error *err)
+{
+    struct journal_file *file = upload->options.file;
+    struct journal_file wanted = *file;
+    char sentence[2 * S3_MAX_KEY_BYTES + 128];
+    struct error error = ERROR_INIT;
+    bool taken = true;
+
+    for (wanted.key_suffix = is_of_base_key(upload) ? file->key_suffix + 1 : 0;
+         wanted.key_suffix <= MAX_KEY_SUFFIX; wanted.key_suffix++) {
+        if (wanted.key_suffix == 1) /* the second of a name is "~2" */
+            wanted.key_suffix = 2;
+        if (wanted.key_suffix == 0)
+            snprintf(wanted.key, sizeof wanted.key, "%s", upload->options.base_key);
+        else if (!key_add_suffix(upload->options.base_key, wanted.key_suffix, wanted.key, &error))
+            break;
+        if (!journal_save_key(upload->options.journal, &wanted, &taken, err))
+            return false;
+        if (!taken)
+            break;
+    }
+    if (taken) {
+        error_set(&error, ERROR_PERMANENT, "%s and %u keys like it are taken",
+                  upload->options.base_key, MAX_KEY_SUFFIX);
+        upload_fail(upload, &error);
+        return true;
+    }
+    *file = wanted;
+    if (file->key_suffix) {
+        snprintf(sentence, sizeof sentence,
+                 "%s is another object's key, which is left alone: %s is used",
+                 upload->options.base_key, file->key);
+        upload->options.report(upload->options.context, sentence);
+    }
+    upload_go_to(upload, UPLOAD_STAGE_PROBE);
+    return true;
+}

@@ -1,0 +1,99 @@
+/*
+ * upload_parts - the parts of one multipart upload: read, compared, sent, acknowledged.
+ *
+ * Walks the part plan once, from the first part to the last (of a file that grows: those that will
+ * not change any more, as far as one can know), with a few parts under way at a time
+ * (in slots). What reconcile calls held is not sent; each acknowledged part is in the journal
+ * before the next step is given out. Used by upload.c alone, which does everything else about an
+ * upload.
+ */
+#ifndef FINALIZE_UPLOAD_PARTS_H
+#define FINALIZE_UPLOAD_PARTS_H
+
+#include "config/settings.h"
+#include "finalize/base/error.h"
+#include "finalize/base/rng.h"
+#include "finalize/hash/hasher.h"
+#include "finalize/journal/journal.h"
+#include "finalize/journal/stats.h"
+#include "finalize/upload/retry.h"
+#include "finalize/upload/upload_step.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Parts that may be hashed and waiting to be sent, beside those that are being sent. */
+#define UPLOAD_PARTS_READ_AHEAD 4u
+#define UPLOAD_PARTS_MAX_SLOTS  (SETTINGS_MOST_PARALLEL + UPLOAD_PARTS_READ_AHEAD)
+
+enum upload_parts_state {
+    UPLOAD_PARTS_GOING,
+    UPLOAD_PARTS_ALL_HELD,    /* the bucket holds every part that is to be sent now */
+    UPLOAD_PARTS_UPLOAD_GONE, /* the upload id is not known any more */
+    UPLOAD_PARTS_FILE_CHANGED,
+    UPLOAD_PARTS_FAILED /* `error` says why */
+};
+
+enum upload_slot_state {
+    UPLOAD_SLOT_FREE = 0,
+    UPLOAD_SLOT_TO_READ,
+    UPLOAD_SLOT_READING,
+    UPLOAD_SLOT_READY, /* to be sent, not before not_before_ms */
+    UPLOAD_SLOT_SENDING
+};
+
+struct upload_slot {
+    enum upload_slot_state state;
+    unsigned part_number;
+    bool verifying; /* the bytes are read to be compared, not to be sent */
+    bool again;     /* its bytes, or others in their place, were sent before */
+    unsigned tries;
+    uint64_t not_before_ms;
+    uint8_t fingerprint[16];
+    char sha256_hex[DIGEST_SHA256_HEX];
+    char md5_base64[DIGEST_MD5_BASE64];
+};
+
+struct upload_parts {
+    struct journal *journal; /* all borrowed */
+    const struct journal_file *file;
+    struct rng *rng;
+    struct stats *stats; /* counted in; may be NULL */
+    int fd;
+    bool content_md5;
+    bool growing; /* the file's writer has not finished: see reconcile.h */
+    uint64_t patience_ms;
+
+    enum upload_parts_state state;
+    struct error error;
+    unsigned count;       /* of the file */
+    unsigned next_number; /* not yet looked at: this one and those above */
+    unsigned slot_count;
+    unsigned busy; /* slots that are not free */
+    struct upload_slot slots[UPLOAD_PARTS_MAX_SLOTS];
+    struct retry_streak streak;
+    uint64_t bytes_held; /* by the bucket, compared or acknowledged in this run */
+    uint64_t bytes_kept; /* of those, the ones that were there before */
+};
+
+/* Begins the walk over the parts of `parts->file`; the borrowed fields are set by the caller. */
+void upload_parts_begin(struct upload_parts *parts, unsigned at_once);
+
+/*
+ * The next thing to do. Slots in `ret_step` count from 1. UPLOAD_STEP_NONE also when the state
+ * isn't UPLOAD_PARTS_GOING any more. `may_send`: a request may be started. Fails when the journal
+ * does.
+ */
+bool upload_parts_next(struct upload_parts *parts, bool may_send, uint64_t now_ms,
+                       struct upload_step *ret_step, struct error *err)
+    __attribute__((warn_unused_result));
+
+bool upload_parts_take_bytes(struct upload_parts *parts, unsigned slot,
+                             const struct hasher_result *result, struct error *err)
+    __attribute__((warn_unused_result));
+
+bool upload_parts_take_reply(struct upload_parts *parts, unsigned slot,
+                             const struct s3_result *result, uint64_t now_ms, int64_t now,
+                             struct error *err) __attribute__((warn_unused_result));
+
+#endif

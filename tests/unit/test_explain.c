@@ -1,0 +1,162 @@
+#include "finalize/program/explain.h"
+
+#include "tests/unit/unit.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+START_TEST(each_kind_has_its_exit_code)
+{
+    static const struct {
+        enum error_kind kind;
+        int code;
+    } rows[] = {
+        {ERROR_NONE, 0},      {ERROR_TRANSIENT, 75}, {ERROR_CHANGED, 75},  {ERROR_STOPPED, 75},
+        {ERROR_SETTINGS, 78}, {ERROR_USAGE, 64},     {ERROR_NO_INPUT, 66}, {ERROR_PERMANENT, 1},
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error error = {.kind = rows[i].kind};
+
+        ck_assert_int_eq(explain_exit_code(&error), rows[i].code);
+    }
+}
+END_TEST
+
+START_TEST(each_s3_code_names_the_setting_to_look_at)
+{
+    static const struct {
+        const char *code;
+        const char *named;
+    } rows[] = {
+        {"AccessDenied", "CONFOMEET_S3_BUCKET"},
+        {"AccessDenied", "CONFOMEET_S3_CLIENT_ID"},
+        {"AllAccessDisabled", "CONFOMEET_S3_BUCKET"},
+        {"InvalidAccessKeyId", "CONFOMEET_S3_CLIENT_ID"},
+        {"SignatureDoesNotMatch", "CONFOMEET_S3_CLIENT_SECRET"},
+        {"NoSuchBucket", "CONFOMEET_S3_BUCKET"},
+        {"InvalidBucketName", "CONFOMEET_S3_BUCKET"},
+        {"AuthorizationHeaderMalformed", "CONFOMEET_S3_REGION"},
+        {"PermanentRedirect", "CONFOMEET_S3_URL"},
+        {"RequestTimeTooSkewed", "clock"},
+        {"QuotaExceeded", "quota"},
+        {"CloudTotalAliveSizeQuotaExceed", "quota"},
+        {"BucketMaxSizeExceeded", "maximum size"},
+        {"XMinioStorageFull", "make room"},
+        {"InvalidStorageClass", "CONFOMEET_S3_STORAGE_CLASS"},
+        {"NotImplemented", "CONFOMEET_S3_CONDITIONAL_WRITES"},
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error error = {.kind = ERROR_PERMANENT};
+
+        snprintf(error.s3_code, sizeof error.s3_code, "%s", rows[i].code);
+        ck_assert_msg(strstr(explain_advice(&error), rows[i].named) != NULL, "%s: %s", rows[i].code,
+                      explain_advice(&error));
+    }
+}
+END_TEST
+
+START_TEST(each_errno_that_people_meet_has_its_advice)
+{
+    static const struct {
+        int sys_errno;
+        const char *named;
+    } rows[] = {
+        {ENOSPC, "make room on the disk"},
+        {EDQUOT, "make room on the disk"},
+        {EACCES, "recordings directory"},
+        {EPERM, "recordings directory"},
+        {EROFS, "writable"},
+        {EIO, "look at the disk"},
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error error = {.kind = ERROR_TRANSIENT, .sys_errno = rows[i].sys_errno};
+
+        ck_assert_msg(strstr(explain_advice(&error), rows[i].named) != NULL, "errno %d: %s",
+                      rows[i].sys_errno, explain_advice(&error));
+    }
+}
+END_TEST
+
+START_TEST(the_s3_code_says_more_than_the_errno)
+{
+    struct error error = {.kind = ERROR_PERMANENT, .sys_errno = ENOSPC, .s3_code = "NoSuchBucket"};
+
+    ck_assert_ptr_nonnull(strstr(explain_advice(&error), "CONFOMEET_S3_BUCKET"));
+}
+END_TEST
+
+START_TEST(a_code_that_nobody_knows_leads_to_the_advice_of_the_kind)
+{
+    struct error unknown = {.kind = ERROR_TRANSIENT, .s3_code = "Teapot", .sys_errno = ENOTTY};
+    struct error plain = {.kind = ERROR_TRANSIENT};
+
+    ck_assert_str_eq(explain_advice(&unknown), explain_advice(&plain));
+}
+END_TEST
+
+START_TEST(the_advice_of_each_kind_says_what_to_do)
+{
+    static const struct {
+        enum error_kind kind;
+        const char *named;
+    } rows[] = {
+        {ERROR_TRANSIENT, "again with the same directory"},
+        {ERROR_CHANGED, "again with the same directory"},
+        {ERROR_STOPPED, "again with the same directory"},
+        {ERROR_SETTINGS, "correct the settings"},
+        {ERROR_USAGE, "--help"},
+        {ERROR_NO_INPUT, "session directory"},
+        {ERROR_PERMANENT, "jibri-finalize check"},
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error error = {.kind = rows[i].kind};
+
+        ck_assert_msg(strstr(explain_advice(&error), rows[i].named) != NULL, "%s",
+                      explain_advice(&error));
+    }
+}
+END_TEST
+
+START_TEST(an_advice_is_one_line)
+{
+    for (enum error_kind kind = ERROR_NONE; kind <= ERROR_STOPPED; kind++) {
+        struct error error = {.kind = kind};
+
+        ck_assert_ptr_null(strchr(explain_advice(&error), '\n'));
+        ck_assert_uint_gt(strlen(explain_advice(&error)), 10);
+    }
+}
+END_TEST
+
+START_TEST(a_text_alone_is_advised_on_too)
+{
+    ck_assert_ptr_nonnull(
+        strstr(explain_advice_for_text("PutObject of a: 404 NoSuchBucket"), "CONFOMEET_S3_BUCKET"));
+    ck_assert_ptr_nonnull(
+        strstr(explain_advice_for_text("the backend refused the notice"), "CONFOMEET_BASE_URL"));
+    ck_assert_ptr_nonnull(strstr(explain_advice_for_text("?"), "jibri-finalize check"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("explain");
+    TCase *cases = tcase_create("explain");
+
+    tcase_add_test(cases, each_kind_has_its_exit_code);
+    tcase_add_test(cases, each_s3_code_names_the_setting_to_look_at);
+    tcase_add_test(cases, each_errno_that_people_meet_has_its_advice);
+    tcase_add_test(cases, the_s3_code_says_more_than_the_errno);
+    tcase_add_test(cases, a_code_that_nobody_knows_leads_to_the_advice_of_the_kind);
+    tcase_add_test(cases, the_advice_of_each_kind_says_what_to_do);
+    tcase_add_test(cases, an_advice_is_one_line);
+    tcase_add_test(cases, a_text_alone_is_advised_on_too);
+    suite_add_tcase(suite, cases);
+    return unit_run(suite);
+}

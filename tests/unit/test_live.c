@@ -1,0 +1,156 @@
+#include "finalize/lifecycle/live.h"
+
+#include "finalize/upload/part.h"
+#include "tests/unit/unit.h"
+
+#include <check.h>
+
+#define MIB  (UINT64_C(1) << 20)
+#define BASE (5 * MIB)
+
+struct sendable {
+    uint64_t base, size;
+    unsigned parts;
+};
+
+static const struct sendable sendables[] = {
+    {BASE, 0, 0},
+    {BASE, 1, 0},
+    {BASE, BASE, 0}, /* all of it is the first part */
+    {BASE, BASE + 1, 0},
+    {BASE, 2 * BASE - 1, 0},
+    {BASE, 2 * BASE, 1}, /* exactly at an end: the second part will not change any more */
+    {BASE, 2 * BASE + 1, 1},
+    {BASE, 3 * BASE - 1, 1},
+    {BASE, 3 * BASE, 2},
+    /* Parts 501 to 1,000 are twice as long. */
+    {BASE, 500 * BASE - 1, 498},
+    {BASE, 500 * BASE, 499},
+    {BASE, 501 * BASE, 499},
+    {BASE, 502 * BASE - 1, 499},
+    {BASE, 502 * BASE, 500},
+    {BASE, 504 * BASE, 501},
+    {PART_MAX_BYTES, 2 * PART_MAX_BYTES, 1},
+    {PART_MAX_BYTES, UINT64_MAX, PART_MAX_NUMBER - 1},
+};
+
+START_TEST(all_whole_parts_but_the_first_can_be_sent)
+{
+    const struct sendable *it = &sendables[_i];
+
+    ck_assert_uint_eq(live_sendable_parts(it->base, it->size), it->parts);
+}
+END_TEST
+
+START_TEST(beyond_the_last_part_nothing_more_can_be_sent)
+{
+    uint64_t capacity = part_capacity(BASE);
+
+    ck_assert_uint_eq(live_sendable_parts(BASE, capacity - 1), PART_MAX_NUMBER - 2);
+    ck_assert_uint_eq(live_sendable_parts(BASE, capacity), PART_MAX_NUMBER - 1);
+    ck_assert_uint_eq(live_sendable_parts(BASE, capacity + 1), PART_MAX_NUMBER - 1);
+    ck_assert_uint_eq(live_sendable_parts(BASE, 2 * capacity), PART_MAX_NUMBER - 1);
+}
+END_TEST
+
+/* ---- whether there is work --------------------------------------------------------------------
+ */
+
+static struct journal *journal;
+static struct journal_file file;
+static struct settings settings;
+static struct error err;
+
+static void set_up(void)
+{
+    struct journal_recording row;
+
+    settings = (struct settings){.s3_part_size_bytes = BASE};
+    ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
+    ck_assert(journal_begin_recording(journal, "/r/s", "s", 1000, &row, &err));
+    file = (struct journal_file){.recording_id = row.id,
+                                 .path = "a.mp4",
+                                 .state = JOURNAL_FILE_PENDING,
+                                 .mark = "m",
+                                 .part_size_bytes = BASE};
+    ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
+}
+
+static void tear_down(void)
+{
+    journal_close(journal);
+}
+
+static void hold(unsigned number)
+{
+    struct journal_part part = {.number = number, .length = BASE};
+
+    ck_assert(journal_save_part(journal, file.id, &part, &err));
+}
+
+static bool has_work(const struct journal_file *row, uint64_t size_bytes)
+{
+    bool work = false;
+
+    ck_assert(live_has_work(journal, &settings, row, size_bytes, &work, &err));
+    return work;
+}
+
+START_TEST(a_file_that_the_journal_does_not_know_has_work_once_a_part_is_whole)
+{
+    ck_assert(!has_work(NULL, 0));
+    ck_assert(!has_work(NULL, 2 * BASE - 1));
+    ck_assert(has_work(NULL, 2 * BASE));
+}
+END_TEST
+
+START_TEST(there_is_work_until_every_part_that_can_be_sent_is_held)
+{
+    ck_assert(has_work(&file, 4 * BASE));
+    hold(2);
+    ck_assert(!has_work(&file, 2 * BASE));
+    ck_assert(!has_work(&file, 3 * BASE - 1));
+    ck_assert(has_work(&file, 4 * BASE));
+    hold(4); /* out of order */
+    ck_assert(has_work(&file, 4 * BASE));
+    hold(3);
+    ck_assert(!has_work(&file, 5 * BASE - 1));
+    ck_assert(has_work(&file, 5 * BASE));
+}
+END_TEST
+
+START_TEST(the_first_part_and_those_beyond_do_not_count)
+{
+    hold(1);
+    hold(9);
+    ck_assert(has_work(&file, 2 * BASE));
+}
+END_TEST
+
+START_TEST(the_plan_of_the_upload_counts_not_the_one_of_the_settings)
+{
+    settings.s3_part_size_bytes = 2 * BASE;
+    hold(2);
+    ck_assert(has_work(&file, 3 * BASE));
+    file.part_size_bytes = 0; /* not begun: the settings' */
+    ck_assert(!has_work(&file, 4 * BASE - 1));
+    ck_assert(has_work(NULL, 4 * BASE));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("live");
+    TCase *cases = tcase_create("live");
+
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_loop_test(cases, all_whole_parts_but_the_first_can_be_sent, 0,
+                        (int)(sizeof sendables / sizeof sendables[0]));
+    tcase_add_test(cases, beyond_the_last_part_nothing_more_can_be_sent);
+    tcase_add_test(cases, a_file_that_the_journal_does_not_know_has_work_once_a_part_is_whole);
+    tcase_add_test(cases, there_is_work_until_every_part_that_can_be_sent_is_held);
+    tcase_add_test(cases, the_first_part_and_those_beyond_do_not_count);
+    tcase_add_test(cases, the_plan_of_the_upload_counts_not_the_one_of_the_settings);
+    suite_add_tcase(suite, cases);
+    return unit_run(suite);
+}

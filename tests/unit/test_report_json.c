@@ -1,0 +1,182 @@
+#include "finalize/report/report_json.h"
+
+#include "tests/unit/unit.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define NOW 1800000000
+
+static char base[64];
+static char path[128];
+static struct journal *journal;
+static struct report *report;
+static struct error err;
+static char *text;
+static size_t length;
+
+static const struct report_json_about about = {.instance = "jibri-1", .watcher = -1, .now = NOW};
+
+static void make_base(void)
+{
+    strcpy(base, "/tmp/test_report_json_XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(base));
+    snprintf(path, sizeof path, "%s/journal.db", base);
+    report = NULL;
+    text = NULL;
+    error_clear(&err);
+    ck_assert(journal_open(path, &journal, &err));
+}
+
+static void remove_base(void)
+{
+    free(text);
+    report_close(report);
+    journal_close(journal);
+    unit_remove(base);
+}
+
+static int64_t add_recording(const char *directory, const char *session, const char *file_name)
+{
+    struct journal_recording row;
+    struct journal_file file;
+
+    ck_assert(journal_begin_recording(journal, directory, session, NOW - 60, &row, &err));
+    row.state = JOURNAL_RECORDING_WAITING;
+    strcpy(row.last_error, "S3 answers 503");
+    ck_assert(journal_save_recording(journal, &row, NOW - 50, &err));
+    memset(&file, 0, sizeof file);
+    file.recording_id = row.id;
+    strcpy(file.path, file_name);
+    file.media = true;
+    file.state = JOURNAL_FILE_PENDING;
+    file.notice = JOURNAL_NOTICE_DUE;
+    file.object_bytes = 1234;
+    ck_assert(journal_add_file(journal, &file, &err));
+    ck_assert(journal_add_event(journal, row.id, file.id, NOW - 55, "tried", &err));
+    return row.id;
+}
+
+static void open_report(void)
+{
+    const struct report_source source = {.journal = path};
+
+    ck_assert(report_open(&source, &report, &err));
+}
+
+static void expect(const char *piece)
+{
+    ck_assert_msg(strstr(text, piece) != NULL, "no %s in %s", piece, text);
+}
+
+static void print_recordings(void)
+{
+    const struct report_filter filter = {0};
+    FILE *out = open_memstream(&text, &length);
+
+    ck_assert(report_json_recordings(report, &filter, &about, out, NULL, &err));
+    fclose(out);
+}
+
+static bool print_events(int64_t id)
+{
+    FILE *out = open_memstream(&text, &length);
+    bool found;
+
+    ck_assert(report_json_events(report, id, 1000, &about, out, &found, &err));
+    fclose(out);
+    return found;
+}
+
+START_TEST(an_empty_journal_is_an_empty_list_and_all_states_are_named)
+{
+    open_report();
+    print_recordings();
+    ck_assert_str_eq(text,
+                     "{\"schema\":1,\"at\":\"2027-01-15T08:00:00Z\",\"instance\":\"jibri-1\","
+                     "\"watcher\":null,\"recordings\":[],\"summary\":{\"recordings\":{\"safe\":0,"
+                     "\"uploading\":0,\"recording\":0,\"interrupted\":0,\"waiting\":0,\"failed\":0,"
+                     "\"lost\":0,\"abandoned\":0,\"found\":0},\"notices_due\":0,"
+                     "\"oldest_unsafe_at\":null,\"next_try_at\":null}}\n");
+}
+END_TEST
+
+START_TEST(a_recording_has_its_files_and_what_they_add_up_to)
+{
+    add_recording("/r/abc", "abc", "12345_a.mp4");
+    add_recording("/r/def", "def", "6_b.mp4");
+    open_report();
+    print_recordings();
+    expect("{\"id\":2,\"session\":\"def\",\"directory\":\"/r/def\",\"state\":\"waiting\",");
+    expect("\"path\":\"12345_a.mp4\",\"media\":true,\"incomplete\":false,\"state\":\"pending\","
+           "\"size_bytes\":1234,\"held_bytes\":0,\"key\":null,\"etag\":null,");
+    expect("\"meeting\":\"12345\"");
+    expect("\"created_at\":\"2027-01-15T07:59:00Z\"");
+    expect("\"safe_at\":null");
+    expect("\"last_error\":\"S3 answers 503\"");
+    expect("\"seconds_left\":null");
+    expect("\"worker\":null");
+    expect("\"waiting\":2,");
+}
+END_TEST
+
+START_TEST(bytes_that_are_no_utf8_are_replaced_and_nothing_breaks_out_of_a_string)
+{
+    add_recording("/r/\xff\x01\"\\", "\xff\x01\"\\", "1_\xd0\x9c\xc2\x85\n\x7f.mp4");
+    open_report();
+    print_recordings();
+    expect("\"session\":\"\xef\xbf\xbd\\u0001\\\"\\\\\"");
+    expect("\"path\":\"1_\xd0\x9c\\u0085\\u000a\\u007f.mp4\"");
+}
+END_TEST
+
+START_TEST(the_history_of_one_has_that_recording_and_its_events)
+{
+    add_recording("/r/abc", "abc", "12345_a.mp4");
+    int64_t id = add_recording("/r/def", "def", "6_b.mp4");
+
+    open_report();
+    ck_assert(print_events(id));
+    expect("\"recording\":\n{\"id\":2,");
+    expect("\"events\":[\n {\"recording\":2,\"session\":\"def\",\"at\":\"2027-01-15T07:59:05Z\","
+           "\"file\":\"6_b.mp4\",\"text\":\"tried\"}\n]}\n");
+    ck_assert_ptr_null(strstr(text, "abc"));
+}
+END_TEST
+
+START_TEST(the_history_of_all_has_no_recording)
+{
+    add_recording("/r/abc", "abc", "12345_a.mp4");
+    add_recording("/r/def", "def", "6_b.mp4");
+    open_report();
+    ck_assert(print_events(0));
+    expect("\"recording\":null,\"events\":[\n {\"recording\":1,");
+    expect("{\"recording\":2,");
+}
+END_TEST
+
+START_TEST(a_recording_that_is_not_there_is_not_found)
+{
+    open_report();
+    ck_assert(!print_events(7));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("report_json");
+    TCase *tests = tcase_create("report_json");
+
+    suite_add_tcase(suite, tests);
+    tcase_add_checked_fixture(tests, make_base, remove_base);
+    tcase_add_test(tests, an_empty_journal_is_an_empty_list_and_all_states_are_named);
+    tcase_add_test(tests, a_recording_has_its_files_and_what_they_add_up_to);
+    tcase_add_test(tests, bytes_that_are_no_utf8_are_replaced_and_nothing_breaks_out_of_a_string);
+    tcase_add_test(tests, the_history_of_one_has_that_recording_and_its_events);
+    tcase_add_test(tests, the_history_of_all_has_no_recording);
+    tcase_add_test(tests, a_recording_that_is_not_there_is_not_found);
+    return unit_run(suite);
+}

@@ -1,0 +1,46 @@
+/*
+ * face - jibri-watcher over HTTP: a thread of its own that accepts few connections, gives them
+ * little time and little memory, and asks face_answer.h what to say. The only file that includes
+ * microhttpd.h.
+ *
+ * A port that is taken is logged and tried again every minute; the watcher goes on without it.
+ */
+#ifndef WATCHER_FACE_H
+#define WATCHER_FACE_H
+
+#include "config/settings.h"
+#include "finalize/base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct face;
+
+struct face_options { /* borrowed while the face is open: not to be changed until then */
+    const struct settings *settings;
+    const char *journal;        /* its path; the file may come, go and be replaced */
+    const char *recordings_dir; /* NULL: unknown */
+};
+
+/*
+ * Starts it. With CONFOMEET_STATUS_LISTEN=off, *ret_face is NULL and all is well. Signals are not
+ * delivered to its thread. ERROR_TRANSIENT when the thread can't be had.
+ */
+bool face_open(const struct face_options *options, struct face **ret_face, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Closes its connections and waits for its thread. NULL is accepted. */
+void face_close(struct face *face);
+
+/*
+ * The main loop's sign of life, with what it knows: to be given at least every 30 s, else /healthz
+ * says after two minutes that the loop hangs. Copied. `face` may be NULL.
+ */
+struct face_report {
+    bool suspended;  /* the settings cannot be used */
+    bool disk_fills; /* false: it doesn't, or nothing is known yet */
+    uint64_t disk_full_in_seconds;
+};
+void face_report(struct face *face, const struct face_report *report);
+
+#endif
