@@ -291,27 +291,27 @@ bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
     return !delivery->upload || upload_take_bytes(delivery->upload, slot, result, err);
 }
 
-static enum delivery_mood mood_of(enum s3_outcome outcome)
+static enum delivery_feedback feedback_of(enum s3_outcome outcome)
 {
     if (outcome == S3_SLOW_DOWN)
-        return DELIVERY_MOOD_SLOW_DOWN;
-    return outcome == S3_DONE ? DELIVERY_MOOD_GOOD : DELIVERY_MOOD_NEUTRAL;
+        return DELIVERY_FEEDBACK_SLOW_DOWN;
+    return outcome == S3_DONE ? DELIVERY_FEEDBACK_GOOD : DELIVERY_FEEDBACK_NONE;
 }
 
 bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct http_reply *reply,
-                         uint64_t now_ms, int64_t now, enum delivery_mood *ret_mood,
+                         uint64_t now_ms, int64_t now, enum delivery_feedback *ret_feedback,
                          struct error *err)
 {
     struct s3_result result;
     bool ok;
 
-    *ret_mood = DELIVERY_MOOD_NEUTRAL;
+    *ret_feedback = DELIVERY_FEEDBACK_NONE;
     if (slot == DELIVERY_NOTICE_SLOT)
         return delivery_take_notice_reply(delivery, reply, now_ms, now, err);
     if (!delivery->upload)
         return true;
     s3_read(delivery->options.s3, &delivery->calls[slot], reply, (time_t)now, &result);
-    *ret_mood = mood_of(result.outcome);
+    *ret_feedback = feedback_of(result.outcome);
     stats_count_s3(delivery->options.stats, delivery->calls[slot].operation, &result,
                    reply->bytes_sent, now_ms - delivery->started_ms[slot], now);
     if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)

@@ -61,8 +61,12 @@ struct delivery_step {
     uint64_t until_ms;
 };
 
-/* What a reply says about the server's mood. */
-enum delivery_mood { DELIVERY_MOOD_NEUTRAL, DELIVERY_MOOD_GOOD, DELIVERY_MOOD_SLOW_DOWN };
+/* What a reply says about the server's feedback. */
+enum delivery_feedback {
+    DELIVERY_FEEDBACK_NONE,
+    DELIVERY_FEEDBACK_GOOD,
+    DELIVERY_FEEDBACK_SLOW_DOWN
+};
 
 struct delivery;
 
@@ -83,7 +87,7 @@ bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
                          const struct hasher_result *result, struct error *err)
     __attribute__((warn_unused_result));
 bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct http_reply *reply,
-                         uint64_t now_ms, int64_t now, enum delivery_mood *ret_mood,
+                         uint64_t now_ms, int64_t now, enum delivery_feedback *ret_feedback,
                          struct error *err) __attribute__((warn_unused_result));
 
 /* After DELIVERY_STEP_END: NULL when the file is safe (the row says so), else why it is not. */

@@ -149,16 +149,16 @@ static bool collect_replies(struct engine *engine, struct error *err)
 
     while (loop_collect(engine->loop, &reply)) {
         struct active *active = find_active(engine, reply.owner);
-        enum delivery_mood mood = DELIVERY_MOOD_NEUTRAL;
+        enum delivery_feedback feedback = DELIVERY_FEEDBACK_NONE;
         bool ok = delivery_take_reply(active->delivery, reply.slot, &reply.http, clock_now_ms(),
-                                      time(NULL), &mood, err);
+                                      time(NULL), &feedback, err);
 
         http_reply_done(&reply.http);
         if (!ok)
             return false;
-        if (mood == DELIVERY_MOOD_GOOD)
+        if (feedback == DELIVERY_FEEDBACK_GOOD)
             pace_succeeded(&engine->pace);
-        else if (mood == DELIVERY_MOOD_SLOW_DOWN)
+        else if (feedback == DELIVERY_FEEDBACK_SLOW_DOWN)
             pace_slow_down(&engine->pace, clock_now_ms());
     }
     return true;

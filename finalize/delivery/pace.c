@@ -29,10 +29,10 @@ void pace_init(struct pace *pace, unsigned most)
 
 static void end_round(struct pace *pace, uint64_t now_ms)
 {
-    pace->vain_rounds = pace->kept_any ? 0 : pace->vain_rounds + 1;
+    pace->failed_rounds = pace->kept_any ? 0 : pace->failed_rounds + 1;
     pace->next_round_ms =
         now_ms + ((uint64_t)REST_MS
-                  << (pace->vain_rounds < MOST_DOUBLED ? pace->vain_rounds : MOST_DOUBLED));
+                  << (pace->failed_rounds < MOST_DOUBLED ? pace->failed_rounds : MOST_DOUBLED));
     pace->downwards = false;
     pace->kept_any = false;
     pace->counting = false;

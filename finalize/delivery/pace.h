@@ -26,7 +26,7 @@ struct pace {
     bool in_trial;          /* `wanted` is being tried */
     bool downwards;         /* which way the round goes */
     bool kept_any;          /* of this round's trials */
-    unsigned vain_rounds;   /* one after the other */
+    unsigned failed_rounds; /* one after the other */
     unsigned wanted_before; /* the trial */
     uint64_t rate_before;   /* bytes a second, then */
     uint64_t next_round_ms; /* not before */

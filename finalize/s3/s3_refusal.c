@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_LESSONS  3u
-#define SAME_CLOCK_S 60 /* offsets that differ by less are the same lesson */
+#define MAX_CORRECTIONS 3u
+#define SAME_CLOCK_S    60 /* offsets that differ by less are the same lesson */
 
 /* Replies to requests that were under way when we learned say again what we know by then. */
 static enum s3_outcome sign_stale_again(struct s3 *s3)
 {
-    if (s3->stale_replies >= s3->settings->s3_parallel + MAX_LESSONS)
+    if (s3->stale_replies >= s3->settings->s3_parallel + MAX_CORRECTIONS)
         return S3_REFUSED;
     s3->stale_replies++;
     return S3_SIGN_AGAIN;
@@ -29,9 +29,9 @@ static enum s3_outcome learn_region(struct s3 *s3, const char *region)
         return S3_REFUSED;
     if (!strcmp(region, s3->region))
         return s3->region_learned ? sign_stale_again(s3) : S3_REFUSED;
-    if (s3->region_lessons >= MAX_LESSONS)
+    if (s3->region_corrections >= MAX_CORRECTIONS)
         return S3_REFUSED;
-    s3->region_lessons++;
+    s3->region_corrections++;
     s3->region_learned = true;
     memcpy(s3->region, region, strlen(region) + 1);
     return S3_SIGN_AGAIN;
@@ -48,9 +48,9 @@ static enum s3_outcome learn_clock(struct s3 *s3, const struct http_reply *reply
              labs(ahead), ahead < 0 ? "behind" : "ahead of");
     if (labs(ahead - s3->offset_s) < SAME_CLOCK_S)
         return sign_stale_again(s3);
-    if (s3->clock_lessons >= MAX_LESSONS)
+    if (s3->clock_corrections >= MAX_CORRECTIONS)
         return S3_REFUSED;
-    s3->clock_lessons++;
+    s3->clock_corrections++;
     s3->offset_s = ahead;
     return S3_SIGN_AGAIN;
 }

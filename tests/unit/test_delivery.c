@@ -218,7 +218,7 @@ static void answer_notice(const struct http_request *request, struct http_reply 
 
 static void answer_step(struct delivery_step *step)
 {
-    enum delivery_mood mood;
+    enum delivery_feedback feedback;
     struct http_reply reply;
 
     http_reply_init(&reply, 65536);
@@ -229,8 +229,8 @@ static void answer_step(struct delivery_step *step)
     else
         answer_notice(&step->request, &reply);
     ck_assert_msg(
-        delivery_take_reply(delivery, step->slot, &reply, now_ms, 1700000000, &mood, &err), "%s",
-        err.text);
+        delivery_take_reply(delivery, step->slot, &reply, now_ms, 1700000000, &feedback, &err),
+        "%s", err.text);
     http_request_done(&step->request);
     http_reply_done(&reply);
 }

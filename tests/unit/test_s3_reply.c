@@ -492,7 +492,7 @@ START_TEST(a_wrong_clock_is_put_right_by_the_servers_date)
 }
 END_TEST
 
-START_TEST(replies_to_what_was_under_way_do_not_count_as_lessons)
+START_TEST(replies_to_what_was_under_way_do_not_count_as_corrections)
 {
     static const char skewed[] = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
     static const char malformed[] = "<Error><Code>AuthorizationHeaderMalformed</Code>"
@@ -746,7 +746,7 @@ int main(void)
     tcase_add_test(tests, parts_are_listed_page_by_page);
     tcase_add_test(tests, only_uploads_of_the_very_key_are_listed);
     tcase_add_test(tests, a_wrong_clock_is_put_right_by_the_servers_date);
-    tcase_add_test(tests, replies_to_what_was_under_way_do_not_count_as_lessons);
+    tcase_add_test(tests, replies_to_what_was_under_way_do_not_count_as_corrections);
     tcase_add_test(tests, a_server_that_never_learns_is_given_up);
     tcase_add_loop_test(tests, the_buckets_region_is_learned, 0, COUNT(regions));
     tcase_add_test(tests, a_region_is_learned_three_times_at_most);
