@@ -21,8 +21,8 @@ static void warn(const char *recordings_dir, uint64_t free_bytes, uint64_t full_
              time_text, free_text);
 }
 
-enum space_news space_take(struct space *space, uint64_t free_bytes, uint64_t warning_ms,
-                           uint64_t now_ms, uint64_t *ret_full_in_s)
+enum space_change space_take(struct space *space, uint64_t free_bytes, uint64_t warning_ms,
+                             uint64_t now_ms, uint64_t *ret_full_in_s)
 {
     bool was_warned = space->warned;
 

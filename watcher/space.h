@@ -16,15 +16,15 @@ struct space {
     uint64_t warned_at_ms;
 };
 
-enum space_news {
+enum space_change {
     SPACE_SAME,
     SPACE_FILLS,  /* it will be full in *ret_full_in_s: to be said */
     SPACE_IS_FINE /* again, after it was said to fill */
 };
 
 /* What is new now that `free_bytes` are free; as space_look(), which says it. */
-enum space_news space_take(struct space *space, uint64_t free_bytes, uint64_t warning_ms,
-                           uint64_t now_ms, uint64_t *ret_full_in_s);
+enum space_change space_take(struct space *space, uint64_t free_bytes, uint64_t warning_ms,
+                             uint64_t now_ms, uint64_t *ret_full_in_s);
 
 /*
  * Looks how much is free where `recordings_dir` is, and logs a warning when it will be full within

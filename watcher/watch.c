@@ -36,7 +36,7 @@ struct watch {
 
     pthread_mutex_t mutex; /* of what follows */
     int wake_fd;
-    struct watch_news news;
+    struct watch_changes changes;
     struct name *names;
     unsigned name_count;
 };
@@ -53,20 +53,20 @@ static void wake(struct watch *watch)
 static void tell_all(struct watch *watch)
 {
     pthread_mutex_lock(&watch->mutex);
-    watch->news.all = true;
+    watch->changes.all = true;
     pthread_mutex_unlock(&watch->mutex);
     wake(watch);
 }
 
 static void tell_journal(struct watch *watch)
 {
-    bool news;
+    bool changes;
 
     pthread_mutex_lock(&watch->mutex);
-    news = !watch->news.journal;
-    watch->news.journal = true;
+    changes = !watch->changes.journal;
+    watch->changes.journal = true;
     pthread_mutex_unlock(&watch->mutex);
-    if (news)
+    if (changes)
         wake(watch);
 }
 
@@ -96,11 +96,11 @@ static void tell_session(struct watch *watch, const char *path)
         return;
     length = above + 1 + strcspn(path + above + 1, "/");
     pthread_mutex_lock(&watch->mutex);
-    watch->news.sessions = true;
+    watch->changes.sessions = true;
     if ((!watch->names || strncmp(watch->names->directory, path, length) != 0 ||
          watch->names->directory[length]) &&
         (watch->name_count >= MOST_NAMES || !add_name(watch, path, length)))
-        watch->news.all = true;
+        watch->changes.all = true;
     pthread_mutex_unlock(&watch->mutex);
     wake(watch);
 }
@@ -229,17 +229,17 @@ int watch_fd(const struct watch *watch)
     return watch->wake_fd;
 }
 
-struct watch_news watch_take(struct watch *watch)
+struct watch_changes watch_take(struct watch *watch)
 {
-    struct watch_news news;
+    struct watch_changes changes;
     uint64_t count;
 
     (void)!read(watch->wake_fd, &count, sizeof count);
     pthread_mutex_lock(&watch->mutex);
-    news = watch->news;
-    watch->news = (struct watch_news){0};
+    changes = watch->changes;
+    watch->changes = (struct watch_changes){0};
     pthread_mutex_unlock(&watch->mutex);
-    return news;
+    return changes;
 }
 
 char *watch_next_session(struct watch *watch)

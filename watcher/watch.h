@@ -25,14 +25,14 @@ bool watch_open(const char *recordings_dir, const char *journal_dir, struct watc
 /* Readable when watch_take() has something to tell. */
 int watch_fd(const struct watch *watch);
 
-struct watch_news {
+struct watch_changes {
     bool journal;  /* it was written to */
     bool all;      /* anything may have happened: look at every session */
     bool sessions; /* watch_next_session() names some */
 };
 
 /* What happened since the last call. */
-struct watch_news watch_take(struct watch *watch);
+struct watch_changes watch_take(struct watch *watch);
 
 /* The path of a session directory in which something happened, for the caller to free; NULL: no
  * more. */

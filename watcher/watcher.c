@@ -75,7 +75,8 @@ static void take_signals(struct watcher *watcher)
     }
 }
 
-/* Waits for a signal, for news of the watched directories, or for `timeout_ms` (-1: for ever). */
+/* Waits for a signal, for changes of the watched directories, or for `timeout_ms` (-1: for ever).
+ */
 static void wait_for_something(struct watcher *watcher, int timeout_ms)
 {
     struct pollfd descriptors[] = {
@@ -287,21 +288,21 @@ static bool begin(struct watcher *watcher)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-static void take_news(struct watcher *watcher, int64_t now)
+static void take_changes(struct watcher *watcher, int64_t now)
 {
-    struct watch_news news;
+    struct watch_changes changes;
     char *directory;
 
     if (!watcher->watch)
         return;
-    news = watch_take(watcher->watch);
+    changes = watch_take(watcher->watch);
     while ((directory = watch_next_session(watcher->watch)) != NULL) {
         dispatch_note_session(&watcher->dispatch, directory, now);
         free(directory);
     }
-    if (news.journal)
+    if (changes.journal)
         dispatch_note_journal(&watcher->dispatch);
-    if (news.all) {
+    if (changes.all) {
         keep_lock(watcher);
         dispatch_note_all(&watcher->dispatch, now);
     }
@@ -330,7 +331,7 @@ static void run_until_stopped(struct watcher *watcher)
         int64_t now = time(NULL);
         int64_t next, pause_ms;
 
-        take_news(watcher, now);
+        take_changes(watcher, now);
         look_around(watcher, now);
         next = dispatch_run(&watcher->dispatch, now);
         pause_ms = next ? (next - now) * 1000 : (int64_t)LOOK_AT_SPACE_MS;

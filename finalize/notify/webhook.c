@@ -84,7 +84,7 @@ bool webhook_announce(const struct settings *settings, struct journal *journal,
         return false;
     after = row->state == JOURNAL_RECORDING_DONE && !count.lost ? JOURNAL_ANNOUNCED_UPLOADED
                                                                 : JOURNAL_ANNOUNCED_FAILED;
-    /* Once; but a file that came later is news. */
+    /* Once; but a file that came later is changes. */
     if (before == after && (after == JOURNAL_ANNOUNCED_FAILED || files == count.safe))
         return true;
     if (after == JOURNAL_ANNOUNCED_FAILED)
