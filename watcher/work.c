@@ -5,8 +5,8 @@
 #include "finalize/lifecycle/housekeeping.h"
 #include "finalize/lifecycle/live.h"
 #include "finalize/notify/webhook.h"
-#include "finalize/program/command_finalize.h"
 #include "finalize/program/explain.h"
+#include "finalize/program/finalize_session.h"
 #include "finalize/program/log.h"
 #include "finalize/program/program.h"
 
@@ -172,7 +172,7 @@ int work_run(const struct settings *settings, enum worker_kind kind, const char 
     /* When the watcher dies, its work stops in order; the next watcher goes on. */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (kind == WORKER_FINALIZE)
-        return command_finalize(settings, subject, COMMAND_FINALIZE_WATCHER);
+        return finalize_session(settings, subject, FINALIZE_SESSION_WATCHER);
     program_stop_open(&stop);
     switch (kind) {
     case WORKER_SEND_PARTS:

@@ -2,8 +2,8 @@
 
 #include "finalize/command/cell.h"
 #include "finalize/command/target.h"
-#include "finalize/program/command_finalize.h"
 #include "finalize/program/explain.h"
+#include "finalize/program/finalize_session.h"
 #include "finalize/report/report.h"
 #include "finalize/session/open_writer.h"
 
@@ -15,7 +15,7 @@
 #include <time.h>
 
 struct retry {
-    struct command_finalize_wishes wishes;
+    struct finalize_session_options options;
     bool all;
 };
 
@@ -71,10 +71,10 @@ static int read_option(struct retry *retry, int option)
         retry->all = true;
         return 0;
     case 'n':
-        retry->wishes.notify_only = true;
+        retry->options.notify_only = true;
         return 0;
     case 'm':
-        if (read_meeting_id(optarg, &retry->wishes.meeting_id))
+        if (read_meeting_id(optarg, &retry->options.meeting_id))
             return 0;
         return command_misused("retry", "--meeting-id wants a number from 1 to 2147483647, not %s",
                                optarg);
@@ -105,7 +105,7 @@ static int read_line(const struct command_line *line, struct retry *retry)
     if (retry->all == (optind < line->argc))
         return command_misused("retry", retry->all ? "either --all or recordings are to be named"
                                                    : "no recording is named (or --all)");
-    if (retry->wishes.meeting_id && line->argc - optind != 1)
+    if (retry->options.meeting_id && line->argc - optind != 1)
         return command_misused("retry", "--meeting-id is for one recording");
     return 0;
 }
@@ -181,10 +181,10 @@ int command_retry_worse(int a, int b)
 static int retry_one(const struct command *command, const struct retry *retry,
                      const struct target *target, bool *ret_stopped)
 {
-    struct command_finalize_wishes wishes = retry->wishes;
+    struct finalize_session_options options = retry->options;
     struct error err = ERROR_INIT;
 
-    wishes.retries_abandoned = !retry->all;
+    options.retries_abandoned = !retry->all;
     if (open_writer_in(target->directory) == OPEN_WRITER_THERE) {
         error_set(&err, ERROR_TRANSIENT,
                   "somebody still writes to a recording in %s: it is left alone",
@@ -193,7 +193,7 @@ static int retry_one(const struct command *command, const struct retry *retry,
                 err.text);
         return (int)explain_exit_code(&err);
     }
-    return command_finalize_again(&command->settings, target->directory, &wishes, ret_stopped);
+    return finalize_session_retry(&command->settings, target->directory, &options, ret_stopped);
 }
 
 static int retry_each(const struct command *command, const struct retry *retry,

@@ -7,8 +7,8 @@
 #include "finalize/command/command_retry.h"
 #include "finalize/command/command_status.h"
 #include "finalize/command/command_wait.h"
-#include "finalize/program/command_finalize.h"
 #include "finalize/program/explain.h"
+#include "finalize/program/finalize_session.h"
 #include "finalize/program/log.h"
 #include "finalize/program/program.h"
 
@@ -115,7 +115,7 @@ static int check_or_finalize(const char *config, const char *argument)
             code = (int)explain_exit_code(&err);
         } else {
             code = checking ? check(&settings, path)
-                            : command_finalize(&settings, argument, COMMAND_FINALIZE_JIBRI);
+                            : finalize_session(&settings, argument, FINALIZE_SESSION_JIBRI);
         }
     } else if (checking) {
         code = check_problems(&problems);

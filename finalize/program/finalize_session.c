@@ -1,4 +1,4 @@
-#include "finalize/program/command_finalize.h"
+#include "finalize/program/finalize_session.h"
 
 #include "config/units.h"
 #include "finalize/base/clock.h"
@@ -145,30 +145,30 @@ static bool on_stop_requested(void *context)
 }
 
 static int call(const struct settings *settings, const char *directory,
-                enum command_finalize_caller caller, const struct command_finalize_wishes *wishes,
+                enum finalize_session_caller caller, const struct finalize_session_options *options,
                 bool *ret_stopped)
 {
     struct command command = {.started_ms = clock_now_ms()};
-    bool by_jibri = caller == COMMAND_FINALIZE_JIBRI;
-    struct finalizer_options options = {.settings = settings,
-                                        .wait_ms =
-                                            by_jibri ? settings->finalize_wait_ms : UINT64_MAX,
-                                        .may_hand_over = by_jibri,
-                                        .gives_way = caller == COMMAND_FINALIZE_WATCHER,
-                                        .retries_abandoned = wishes->retries_abandoned,
-                                        .notify_only = wishes->notify_only,
-                                        .meeting_id = wishes->meeting_id,
-                                        .stop_requested = on_stop_requested,
-                                        .event = on_event,
-                                        .progress = on_progress,
-                                        .context = &command};
+    bool by_jibri = caller == FINALIZE_SESSION_JIBRI;
+    struct finalizer_options run_options = {.settings = settings,
+                                            .wait_ms =
+                                                by_jibri ? settings->finalize_wait_ms : UINT64_MAX,
+                                            .may_hand_over = by_jibri,
+                                            .gives_way = caller == FINALIZE_SESSION_WATCHER,
+                                            .retries_abandoned = options->retries_abandoned,
+                                            .notify_only = options->notify_only,
+                                            .meeting_id = options->meeting_id,
+                                            .stop_requested = on_stop_requested,
+                                            .event = on_event,
+                                            .progress = on_progress,
+                                            .context = &command};
     struct finalizer_summary summary;
     struct error err = ERROR_INIT;
     bool ok;
 
     program_stop_open(&command.stop);
-    options.stop_fd = command.stop.fd;
-    ok = finalizer_run(&options, directory, &summary, &err);
+    run_options.stop_fd = command.stop.fd;
+    ok = finalizer_run(&run_options, directory, &summary, &err);
     progress_end(&command.progress);
     say_result(&command, directory, ok, &summary, &err);
     *ret_stopped = program_stop_requested(&command.stop);
@@ -176,17 +176,17 @@ static int call(const struct settings *settings, const char *directory,
     return (int)explain_exit_code(&err);
 }
 
-int command_finalize(const struct settings *settings, const char *directory,
-                     enum command_finalize_caller caller)
+int finalize_session(const struct settings *settings, const char *directory,
+                     enum finalize_session_caller caller)
 {
-    const struct command_finalize_wishes none = {0};
+    const struct finalize_session_options none = {0};
     bool stopped;
 
     return call(settings, directory, caller, &none, &stopped);
 }
 
-int command_finalize_again(const struct settings *settings, const char *directory,
-                           const struct command_finalize_wishes *wishes, bool *ret_stopped)
+int finalize_session_retry(const struct settings *settings, const char *directory,
+                           const struct finalize_session_options *options, bool *ret_stopped)
 {
-    return call(settings, directory, COMMAND_FINALIZE_OPERATOR, wishes, ret_stopped);
+    return call(settings, directory, FINALIZE_SESSION_OPERATOR, options, ret_stopped);
 }

@@ -1,0 +1,36 @@
+/*
+ * finalize_session - brings one session directory's recording to its end, and tells how it goes.
+ *
+ * What Jibri's call, an operator's retry and the watcher's workers have in common: lines for the
+ * log and progress on a terminal. The work itself is finalizer.h's.
+ */
+#ifndef FINALIZE_FINALIZE_SESSION_H
+#define FINALIZE_FINALIZE_SESSION_H
+
+#include "config/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum finalize_session_caller {
+    FINALIZE_SESSION_JIBRI,    /* who waits for at most CONFOMEET_FINALIZE_WAIT */
+    FINALIZE_SESSION_OPERATOR, /* who waits for as long as something moves */
+    FINALIZE_SESSION_WATCHER   /* who does so, too, and gives way to the others */
+};
+
+/* Returns the program's exit code (explain.h). Stops in order on SIGTERM and SIGINT. */
+int finalize_session(const struct settings *settings, const char *directory,
+                     enum finalize_session_caller caller);
+
+/* What an operator may ask for, as in finalizer.h. Zero-initialised: the usual. */
+struct finalize_session_options {
+    bool retries_abandoned;
+    bool notify_only;
+    int32_t meeting_id;
+};
+
+/* The same for an operator. *ret_stopped tells whether one of those signals came. */
+int finalize_session_retry(const struct settings *settings, const char *directory,
+                           const struct finalize_session_options *options, bool *ret_stopped);
+
+#endif
