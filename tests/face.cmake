@@ -1,4 +1,4 @@
-# The watcher's HTTP face, asked by curl and looked at in a browser.
+# The watcher's status server, asked by curl and looked at in a browser.
 function(add_face_test name)
     add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${name}.sh)
     set_tests_properties(${name} PROPERTIES LABELS face TIMEOUT 300 SKIP_RETURN_CODE 77

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# face.sh - what the tests of the watcher's HTTP face have in common: a watcher on a free port, with
+# face.sh - what the tests of the watcher's status server have in common: a watcher on a free port, with
 # a journal that has as many recordings as are asked for. face_*.sh and monitoring.sh source it.
 #
 #   E2E_BUILD   the build directory

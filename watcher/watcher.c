@@ -9,7 +9,7 @@
 #include "finalize/program/program.h"
 #include "finalize/session/recordings_dir.h"
 #include "watcher/dispatch.h"
-#include "watcher/http/face.h"
+#include "watcher/http/status_server.h"
 #include "watcher/space.h"
 #include "watcher/watch.h"
 
@@ -40,8 +40,8 @@ struct watcher {
     struct watch *watch; /* NULL: inotify can't be had */
     struct dispatch dispatch;
     struct space space;
-    char journal[JOURNAL_PLACE_SIZE]; /* its path, as the face has it */
-    struct face *face;                /* NULL: there is none */
+    char journal[JOURNAL_PLACE_SIZE]; /* its path, as the server has it */
+    struct status_server *server;     /* NULL: there is none */
     uint64_t looked_everywhere_ms;
     uint64_t looked_at_space_ms;
 };
@@ -130,25 +130,25 @@ static bool load_in_the_end(struct watcher *watcher)
 }
 
 /* That it can't be had is no reason not to work. */
-static void open_face(struct watcher *watcher)
+static void open_server(struct watcher *watcher)
 {
-    struct face_options options = {.settings = &watcher->settings,
-                                   .journal = watcher->journal,
-                                   .recordings_dir = watcher->recordings_dir};
+    struct status_server_options options = {.settings = &watcher->settings,
+                                            .journal = watcher->journal,
+                                            .recordings_dir = watcher->recordings_dir};
     struct error failure = ERROR_INIT;
 
-    watcher->face = NULL;
+    watcher->server = NULL;
     if (journal_place(&watcher->settings, watcher->recordings_dir, watcher->journal) &&
-        !face_open(&options, &watcher->face, &failure))
+        !status_server_open(&options, &watcher->server, &failure))
         log_line(SETTINGS_LOG_ERROR, NULL, "%s: all else goes on", failure.text);
 }
 
-static void tell_face(struct watcher *watcher)
+static void tell_server(struct watcher *watcher)
 {
-    struct face_report report = {.suspended = watcher->dispatch.suspended};
+    struct status_server_report report = {.suspended = watcher->dispatch.suspended};
 
     report.disk_fills = disk_trend_full_in(&watcher->space.trend, &report.disk_full_in_seconds);
-    face_report(watcher->face, &report);
+    status_server_report(watcher->server, &report);
 }
 
 static void reload(struct watcher *watcher)
@@ -157,13 +157,13 @@ static void reload(struct watcher *watcher)
 
     watcher->reloading = false;
     watcher->dispatch.suspended = !load(watcher, &settings);
-    tell_face(watcher);
+    tell_server(watcher);
     if (watcher->dispatch.suspended)
         return;
-    face_close(watcher->face); /* it reads the settings */
+    status_server_close(watcher->server); /* it reads the settings */
     settings_done(&watcher->settings);
     watcher->settings = settings;
-    open_face(watcher);
+    open_server(watcher);
     log_line(SETTINGS_LOG_INFO, NULL, "read the settings again");
     dispatch_hurry(&watcher->dispatch, time(NULL));
 }
@@ -276,7 +276,7 @@ static bool begin(struct watcher *watcher)
     if (!find_recordings_dir(watcher) || !become_owner(watcher) || !take_lock(watcher))
         return false;
     begin_to_watch(watcher);
-    open_face(watcher);
+    open_server(watcher);
     watcher->dispatch = (struct dispatch){.settings = &watcher->settings,
                                           .config = watcher->config,
                                           .recordings_dir = watcher->recordings_dir};
@@ -321,7 +321,7 @@ static void look_around(struct watcher *watcher, int64_t now)
         watcher->looked_at_space_ms = now_ms;
         space_look(&watcher->space, watcher->recordings_dir, watcher->settings.disk_warning_ms,
                    now_ms);
-        tell_face(watcher);
+        tell_server(watcher);
     }
 }
 
@@ -358,7 +358,7 @@ int watcher_run(const char *config)
         goto out;
     if (begin(&watcher))
         run_until_stopped(&watcher);
-    face_close(watcher.face);
+    status_server_close(watcher.server);
     dispatch_end(&watcher.dispatch, STOP_PATIENCE_MS);
     settings_done(&watcher.settings);
 out:

@@ -2,8 +2,9 @@
  * report - how the recordings are: what the journal says, what lies on the disk and who works on
  * it, summed up as values.
  *
- * For status, events, wait and the watcher's HTTP face. Reads, and disturbs nobody. Knows nothing
- * of how it is shown. The journal is read in one statement; one recording at a time is in memory.
+ * For status, events, wait and the watcher's status server. Reads, and disturbs nobody. Knows
+ * nothing of how it is shown. The journal is read in one statement; one recording at a time is in
+ * memory.
  */
 #ifndef FINALIZE_REPORT_H
 #define FINALIZE_REPORT_H

@@ -1,5 +1,5 @@
 /*
- * report_json - a report as JSON: what status --json, events --json and the watcher's HTTP face
+ * report_json - a report as JSON: what status --json, events --json and the watcher's status server
  * print. docs/status-schema.md describes it; "schema" is the number that it has there.
  */
 #ifndef FINALIZE_REPORT_JSON_H

@@ -1,11 +1,11 @@
-#include "watcher/http/face_answer.h"
+#include "watcher/http/status_answer.h"
 
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_stats.h"
 #include "finalize/report/metrics.h"
-#include "watcher/http/face_recordings.h"
 #include "watcher/http/page.h"
+#include "watcher/http/status_recordings.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,11 +21,11 @@
 struct route {
     const char *path;
     bool open; /* needs no token: says nothing of recordings */
-    void (*answer)(const struct face_facts *facts, const struct face_request *request,
-                   struct face_reply *reply);
+    void (*answer)(const struct status_facts *facts, const struct status_request *request,
+                   struct status_reply *reply);
 };
 
-static void say(struct face_reply *reply, unsigned status, const char *sentence)
+static void say(struct status_reply *reply, unsigned status, const char *sentence)
 {
     reply->status = status;
     reply->content_type = TEXT;
@@ -34,7 +34,7 @@ static void say(struct face_reply *reply, unsigned status, const char *sentence)
 
 /* ---- the page -------------------------------------------------------------------------------- */
 
-static void give(struct face_reply *reply, const char *content_type, const void *bytes,
+static void give(struct status_reply *reply, const char *content_type, const void *bytes,
                  size_t length)
 {
     reply->status = 200;
@@ -43,24 +43,24 @@ static void give(struct face_reply *reply, const char *content_type, const void 
     reply->fixed_length = length;
 }
 
-static void answer_page(const struct face_facts *facts, const struct face_request *request,
-                        struct face_reply *reply)
+static void answer_page(const struct status_facts *facts, const struct status_request *request,
+                        struct status_reply *reply)
 {
     (void)facts;
     (void)request;
     give(reply, "text/html; charset=utf-8", page_html, page_html_length);
 }
 
-static void answer_style(const struct face_facts *facts, const struct face_request *request,
-                         struct face_reply *reply)
+static void answer_style(const struct status_facts *facts, const struct status_request *request,
+                         struct status_reply *reply)
 {
     (void)facts;
     (void)request;
     give(reply, "text/css; charset=utf-8", page_css, page_css_length);
 }
 
-static void answer_script(const struct face_facts *facts, const struct face_request *request,
-                          struct face_reply *reply)
+static void answer_script(const struct status_facts *facts, const struct status_request *request,
+                          struct status_reply *reply)
 {
     (void)facts;
     (void)request;
@@ -69,7 +69,7 @@ static void answer_script(const struct face_facts *facts, const struct face_requ
 
 /* ---- health ---------------------------------------------------------------------------------- */
 
-static bool is_silent(const struct face_facts *facts, struct face_reply *reply)
+static bool is_silent(const struct status_facts *facts, struct status_reply *reply)
 {
     if (facts->silent_ms < SILENCE_MS)
         return false;
@@ -80,8 +80,8 @@ static bool is_silent(const struct face_facts *facts, struct face_reply *reply)
     return true;
 }
 
-static void answer_health(const struct face_facts *facts, const struct face_request *request,
-                          struct face_reply *reply)
+static void answer_health(const struct status_facts *facts, const struct status_request *request,
+                          struct status_reply *reply)
 {
     (void)request;
     if (!is_silent(facts, reply))
@@ -90,13 +90,13 @@ static void answer_health(const struct face_facts *facts, const struct face_requ
 
 /* Before the first recording there is none, and nobody is to make one for the sake of a question.
  */
-static bool is_missing(const struct face_facts *facts)
+static bool is_missing(const struct status_facts *facts)
 {
     return access(facts->journal, F_OK) != 0 && errno == ENOENT;
 }
 
 /* Its directory is made with it, the one above is not. */
-static bool could_be_made(const struct face_facts *facts, struct error *err)
+static bool could_be_made(const struct status_facts *facts, struct error *err)
 {
     char directory[JOURNAL_PLACE_SIZE];
 
@@ -149,8 +149,8 @@ static bool reaches_s3(const struct metrics *metrics, struct error *err)
                      (long long)metrics->now - (long long)failure, to_do);
 }
 
-static void answer_ready(const struct face_facts *facts, const struct face_request *request,
-                         struct face_reply *reply)
+static void answer_ready(const struct status_facts *facts, const struct status_request *request,
+                         struct status_reply *reply)
 {
     struct metrics metrics = {.now = facts->now};
     struct journal *journal = NULL;
@@ -178,8 +178,8 @@ static void answer_ready(const struct face_facts *facts, const struct face_reque
 
 /* ---- metrics --------------------------------------------------------------------------------- */
 
-static void answer_metrics(const struct face_facts *facts, const struct face_request *request,
-                           struct face_reply *reply)
+static void answer_metrics(const struct status_facts *facts, const struct status_request *request,
+                           struct status_reply *reply)
 {
     struct metrics metrics = {.instance_id = facts->settings->instance_id,
                               .now = facts->now,
@@ -207,8 +207,8 @@ static void answer_metrics(const struct face_facts *facts, const struct face_req
 
 /* ---- who may read what ----------------------------------------------------------------------- */
 
-static void answer_not_found(const struct face_facts *facts, const struct face_request *request,
-                             struct face_reply *reply)
+static void answer_not_found(const struct status_facts *facts, const struct status_request *request,
+                             struct status_reply *reply)
 {
     (void)facts;
     (void)request;
@@ -224,7 +224,7 @@ static const struct route *find_route(const char *path)
         {"/healthz", true, answer_health},
         {"/readyz", true, answer_ready},
         {"/metrics", false, answer_metrics},
-        {FACE_RECORDINGS_PATH, false, face_recordings_answer},
+        {STATUS_RECORDINGS_PATH, false, status_recordings_answer},
     };
     static const struct route one_recording = {NULL, false, face_recording_answer};
     static const struct route nothing = {NULL, true, answer_not_found};
@@ -232,7 +232,7 @@ static const struct route *find_route(const char *path)
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (!strcmp(path, routes[i].path))
             return &routes[i];
-    if (!strncmp(path, FACE_RECORDINGS_PATH "/", strlen(FACE_RECORDINGS_PATH "/")))
+    if (!strncmp(path, STATUS_RECORDINGS_PATH "/", strlen(STATUS_RECORDINGS_PATH "/")))
         return &one_recording;
     return &nothing;
 }
@@ -263,12 +263,12 @@ static bool is_read_only(const char *method)
     return !strcmp(method, "GET") || !strcmp(method, "HEAD");
 }
 
-void face_answer(const struct face_facts *facts, const struct face_request *request,
-                 struct face_reply *ret_reply)
+void status_answer(const struct status_facts *facts, const struct status_request *request,
+                   struct status_reply *ret_reply)
 {
     const struct route *route = find_route(request->path);
 
-    *ret_reply = (struct face_reply){0};
+    *ret_reply = (struct status_reply){0};
     buffer_init(&ret_reply->body, BODY_CEILING);
     if (!is_read_only(request->method)) {
         ret_reply->allow = "GET, HEAD";
@@ -278,7 +278,7 @@ void face_answer(const struct face_facts *facts, const struct face_request *requ
     } else if (!route->open && !has_token(facts->settings, request->authorization)) {
         ret_reply->ask_for_token = true;
         say(ret_reply, 401, "a token is needed: Authorization: Bearer <CONFOMEET_STATUS_TOKEN>");
-    } else if (request->parameter_count > FACE_MOST_PARAMETERS) {
+    } else if (request->parameter_count > STATUS_MOST_PARAMETERS) {
         say(ret_reply, 400, "too many parameters");
     } else {
         route->answer(facts, request, ret_reply);

@@ -1,4 +1,4 @@
-#include "watcher/http/face_recordings.h"
+#include "watcher/http/status_recordings.h"
 
 #include "finalize/report/report.h"
 #include "finalize/report/report_json.h"
@@ -56,12 +56,12 @@ static bool read_states(const char *text, unsigned *ret_states)
     return states != 0;
 }
 
-static bool read_filter(const struct face_request *request, struct report_filter *ret_filter)
+static bool read_filter(const struct status_request *request, struct report_filter *ret_filter)
 {
     uint64_t offset = 0, limit = DEFAULT_LIMIT;
 
     for (unsigned i = 0; i < request->parameter_count; i++) {
-        const struct face_parameter *parameter = &request->parameters[i];
+        const struct status_parameter *parameter = &request->parameters[i];
         bool ok = false;
 
         if (!strcmp(parameter->name, "state"))
@@ -78,7 +78,7 @@ static bool read_filter(const struct face_request *request, struct report_filter
     return true;
 }
 
-static bool read_events(const struct face_request *request, unsigned *ret_events)
+static bool read_events(const struct status_request *request, unsigned *ret_events)
 {
     uint64_t events = DEFAULT_EVENTS;
 
@@ -92,7 +92,7 @@ static bool read_events(const struct face_request *request, unsigned *ret_events
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static void refuse(struct face_reply *reply, unsigned status, const char *sentence)
+static void refuse(struct status_reply *reply, unsigned status, const char *sentence)
 {
     reply->status = status;
     reply->content_type = "text/plain; charset=utf-8";
@@ -109,14 +109,14 @@ static ssize_t append(void *context, const char *bytes, size_t length)
 }
 
 /* A stream into the reply's body; NULL without memory. */
-static FILE *open_body(struct face_reply *reply)
+static FILE *open_body(struct status_reply *reply)
 {
     buffer_done(&reply->body);
     buffer_init(&reply->body, JSON_CEILING);
     return fopencookie(&reply->body, "w", (cookie_io_functions_t){.write = append});
 }
 
-static bool open_report(const struct face_facts *facts, struct report **ret_report,
+static bool open_report(const struct status_facts *facts, struct report **ret_report,
                         struct error *err)
 {
     struct report_source source = {.journal = facts->journal,
@@ -125,14 +125,14 @@ static bool open_report(const struct face_facts *facts, struct report **ret_repo
     return report_open(&source, ret_report, err);
 }
 
-static struct report_json_about about_us(const struct face_facts *facts)
+static struct report_json_about about_us(const struct status_facts *facts)
 {
     return (struct report_json_about){
         .instance = facts->settings->instance_id, .watcher = 1, .now = facts->now};
 }
 
-void face_recordings_answer(const struct face_facts *facts, const struct face_request *request,
-                            struct face_reply *reply)
+void status_recordings_answer(const struct status_facts *facts,
+                              const struct status_request *request, struct status_reply *reply)
 {
     struct report_json_about about = about_us(facts);
     struct report_filter filter = {0};
@@ -157,10 +157,10 @@ void face_recordings_answer(const struct face_facts *facts, const struct face_re
         refuse(reply, 503, out ? err.text : "no memory for the answer");
 }
 
-void face_recording_answer(const struct face_facts *facts, const struct face_request *request,
-                           struct face_reply *reply)
+void face_recording_answer(const struct status_facts *facts, const struct status_request *request,
+                           struct status_reply *reply)
 {
-    const char *name = request->path + strlen(FACE_RECORDINGS_PATH "/");
+    const char *name = request->path + strlen(STATUS_RECORDINGS_PATH "/");
     struct report_json_about about = about_us(facts);
     struct report *report = NULL;
     struct error err = ERROR_INIT;

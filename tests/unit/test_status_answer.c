@@ -1,4 +1,4 @@
-#include "watcher/http/face_answer.h"
+#include "watcher/http/status_answer.h"
 
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_stats.h"
@@ -16,23 +16,23 @@
 static char base[64];
 static char journal_path[128];
 static struct settings settings; /* never freed: its strings are literals */
-static struct face_facts facts;
-static struct face_request request;
-static struct face_reply reply;
+static struct status_facts facts;
+static struct status_request request;
+static struct status_reply reply;
 
 static void set_up(void)
 {
-    strcpy(base, "/tmp/test_face_answer_XXXXXX");
+    strcpy(base, "/tmp/test_status_answer_XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(base));
     snprintf(journal_path, sizeof journal_path, "%s/.jibri-finalize/journal.db", base);
     settings = (struct settings){.instance_id = (char *)"jibri-1",
                                  .s3_client_secret = (char *)"do-not-show-this"};
-    facts = (struct face_facts){.settings = &settings,
-                                .journal = journal_path,
-                                .recordings_dir = base,
-                                .now = 1795507603,
-                                .trend_known = true};
-    request = (struct face_request){.method = "GET", .path = "/"};
+    facts = (struct status_facts){.settings = &settings,
+                                  .journal = journal_path,
+                                  .recordings_dir = base,
+                                  .now = 1795507603,
+                                  .trend_known = true};
+    request = (struct status_request){.method = "GET", .path = "/"};
     buffer_init(&reply.body, 1);
 }
 
@@ -93,14 +93,14 @@ static unsigned ask(const char *target)
 
         if (equals)
             *equals = 0;
-        if (request.parameter_count < FACE_MOST_PARAMETERS)
+        if (request.parameter_count < STATUS_MOST_PARAMETERS)
             request.parameters[request.parameter_count] =
-                (struct face_parameter){name, equals ? equals + 1 : NULL};
+                (struct status_parameter){name, equals ? equals + 1 : NULL};
         request.parameter_count++;
     }
     request.path = text;
     buffer_done(&reply.body);
-    face_answer(&facts, &request, &reply);
+    status_answer(&facts, &request, &reply);
     return reply.status;
 }
 
@@ -337,8 +337,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("face_answer");
-    TCase *tcase = tcase_create("face_answer");
+    Suite *suite = suite_create("status_answer");
+    TCase *tcase = tcase_create("status_answer");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, every_path_has_its_answer, 0, sizeof targets / sizeof *targets);

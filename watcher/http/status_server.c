@@ -1,9 +1,9 @@
-#include "watcher/http/face.h"
+#include "watcher/http/status_server.h"
 
 #include "config/listen.h"
 #include "finalize/base/clock.h"
 #include "finalize/program/log.h"
-#include "watcher/http/face_answer.h"
+#include "watcher/http/status_answer.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -31,8 +31,8 @@ struct client {
     uint64_t since_ms;                 /* of its request, or of the pause before it */
 };
 
-struct face {
-    struct face_options options;
+struct status_server {
+    struct status_server_options options;
     union listen_address address;
     pthread_t thread;
     int wake_fd; /* readable: to be closed */
@@ -45,35 +45,35 @@ struct face {
     pthread_mutex_t lock;
     uint64_t reported_ms;
     bool reported;
-    struct face_report report;
+    struct status_server_report report;
 };
 
 /* ---- one request ----------------------------------------------------------------------------- */
 
-static void gather_facts(struct face *face, struct face_facts *facts)
+static void gather_facts(struct status_server *server, struct status_facts *facts)
 {
-    *facts = (struct face_facts){.settings = face->options.settings,
-                                 .journal = face->options.journal,
-                                 .recordings_dir = face->options.recordings_dir,
-                                 .now = time(NULL)};
-    pthread_mutex_lock(&face->lock);
-    facts->silent_ms = clock_now_ms() - face->reported_ms;
-    facts->trend_known = face->reported;
-    facts->suspended = face->report.suspended;
-    facts->disk_fills = face->report.disk_fills;
-    facts->disk_full_in_seconds = face->report.disk_full_in_seconds;
-    pthread_mutex_unlock(&face->lock);
+    *facts = (struct status_facts){.settings = server->options.settings,
+                                   .journal = server->options.journal,
+                                   .recordings_dir = server->options.recordings_dir,
+                                   .now = time(NULL)};
+    pthread_mutex_lock(&server->lock);
+    facts->silent_ms = clock_now_ms() - server->reported_ms;
+    facts->trend_known = server->reported;
+    facts->suspended = server->report.suspended;
+    facts->disk_fills = server->report.disk_fills;
+    facts->disk_full_in_seconds = server->report.disk_full_in_seconds;
+    pthread_mutex_unlock(&server->lock);
 }
 
 static enum MHD_Result on_parameter(void *context, enum MHD_ValueKind kind, const char *name,
                                     const char *value)
 {
-    struct face_request *request = context;
+    struct status_request *request = context;
 
     (void)kind;
-    if (request->parameter_count < FACE_MOST_PARAMETERS)
+    if (request->parameter_count < STATUS_MOST_PARAMETERS)
         request->parameters[request->parameter_count] =
-            (struct face_parameter){.name = name, .value = value};
+            (struct status_parameter){.name = name, .value = value};
     request->parameter_count++;
     return MHD_YES;
 }
@@ -91,11 +91,11 @@ static bool announces_body(struct MHD_Connection *connection)
            (length && strcmp(length, "0") != 0);
 }
 
-static bool add_headers(struct MHD_Response *response, const struct face_reply *reply)
+static bool add_headers(struct MHD_Response *response, const struct status_reply *reply)
 {
     static const struct {
         const char *name, *value;
-    } always[] = {{"Content-Security-Policy", FACE_CONTENT_SECURITY_POLICY},
+    } always[] = {{"Content-Security-Policy", STATUS_CONTENT_SECURITY_POLICY},
                   {"X-Content-Type-Options", "nosniff"},
                   {"X-Frame-Options", "DENY"},
                   {"Referrer-Policy", "no-referrer"},
@@ -116,7 +116,7 @@ static bool add_headers(struct MHD_Response *response, const struct face_reply *
            MHD_YES;
 }
 
-static struct MHD_Response *make_response(struct face_reply *reply)
+static struct MHD_Response *make_response(struct status_reply *reply)
 {
     size_t length = reply->fixed ? reply->fixed_length : reply->body.length;
     char *bytes = reply->fixed ? NULL : buffer_take(&reply->body);
@@ -144,9 +144,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                                   const char *upload, size_t *upload_length, void **request_context)
 /* NOLINTEND(readability-non-const-parameter) */
 {
-    struct face_request request = {.method = method, .path = path};
-    struct face_facts facts;
-    struct face_reply reply;
+    struct status_request request = {.method = method, .path = path};
+    struct status_facts facts;
+    struct status_reply reply;
     struct MHD_Response *response;
     enum MHD_Result result;
 
@@ -162,7 +162,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     request.authorization = header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION);
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter, &request);
     gather_facts(context, &facts);
-    face_answer(&facts, &request, &reply);
+    status_answer(&facts, &request, &reply);
     response = make_response(&reply);
     buffer_done(&reply.body);
     if (!response)
@@ -174,20 +174,21 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
-static struct client *find_client(struct face *face, const struct MHD_Connection *connection)
+static struct client *find_client(struct status_server *server,
+                                  const struct MHD_Connection *connection)
 {
     for (size_t i = 0; i < MOST_CONNECTIONS; i++)
-        if (face->clients[i].connection == connection)
-            return &face->clients[i];
+        if (server->clients[i].connection == connection)
+            return &server->clients[i];
     return NULL;
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct face *face = context;
+    struct status_server *server = context;
     bool begins = code == MHD_CONNECTION_NOTIFY_STARTED;
-    struct client *client = find_client(face, begins ? NULL : connection);
+    struct client *client = find_client(server, begins ? NULL : connection);
 
     (void)socket_context;
     if (client)
@@ -207,12 +208,12 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 }
 
 /* A peer that sends or reads a byte now and then is never idle: it is cut off all the same. */
-static void cut_off_slow_ones(struct face *face)
+static void cut_off_slow_ones(struct status_server *server)
 {
     uint64_t now_ms = clock_now_ms();
 
     for (size_t i = 0; i < MOST_CONNECTIONS; i++) {
-        struct client *client = &face->clients[i];
+        struct client *client = &server->clients[i];
         const union MHD_ConnectionInfo *info;
 
         if (!client->connection || now_ms - client->since_ms < REQUEST_TIMEOUT_MS)
@@ -224,10 +225,10 @@ static void cut_off_slow_ones(struct face *face)
     }
 }
 
-static bool has_clients(const struct face *face)
+static bool has_clients(const struct status_server *server)
 {
     for (size_t i = 0; i < MOST_CONNECTIONS; i++)
-        if (face->clients[i].connection)
+        if (server->clients[i].connection)
             return true;
     return false;
 }
@@ -262,80 +263,80 @@ static size_t unescape(void *context, struct MHD_Connection *connection, char *t
     return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
 }
 
-static void start_daemon(struct face *face)
+static void start_daemon(struct status_server *server)
 {
-    int fd = open_socket(&face->address);
+    int fd = open_socket(&server->address);
 
     if (fd >= 0) {
         errno = ENOMEM;
-        face->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL, 0, NULL, NULL, on_request, face, MHD_OPTION_LISTEN_SOCKET, fd,
+        server->daemon = MHD_start_daemon(
+            MHD_USE_EPOLL, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
             MHD_OPTION_CONNECTION_LIMIT, MOST_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
             MOST_OF_ONE_PEER, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
             MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
-            on_connection, face, MHD_OPTION_NOTIFY_COMPLETED, on_completed, face,
+            on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
             MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             MHD_OPTION_END);
-        if (!face->daemon)
+        if (!server->daemon)
             close(fd);
     }
-    if (face->daemon) {
+    if (server->daemon) {
         log_line(SETTINGS_LOG_INFO, NULL, "status page and metrics at http://%s/",
-                 face->options.settings->status_listen);
-        face->told_taken = false;
+                 server->options.settings->status_listen);
+        server->told_taken = false;
         return;
     }
-    face->listen_at_ms = clock_now_ms() + LISTEN_AGAIN_MS;
-    if (!face->told_taken)
+    server->listen_at_ms = clock_now_ms() + LISTEN_AGAIN_MS;
+    if (!server->told_taken)
         log_line(SETTINGS_LOG_ERROR, NULL,
                  "no status page and no metrics: cannot listen on %s (CONFOMEET_STATUS_LISTEN): "
                  "%s; all else goes on, and it is tried again every minute",
-                 face->options.settings->status_listen, strerror(errno));
-    face->told_taken = true;
+                 server->options.settings->status_listen, strerror(errno));
+    server->told_taken = true;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
 /* Milliseconds to wait; -1: until something happens. */
-static int patience(struct face *face)
+static int patience(struct status_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wanted_ms;
     uint64_t now_ms = clock_now_ms();
 
-    if (!face->daemon)
-        return face->listen_at_ms > now_ms ? (int)(face->listen_at_ms - now_ms) : 0;
-    if (MHD_get_timeout(face->daemon, &wanted_ms) != MHD_YES)
-        return has_clients(face) ? 1000 : -1;
+    if (!server->daemon)
+        return server->listen_at_ms > now_ms ? (int)(server->listen_at_ms - now_ms) : 0;
+    if (MHD_get_timeout(server->daemon, &wanted_ms) != MHD_YES)
+        return has_clients(server) ? 1000 : -1;
     return wanted_ms < 1000 ? (int)wanted_ms : 1000;
 }
 
 static void *serve(void *context)
 {
-    struct face *face = context;
-    struct pollfd fds[2] = {{.fd = face->wake_fd, .events = POLLIN}, {.events = POLLIN}};
+    struct status_server *server = context;
+    struct pollfd fds[2] = {{.fd = server->wake_fd, .events = POLLIN}, {.events = POLLIN}};
 
     for (;;) {
-        if (!face->daemon && clock_now_ms() >= face->listen_at_ms)
-            start_daemon(face);
-        fds[1].fd = face->daemon
-                        ? MHD_get_daemon_info(face->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd
+        if (!server->daemon && clock_now_ms() >= server->listen_at_ms)
+            start_daemon(server);
+        fds[1].fd = server->daemon
+                        ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd
                         : -1;
         fds[0].revents = 0;
-        if (poll(fds, 2, patience(face)) < 0 && errno != EINTR)
+        if (poll(fds, 2, patience(server)) < 0 && errno != EINTR)
             break;
         if (fds[0].revents)
             break;
-        if (face->daemon) {
-            MHD_run(face->daemon);
-            cut_off_slow_ones(face);
+        if (server->daemon) {
+            MHD_run(server->daemon);
+            cut_off_slow_ones(server);
         }
     }
-    if (face->daemon)
-        MHD_stop_daemon(face->daemon);
+    if (server->daemon)
+        MHD_stop_daemon(server->daemon);
     return NULL;
 }
 
-static int start_thread(struct face *face)
+static int start_thread(struct status_server *server)
 {
     sigset_t all, before;
     pthread_attr_t attributes;
@@ -346,17 +347,18 @@ static int start_thread(struct face *face)
     sigfillset(&all);
     pthread_attr_setstacksize(&attributes, THREAD_STACK);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    failure = pthread_create(&face->thread, &attributes, serve, face);
+    failure = pthread_create(&server->thread, &attributes, serve, server);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return failure;
 }
 
-bool face_open(const struct face_options *options, struct face **ret_face, struct error *err)
+bool status_server_open(const struct status_server_options *options,
+                        struct status_server **ret_face, struct error *err)
 {
     const struct settings *settings = options->settings;
     union listen_address address;
-    struct face *face;
+    struct status_server *server;
     int failure;
 
     if (!settings->status_listen || !listen_read(settings->status_listen, &address)) {
@@ -368,48 +370,48 @@ bool face_open(const struct face_options *options, struct face **ret_face, struc
                  "whoever reaches %s can read the names and states of recordings: set "
                  "CONFOMEET_STATUS_TOKEN",
                  settings->status_listen);
-    face = calloc(1, sizeof *face);
-    if (!face)
+    server = calloc(1, sizeof *server);
+    if (!server)
         return error_set(err, ERROR_TRANSIENT, "no memory for the status page");
-    face->options = *options;
-    face->address = address;
-    face->reported_ms = clock_now_ms();
-    face->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    failure = face->wake_fd < 0 ? errno : 0;
+    server->options = *options;
+    server->address = address;
+    server->reported_ms = clock_now_ms();
+    server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    failure = server->wake_fd < 0 ? errno : 0;
     if (failure) {
-        free(face);
+        free(server);
         return error_set_errno(err, ERROR_TRANSIENT, failure, "no descriptor for the status page");
     }
-    pthread_mutex_init(&face->lock, NULL);
-    failure = start_thread(face);
+    pthread_mutex_init(&server->lock, NULL);
+    failure = start_thread(server);
     if (failure) {
-        pthread_mutex_destroy(&face->lock);
-        close(face->wake_fd);
-        free(face);
+        pthread_mutex_destroy(&server->lock);
+        close(server->wake_fd);
+        free(server);
         return error_set_errno(err, ERROR_TRANSIENT, failure, "no thread for the status page");
     }
-    *ret_face = face;
+    *ret_face = server;
     return true;
 }
 
-void face_close(struct face *face)
+void status_server_close(struct status_server *server)
 {
-    if (!face)
+    if (!server)
         return;
-    (void)eventfd_write(face->wake_fd, 1);
-    pthread_join(face->thread, NULL);
-    pthread_mutex_destroy(&face->lock);
-    close(face->wake_fd);
-    free(face);
+    (void)eventfd_write(server->wake_fd, 1);
+    pthread_join(server->thread, NULL);
+    pthread_mutex_destroy(&server->lock);
+    close(server->wake_fd);
+    free(server);
 }
 
-void face_report(struct face *face, const struct face_report *report)
+void status_server_report(struct status_server *server, const struct status_server_report *report)
 {
-    if (!face)
+    if (!server)
         return;
-    pthread_mutex_lock(&face->lock);
-    face->reported_ms = clock_now_ms();
-    face->reported = true;
-    face->report = *report;
-    pthread_mutex_unlock(&face->lock);
+    pthread_mutex_lock(&server->lock);
+    server->reported_ms = clock_now_ms();
+    server->reported = true;
+    server->report = *report;
+    pthread_mutex_unlock(&server->lock);
 }

@@ -1,12 +1,12 @@
 /*
- * face - jibri-watcher over HTTP: a thread of its own that accepts few connections, gives them
- * little time and little memory, and asks face_answer.h what to say. The only file that includes
+ * server - jibri-watcher over HTTP: a thread of its own that accepts few connections, gives them
+ * little time and little memory, and asks status_answer.h what to say. The only file that includes
  * microhttpd.h.
  *
  * A port that is taken is logged and tried again every minute; the watcher goes on without it.
  */
-#ifndef WATCHER_FACE_H
-#define WATCHER_FACE_H
+#ifndef WATCHER_STATUS_SERVER_H
+#define WATCHER_STATUS_SERVER_H
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct face;
+struct status_server;
 
-struct face_options { /* borrowed while the face is open: not to be changed until then */
+struct status_server_options { /* borrowed while the server is open: not to be changed until then */
     const struct settings *settings;
     const char *journal;        /* its path; the file may come, go and be replaced */
     const char *recordings_dir; /* NULL: unknown */
@@ -26,21 +26,22 @@ struct face_options { /* borrowed while the face is open: not to be changed unti
  * Starts it. With CONFOMEET_STATUS_LISTEN=off, *ret_face is NULL and all is well. Signals are not
  * delivered to its thread. ERROR_TRANSIENT when the thread can't be had.
  */
-bool face_open(const struct face_options *options, struct face **ret_face, struct error *err)
+bool status_server_open(const struct status_server_options *options,
+                        struct status_server **ret_face, struct error *err)
     __attribute__((warn_unused_result));
 
 /* Closes its connections and waits for its thread. NULL is accepted. */
-void face_close(struct face *face);
+void status_server_close(struct status_server *server);
 
 /*
  * The main loop's sign of life, with what it knows: to be given at least every 30 s, else /healthz
- * says after two minutes that the loop hangs. Copied. `face` may be NULL.
+ * says after two minutes that the loop hangs. Copied. `server` may be NULL.
  */
-struct face_report {
+struct status_server_report {
     bool suspended;  /* the settings cannot be used */
     bool disk_fills; /* false: it doesn't, or nothing is known yet */
     uint64_t disk_full_in_seconds;
 };
-void face_report(struct face *face, const struct face_report *report);
+void status_server_report(struct status_server *server, const struct status_server_report *report);
 
 #endif

@@ -1,13 +1,13 @@
 /*
- * face_answer - what the watcher answers over HTTP: which paths there are, who may read them, and
+ * status_answer - what the watcher answers over HTTP: which paths there are, who may read them, and
  * what they say. Reads the journal; knows no socket and no HTTP library, so that tests ask it
  * without a network.
  *
  * Read-only: nothing that is asked changes anything. No setting, token or credential is in any
  * answer.
  */
-#ifndef WATCHER_FACE_ANSWER_H
-#define WATCHER_FACE_ANSWER_H
+#ifndef WATCHER_STATUS_ANSWER_H
+#define WATCHER_STATUS_ANSWER_H
 
 #include "config/settings.h"
 #include "finalize/base/buffer.h"
@@ -16,24 +16,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FACE_MOST_PARAMETERS 8u
+#define STATUS_MOST_PARAMETERS 8u
 
-struct face_parameter {
+struct status_parameter {
     const char *name;
     const char *value; /* NULL: without "=" */
 };
 
-struct face_request { /* all strings are borrowed, and percent-decoded where that is due */
+struct status_request { /* all strings are borrowed, and percent-decoded where that is due */
     const char *method;
     const char *path;
     const char *authorization; /* the header's value; NULL: there is none */
-    struct face_parameter parameters[FACE_MOST_PARAMETERS];
+    struct status_parameter parameters[STATUS_MOST_PARAMETERS];
     unsigned parameter_count; /* may be more than there is room for: then it is refused */
     bool has_body;
 };
 
-/* What the face knows beside the journal. */
-struct face_facts {
+/* What the server knows beside the journal. */
+struct status_facts {
     const struct settings *settings;
     const char *journal;        /* its path */
     const char *recordings_dir; /* NULL: unknown */
@@ -44,7 +44,7 @@ struct face_facts {
     uint64_t disk_full_in_seconds;
 };
 
-struct face_reply {
+struct status_reply {
     unsigned status;
     const char *content_type; /* a literal */
     const char *allow;        /* value of an Allow header, or NULL */
@@ -55,11 +55,11 @@ struct face_reply {
 };
 
 /* Fills `ret_reply` in any case. */
-void face_answer(const struct face_facts *facts, const struct face_request *request,
-                 struct face_reply *ret_reply);
+void status_answer(const struct status_facts *facts, const struct status_request *request,
+                   struct status_reply *ret_reply);
 
 /* The header that keeps a page from running what a name may hold. */
-#define FACE_CONTENT_SECURITY_POLICY                                                \
+#define STATUS_CONTENT_SECURITY_POLICY                                              \
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " \
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "                 \
     "require-trusted-types-for 'script'; trusted-types 'none'"

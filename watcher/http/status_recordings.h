@@ -1,0 +1,17 @@
+/*
+ * status_recordings - /api/v1/recordings and /api/v1/recordings/<id>: what the status page shows,
+ * and what other programs may read. docs/api.md has its schema.
+ */
+#ifndef WATCHER_STATUS_RECORDINGS_H
+#define WATCHER_STATUS_RECORDINGS_H
+
+#include "watcher/http/status_answer.h"
+
+#define STATUS_RECORDINGS_PATH "/api/v1/recordings"
+
+void status_recordings_answer(const struct status_facts *facts,
+                              const struct status_request *request, struct status_reply *reply);
+void face_recording_answer(const struct status_facts *facts, const struct status_request *request,
+                           struct status_reply *reply);
+
+#endif
