@@ -29,7 +29,7 @@ static void claim(struct finalizer_run *run)
         run->journal = NULL;
         return;
     }
-    turn_claim(run->journal, recording_path(run->recording), &run->claimed_at);
+    yield_request(run->journal, recording_path(run->recording), &run->claimed_at);
 }
 
 /* Waits for another process that works on this recording, for as long as Jibri may be held. */
@@ -236,7 +236,7 @@ static bool run_once(const struct finalizer_options *options, const char *path,
     if (!open_network(&run, err))
         goto out;
     locked = take_lock(&run, err);
-    turn_unclaim(run.journal, recording_path(run.recording), &run.claimed_at);
+    yield_withdraw(run.journal, recording_path(run.recording), &run.claimed_at);
     if (!locked ||
         (!run.journal && !journal_place_open(options->settings, recording_parent(run.recording),
                                              &run.journal, err)))

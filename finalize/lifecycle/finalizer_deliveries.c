@@ -180,7 +180,7 @@ static bool on_give_way(void *context)
 {
     struct finalizer_run *run = context;
 
-    return turn_is_wanted(&run->turn, run->journal, recording_path(run->recording));
+    return yield_is_requested(&run->yield, run->journal, recording_path(run->recording));
 }
 
 static bool deliver(struct finalizer_run *run, struct error *err)

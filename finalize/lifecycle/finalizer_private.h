@@ -11,7 +11,7 @@
 #include "finalize/journal/journal_stats.h"
 #include "finalize/lifecycle/finalizer.h"
 #include "finalize/lifecycle/intake.h"
-#include "finalize/lifecycle/turn.h"
+#include "finalize/lifecycle/yield.h"
 #include "finalize/s3/s3.h"
 #include "finalize/session/recording.h"
 
@@ -23,7 +23,7 @@ struct finalizer_run {
     struct loop *loop;
     struct s3 *s3;
     struct rng rng;
-    struct turn turn;
+    struct yield yield;
     uint64_t deadline_ms;
     int64_t claimed_at; /* 0: no claim of ours is in the journal */
     struct journal_account account;

@@ -4,7 +4,7 @@
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/abandon.h"
-#include "finalize/lifecycle/turn.h"
+#include "finalize/lifecycle/yield.h"
 #include "finalize/s3/s3.h"
 
 #include <poll.h>
@@ -39,13 +39,13 @@ static bool wait_for_lock(struct work *work, struct error *err)
             ok = error_set(err, ERROR_STOPPED, "another process works on %s", giving_up->directory);
             break;
         }
-        turn_claim(work->journal, giving_up->directory, &claimed_at);
+        yield_request(work->journal, giving_up->directory, &claimed_at);
         if (!told)
             giving_up->waits(giving_up->context);
         told = true;
         (void)poll(&fd, 1, LOCK_RETRY_MS);
     }
-    turn_unclaim(work->journal, giving_up->directory, &claimed_at);
+    yield_withdraw(work->journal, giving_up->directory, &claimed_at);
     return ok;
 }
 

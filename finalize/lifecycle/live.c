@@ -9,7 +9,7 @@
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/journal/journal_stats.h"
 #include "finalize/lifecycle/intake.h"
-#include "finalize/lifecycle/turn.h"
+#include "finalize/lifecycle/yield.h"
 #include "finalize/s3/s3.h"
 #include "finalize/session/file_name.h"
 #include "finalize/session/recording.h"
@@ -29,7 +29,7 @@ struct live {
     struct loop *loop;
     struct s3 *s3;
     struct rng rng;
-    struct turn turn;
+    struct yield yield;
     struct journal_account account;
     struct intake intake;
     int64_t after_id;
@@ -215,7 +215,7 @@ static bool on_give_way(void *context)
 {
     struct live *live = context;
 
-    return turn_is_wanted(&live->turn, live->journal, recording_path(live->recording));
+    return yield_is_requested(&live->yield, live->journal, recording_path(live->recording));
 }
 
 static bool open_network(struct live *live, struct error *err)

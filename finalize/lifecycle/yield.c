@@ -1,4 +1,4 @@
-#include "finalize/lifecycle/turn.h"
+#include "finalize/lifecycle/yield.h"
 
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_schedule.h"
@@ -9,21 +9,21 @@
 #define LOOK_EVERY_MS 200u
 #define CLAIM_EVERY_S 1
 
-bool turn_is_wanted(struct turn *turn, struct journal *journal, const char *directory)
+bool yield_is_requested(struct yield *yield, struct journal *journal, const char *directory)
 {
     struct error ignored = ERROR_INIT;
     uint64_t now_ms = clock_now_ms();
     bool claimed;
 
-    if (turn->wanted || now_ms < turn->look_again_ms)
-        return turn->wanted;
-    turn->look_again_ms = now_ms + LOOK_EVERY_MS;
-    turn->wanted =
+    if (yield->wanted || now_ms < yield->look_again_ms)
+        return yield->wanted;
+    yield->look_again_ms = now_ms + LOOK_EVERY_MS;
+    yield->wanted =
         journal_is_claimed(journal, directory, time(NULL), &claimed, &ignored) && claimed;
-    return turn->wanted;
+    return yield->wanted;
 }
 
-void turn_claim(struct journal *journal, const char *directory, int64_t *claimed_at)
+void yield_request(struct journal *journal, const char *directory, int64_t *claimed_at)
 {
     struct error ignored = ERROR_INIT;
     int64_t now = time(NULL);
@@ -34,7 +34,7 @@ void turn_claim(struct journal *journal, const char *directory, int64_t *claimed
         *claimed_at = now;
 }
 
-void turn_unclaim(struct journal *journal, const char *directory, int64_t *claimed_at)
+void yield_withdraw(struct journal *journal, const char *directory, int64_t *claimed_at)
 {
     struct error ignored = ERROR_INIT;
 

@@ -1,4 +1,4 @@
-#include "finalize/lifecycle/turn.h"
+#include "finalize/lifecycle/yield.h"
 
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_schedule.h"
@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 static struct journal *journal;
-static struct turn turn;
+static struct yield yield;
 static struct error err;
 
 static void set_up(void)
 {
-    turn = (struct turn){0};
+    yield = (struct yield){0};
     ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
 }
 
@@ -25,10 +25,10 @@ static void tear_down(void)
 
 START_TEST(nobody_waits_as_long_as_nobody_says_so)
 {
-    ck_assert(!turn_is_wanted(&turn, journal, "/r/a"));
+    ck_assert(!yield_is_requested(&yield, journal, "/r/a"));
     ck_assert(journal_claim(journal, "/r/b", 7, time(NULL), &err));
-    turn.look_again_ms = 0;
-    ck_assert(!turn_is_wanted(&turn, journal, "/r/a"));
+    yield.look_again_ms = 0;
+    ck_assert(!yield_is_requested(&yield, journal, "/r/a"));
 }
 END_TEST
 
@@ -36,11 +36,11 @@ START_TEST(whoever_waits_is_seen_within_a_fraction_of_a_second)
 {
     uint64_t began_ms = clock_now_ms();
 
-    ck_assert(!turn_is_wanted(&turn, journal, "/r/a"));
-    ck_assert_uint_ge(turn.look_again_ms, began_ms + 100); /* not all the time, either */
-    ck_assert_uint_le(turn.look_again_ms, clock_now_ms() + 500);
+    ck_assert(!yield_is_requested(&yield, journal, "/r/a"));
+    ck_assert_uint_ge(yield.look_again_ms, began_ms + 100); /* not all the time, either */
+    ck_assert_uint_le(yield.look_again_ms, clock_now_ms() + 500);
     ck_assert(journal_claim(journal, "/r/a", 7, time(NULL), &err));
-    while (!turn_is_wanted(&turn, journal, "/r/a")) {
+    while (!yield_is_requested(&yield, journal, "/r/a")) {
         ck_assert_uint_lt(clock_now_ms(), began_ms + 20000);
         usleep(10000);
     }
@@ -50,17 +50,17 @@ END_TEST
 START_TEST(once_wanted_it_stays_so)
 {
     ck_assert(journal_claim(journal, "/r/a", 7, time(NULL), &err));
-    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
+    ck_assert(yield_is_requested(&yield, journal, "/r/a"));
     ck_assert(journal_unclaim(journal, "/r/a", 7, &err));
-    turn.look_again_ms = 0;
-    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
+    yield.look_again_ms = 0;
+    ck_assert(yield_is_requested(&yield, journal, "/r/a"));
 }
 END_TEST
 
 START_TEST(what_was_handed_over_wants_the_lock_too)
 {
     ck_assert(journal_hand_over(journal, "/r/a", 1, &err));
-    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
+    ck_assert(yield_is_requested(&yield, journal, "/r/a"));
 }
 END_TEST
 
@@ -68,15 +68,15 @@ START_TEST(whoever_claims_it_makes_others_give_way_until_it_takes_that_back)
 {
     int64_t claimed_at = 0;
 
-    turn_claim(journal, "/r/a", &claimed_at);
+    yield_request(journal, "/r/a", &claimed_at);
     ck_assert(claimed_at > 0);
-    turn_claim(journal, "/r/a", &claimed_at);
-    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
-    turn_unclaim(journal, "/r/a", &claimed_at);
+    yield_request(journal, "/r/a", &claimed_at);
+    ck_assert(yield_is_requested(&yield, journal, "/r/a"));
+    yield_withdraw(journal, "/r/a", &claimed_at);
     ck_assert(claimed_at == 0);
-    turn = (struct turn){0};
-    ck_assert(!turn_is_wanted(&turn, journal, "/r/a"));
-    turn_unclaim(journal, "/r/a", &claimed_at); /* nothing to take back */
+    yield = (struct yield){0};
+    ck_assert(!yield_is_requested(&yield, journal, "/r/a"));
+    yield_withdraw(journal, "/r/a", &claimed_at); /* nothing to take back */
 }
 END_TEST
 
@@ -84,16 +84,16 @@ START_TEST(a_claim_from_before_the_clock_was_set_back_is_renewed)
 {
     int64_t claimed_at = time(NULL) + 1000000;
 
-    turn_claim(journal, "/r/a", &claimed_at);
+    yield_request(journal, "/r/a", &claimed_at);
     ck_assert(claimed_at <= time(NULL));
-    ck_assert(turn_is_wanted(&turn, journal, "/r/a"));
+    ck_assert(yield_is_requested(&yield, journal, "/r/a"));
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("turn");
-    TCase *cases = tcase_create("turn");
+    Suite *suite = suite_create("yield");
+    TCase *cases = tcase_create("yield");
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, nobody_waits_as_long_as_nobody_says_so);

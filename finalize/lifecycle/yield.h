@@ -4,8 +4,8 @@
  *
  * Waiting is announced in the journal, as a claim; whoever is to give way looks for one.
  */
-#ifndef FINALIZE_TURN_H
-#define FINALIZE_TURN_H
+#ifndef FINALIZE_YIELD_H
+#define FINALIZE_YIELD_H
 
 #include "finalize/journal/journal.h"
 
@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Zero-initialised. */
-struct turn {
+struct yield {
     bool wanted;
     uint64_t look_again_ms;
 };
@@ -22,16 +22,16 @@ struct turn {
  * True once somebody waits for the lock of `directory`. To be asked at any time; looks into the
  * journal a few times a second. A journal that can't be asked is not in the way: false.
  */
-bool turn_is_wanted(struct turn *turn, struct journal *journal, const char *directory);
+bool yield_is_requested(struct yield *yield, struct journal *journal, const char *directory);
 
 /*
  * Announces that this process waits for the lock of `directory`, and keeps that up: to be called
  * again and again while it waits. That it can't be written down is no reason not to wait.
  * `claimed_at`: the caller's, 0 at first.
  */
-void turn_claim(struct journal *journal, const char *directory, int64_t *claimed_at);
+void yield_request(struct journal *journal, const char *directory, int64_t *claimed_at);
 
 /* Takes that back, once it has the lock or doesn't wait any more. */
-void turn_unclaim(struct journal *journal, const char *directory, int64_t *claimed_at);
+void yield_withdraw(struct journal *journal, const char *directory, int64_t *claimed_at);
 
 #endif
