@@ -1,10 +1,10 @@
 #include "finalize/command/command_abandon.h"
 
-#include "finalize/command/cell.h"
 #include "finalize/command/command_retry.h"
 #include "finalize/command/screen.h"
 #include "finalize/command/status_text.h"
 #include "finalize/command/target.h"
+#include "finalize/command/text_column.h"
 #include "finalize/lifecycle/give_up.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/program.h"
@@ -161,7 +161,7 @@ static int give_up_one(const struct command *command, const struct abandon *aban
     if (!give_up(&giving_up, &result, &err))
         return command_fail(&err);
     buffer_init(&text, 16384);
-    cell_append(&text, directory, 0);
+    text_column_append(&text, directory, 0);
     printf("abandoned: %s; its files stay%s\n", buffer_text(&text),
            result.aborted ? ", what was sent of it is removed from the bucket" : "");
     buffer_done(&text);
@@ -202,7 +202,7 @@ int command_abandon(const struct command_line *line)
 
     if (code)
         return code < 0 ? EXPLAIN_EXIT_OK : code;
-    cell_begin();
+    text_column_begin();
     if (command_open(&command, line, COMMAND_MAY_WORK, line->argv[optind], &code)) {
         const struct report_source source = {.journal = command.journal,
                                              .recordings_dir = command.recordings_dir};

@@ -1,9 +1,9 @@
 #include "finalize/command/command_events.h"
 
-#include "finalize/command/cell.h"
 #include "finalize/command/screen.h"
 #include "finalize/command/status_text.h"
 #include "finalize/command/target.h"
+#include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 #include "finalize/report/report_json.h"
 
@@ -124,7 +124,8 @@ static bool on_event(void *context, const struct journal_view_event *event, stru
     append_time(&events->out, event->at);
     if (narrow)
         buffer_append_text(&events->out, "\n  ");
-    cell_append_wrapped(&events->out, buffer_text(&text), indent, indent, events->style.columns);
+    text_column_append_wrapped(&events->out, buffer_text(&text), indent, indent,
+                               events->style.columns);
     buffer_done(&text);
     return true;
 }
@@ -237,7 +238,7 @@ int command_events(const struct command_line *line)
 
     if (code)
         return code < 0 ? EXPLAIN_EXIT_OK : code;
-    cell_begin();
+    text_column_begin();
     screen_look(&screen);
     events.style = (struct status_text_style){
         .columns = screen.columns, .colours = screen.colours, .now = time(NULL)};

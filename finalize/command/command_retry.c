@@ -1,7 +1,7 @@
 #include "finalize/command/command_retry.h"
 
-#include "finalize/command/cell.h"
 #include "finalize/command/target.h"
+#include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/finalize_session.h"
 #include "finalize/report/report.h"
@@ -229,7 +229,7 @@ int command_retry(const struct command_line *line)
 
     if (code)
         return code < 0 ? EXPLAIN_EXIT_OK : code;
-    cell_begin();
+    text_column_begin();
     if (command_open(&command, line, COMMAND_WORKS, names[0], &code)) {
         if (find_targets(&command, &retry, names, count, &targets, &err) ||
             (err.kind == ERROR_DAMAGED && name_directories(names, count, &targets)))

@@ -1,10 +1,10 @@
 #include "finalize/command/command_status.h"
 
 #include "config/units.h"
-#include "finalize/command/cell.h"
 #include "finalize/command/screen.h"
 #include "finalize/command/status_text.h"
 #include "finalize/command/target.h"
+#include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/program.h"
 #include "finalize/report/metrics.h"
@@ -414,7 +414,7 @@ static int run(struct status *status)
     struct screen screen;
 
     screen_look(&screen);
-    cell_begin();
+    text_column_begin();
     status->style =
         (struct status_text_style){.columns = screen.columns, .colours = screen.colours};
     if (status->watch && !screen.terminal)

@@ -2,9 +2,9 @@
 
 #include "config/units.h"
 #include "finalize/base/clock.h"
-#include "finalize/command/cell.h"
 #include "finalize/command/screen.h"
 #include "finalize/command/status_text.h"
+#include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/log.h"
 #include "finalize/program/program.h"
@@ -110,7 +110,7 @@ static void say_status(const struct wait *wait)
     buffer_append_format(&line, "%u not safe yet: ", left);
     buffer_append_text(&line, buffer_text(&all));
     buffer_clear(&all);
-    cell_append(&all, buffer_text(&line), (screen.columns ? screen.columns : 80) - 1);
+    text_column_append(&all, buffer_text(&line), (screen.columns ? screen.columns : 80) - 1);
     log_status(buffer_text(&all));
     buffer_done(&line);
     buffer_done(&all);
@@ -224,7 +224,7 @@ int command_wait(const struct command_line *line)
 
     if (code)
         return code < 0 ? EXPLAIN_EXIT_OK : code;
-    cell_begin();
+    text_column_begin();
     if (command_open(&command, line, COMMAND_LOOKS, NULL, &code)) {
         const struct report_source source = {.journal = command.journal,
                                              .recordings_dir = command.recordings_dir};

@@ -1,7 +1,7 @@
 #include "finalize/command/status_text.h"
 
 #include "config/units.h"
-#include "finalize/command/cell.h"
+#include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 
 #include <stdarg.h>
@@ -267,17 +267,17 @@ static void append_block(struct buffer *out, const struct report_recording *reco
 {
     char id[STATUS_TEXT_ID_SIZE], when[STATUS_TEXT_TIME_SIZE], size[32];
 
-    cell_append(out, status_text_id(recording, id), style->columns - STATE_COLUMNS - 2);
+    text_column_append(out, status_text_id(recording, id), style->columns - STATE_COLUMNS - 2);
     buffer_append_text(out, "  ");
     append_state(out, recording, style);
     end_line(out);
     buffer_append_format(out, "  %s  %s\n", status_text_time(recording->row.created_at, when),
                          units_format_size(recording->size_bytes, size, sizeof size));
     buffer_append_text(out, "  meeting ");
-    cell_append_wrapped(out, meeting_of(recording), 10, 2, style->columns);
+    text_column_append_wrapped(out, meeting_of(recording), 10, 2, style->columns);
     if (detail[0]) {
         buffer_append_text(out, "  ");
-        cell_append_wrapped(out, detail, 2, 2, style->columns);
+        text_column_append_wrapped(out, detail, 2, 2, style->columns);
     }
 }
 
@@ -293,23 +293,23 @@ void status_text_append_row(struct buffer *out, const struct report_recording *r
         append_block(out, recording, detail, style);
         return;
     }
-    cell_append_padded(out, status_text_id(recording, id), ID_COLUMNS, false);
+    text_column_append_padded(out, status_text_id(recording, id), ID_COLUMNS, false);
     buffer_append_format(out, "  %-*s  ", (int)TIME_COLUMNS,
                          status_text_time(recording->row.created_at, when));
-    cell_append_padded(out, meeting_of(recording), MEETING_COLUMNS, false);
+    text_column_append_padded(out, meeting_of(recording), MEETING_COLUMNS, false);
     buffer_append_format(out, "  %*s  ", (int)SIZE_COLUMNS,
                          units_format_size(recording->size_bytes, size, sizeof size));
     append_state(out, recording, style);
     if (!style->columns || style->columns >= WIDE_COLUMNS) {
         buffer_append_text(out, "  ");
-        cell_append(out, detail, style->columns ? style->columns - used : 0);
+        text_column_append(out, detail, style->columns ? style->columns - used : 0);
         end_line(out);
         return;
     }
     end_line(out);
     if (detail[0]) {
         buffer_append_format(out, "%*s", (int)ID_COLUMNS + 2, "");
-        cell_append_wrapped(out, detail, ID_COLUMNS + 2, ID_COLUMNS + 2, style->columns);
+        text_column_append_wrapped(out, detail, ID_COLUMNS + 2, ID_COLUMNS + 2, style->columns);
     }
 }
 
@@ -324,7 +324,7 @@ static void add_waiting(struct buffer *text, const struct report_totals *totals,
                          short_time(totals->oldest_waiting_at, style->now, when));
     if (totals->waiting_for[0]) {
         buffer_append_text(text, ": ");
-        cell_append(text, totals->waiting_for, SUMMARY_ERROR);
+        text_column_append(text, totals->waiting_for, SUMMARY_ERROR);
     }
     if (style->watcher && totals->next_try_at)
         buffer_append_format(text, ", next try %s",
@@ -333,7 +333,7 @@ static void add_waiting(struct buffer *text, const struct report_totals *totals,
 
 static void append_hint(struct buffer *out, const char *text, const struct status_text_style *style)
 {
-    cell_append_wrapped(out, text, 0, 2, style->columns);
+    text_column_append_wrapped(out, text, 0, 2, style->columns);
 }
 
 void status_text_append_summary(struct buffer *out, const struct report_totals *totals,
@@ -361,7 +361,7 @@ void status_text_append_summary(struct buffer *out, const struct report_totals *
         colour = looks[REPORT_WAITING].colour;
     if (style->colours)
         buffer_append_format(out, "\033[%sm", colour);
-    cell_append_wrapped(out, buffer_text(&text), 0, 2, style->columns);
+    text_column_append_wrapped(out, buffer_text(&text), 0, 2, style->columns);
     if (style->colours)
         buffer_append_text(out, "\033[0m");
     if (states & REPORT_NEEDS_PERSON)
@@ -390,7 +390,7 @@ static void append_labelled(struct buffer *out, const char *label, const char *t
         buffer_append_format(out, "  %s:\n    ", label);
     else
         buffer_append_format(out, "  %-*s", (int)LABEL_COLUMNS, label);
-    cell_append_wrapped(out, text, indent, indent, style->columns);
+    text_column_append_wrapped(out, text, indent, indent, style->columns);
 }
 
 static const char *advice_for(const struct report_recording *recording, char *out, size_t size)
@@ -430,10 +430,10 @@ void status_text_append_title(struct buffer *out, const struct report_recording 
 
     append_coloured(out, looks[recording->state].words, looks[recording->state].colour, style);
     buffer_append_text(out, "  ");
-    cell_append(out, status_text_id(recording, id), 0);
+    text_column_append(out, status_text_id(recording, id), 0);
     if (recording->meeting[0]) {
         buffer_append_text(out, "  meeting ");
-        cell_append(out, recording->meeting, 0);
+        text_column_append(out, recording->meeting, 0);
     }
     buffer_append_format(out, "  since %s\n", status_text_time(recording->row.created_at, when));
     append_labelled(out, "directory", recording->row.directory, style);
@@ -464,7 +464,7 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
     char size[32];
 
     buffer_init(&text, 64u * 1024);
-    cell_append(&text, file->path, 0);
+    text_column_append(&text, file->path, 0);
     buffer_append_format(&text, ": %s, %s",
                          units_format_size(file->object_bytes, size, sizeof size),
                          file_words(file));
@@ -472,7 +472,7 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
         buffer_append_text(&text, ", cut off by a crash");
     if (file->key[0]) {
         buffer_append_text(&text, ", key ");
-        cell_append(&text, file->key, 0);
+        text_column_append(&text, file->key, 0);
     }
     if (file->backend_row > 0)
         buffer_append_format(&text, ", row %lld of the backend", (long long)file->backend_row);

@@ -1,7 +1,7 @@
 #include "finalize/command/target.h"
 
-#include "finalize/command/cell.h"
 #include "finalize/command/status_text.h"
+#include "finalize/command/text_column.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -107,12 +107,12 @@ static void add_candidate(struct search *search, const struct report_recording *
     if (search->maybe.count + search->exact.count >= MOST_CANDIDATES)
         return;
     buffer_append_text(&search->candidates, "  ");
-    cell_append_padded(&search->candidates, status_text_id(recording, id), 6, false);
+    text_column_append_padded(&search->candidates, status_text_id(recording, id), 6, false);
     buffer_append_format(&search->candidates, "  %s  meeting ",
                          status_text_time(recording->row.created_at, when));
-    cell_append(&search->candidates, recording->meeting[0] ? recording->meeting : "-", 0);
+    text_column_append(&search->candidates, recording->meeting[0] ? recording->meeting : "-", 0);
     buffer_append_text(&search->candidates, "  ");
-    cell_append(&search->candidates, recording->row.directory, 0);
+    text_column_append(&search->candidates, recording->row.directory, 0);
     buffer_append_text(&search->candidates, "\n");
 }
 

@@ -1,6 +1,6 @@
 #include "finalize/command/status_text.h"
 
-#include "finalize/command/cell.h"
+#include "finalize/command/text_column.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -19,7 +19,7 @@ static void set_up(void)
 {
     setenv("TZ", "UTC", 1);
     tzset();
-    cell_begin();
+    text_column_begin();
     buffer_init(&out, 65536);
     totals = (struct report_totals){.locks_known = true};
     style = (struct status_text_style){.watcher = 1, .now = NOW};
@@ -138,7 +138,7 @@ START_TEST(on_a_narrow_terminal_no_line_is_too_long)
 
             memcpy(copy, line, length);
             copy[length] = 0;
-            ck_assert_msg(cell_width(copy) <= columns, "%u columns: %s", columns, copy);
+            ck_assert_msg(text_column_width(copy) <= columns, "%u columns: %s", columns, copy);
             line += length + 1;
         }
     }

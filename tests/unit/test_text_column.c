@@ -1,4 +1,4 @@
-#include "finalize/command/cell.h"
+#include "finalize/command/text_column.h"
 
 #include "tests/unit/unit.h"
 
@@ -9,7 +9,7 @@ static struct buffer out;
 
 static void set_up(void)
 {
-    cell_begin();
+    text_column_begin();
     buffer_init(&out, 65536);
 }
 
@@ -30,14 +30,14 @@ START_TEST(width_is_what_the_terminal_shows)
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        ck_assert_msg(cell_width(cases[i].text) == cases[i].columns, "case %zu: %u", i,
-                      cell_width(cases[i].text));
+        ck_assert_msg(text_column_width(cases[i].text) == cases[i].columns, "case %zu: %u", i,
+                      text_column_width(cases[i].text));
 }
 END_TEST
 
 START_TEST(no_name_can_leave_its_line_or_turn_it)
 {
-    cell_append(&out, "a\n\r\x1b\x9b\xc2\x9b\t\x7f\u202e\u2028\u2066z", 0);
+    text_column_append(&out, "a\n\r\x1b\x9b\xc2\x9b\t\x7f\u202e\u2028\u2066z", 0);
     ck_assert_str_eq(buffer_text(&out), "a??????????z");
 }
 END_TEST
@@ -55,7 +55,7 @@ START_TEST(a_text_is_cut_within_its_columns)
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         buffer_clear(&out);
-        cell_append(&out, cases[i].text, cases[i].columns);
+        text_column_append(&out, cases[i].text, cases[i].columns);
         ck_assert_str_eq(buffer_text(&out), cases[i].cut);
     }
 }
@@ -63,30 +63,30 @@ END_TEST
 
 START_TEST(a_cell_is_filled_by_what_is_shown_not_by_bytes)
 {
-    cell_append_padded(&out, "Москва", 8, false);
-    cell_append_padded(&out, "|会", 5, true);
-    cell_append_padded(&out, "|toolong", 4, false);
+    text_column_append_padded(&out, "Москва", 8, false);
+    text_column_append_padded(&out, "|会", 5, true);
+    text_column_append_padded(&out, "|toolong", 4, false);
     ck_assert_str_eq(buffer_text(&out), "Москва    |会|to…");
 }
 END_TEST
 
 START_TEST(a_text_is_wrapped_at_blanks_and_indented)
 {
-    cell_append_wrapped(&out, "one two three four", 2, 2, 10);
+    text_column_append_wrapped(&out, "one two three four", 2, 2, 10);
     ck_assert_str_eq(buffer_text(&out), "one two\n  three\n  four\n");
 }
 END_TEST
 
 START_TEST(a_word_that_is_too_long_is_broken)
 {
-    cell_append_wrapped(&out, "abcdefgh ij", 0, 2, 5);
+    text_column_append_wrapped(&out, "abcdefgh ij", 0, 2, 5);
     ck_assert_str_eq(buffer_text(&out), "abcde\n  fgh\n  ij\n");
 }
 END_TEST
 
 START_TEST(without_columns_a_text_is_one_line)
 {
-    cell_append_wrapped(&out, "one  two\nthree", 30, 2, 0);
+    text_column_append_wrapped(&out, "one  two\nthree", 30, 2, 0);
     ck_assert_str_eq(buffer_text(&out), "one two?three\n");
 }
 END_TEST

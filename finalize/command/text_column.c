@@ -1,4 +1,4 @@
-#include "finalize/command/cell.h"
+#include "finalize/command/text_column.h"
 
 #include "finalize/base/utf8.h"
 
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <wchar.h>
 
-void cell_begin(void)
+void text_column_begin(void)
 {
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* without it, every character counts as one column */
 }
@@ -45,7 +45,7 @@ static size_t read_glyph(const char *text, struct glyph *ret_glyph)
     return length;
 }
 
-unsigned cell_width(const char *text)
+unsigned text_column_width(const char *text)
 {
     unsigned columns = 0;
 
@@ -58,9 +58,9 @@ unsigned cell_width(const char *text)
     return columns;
 }
 
-void cell_append(struct buffer *out, const char *text, unsigned columns)
+void text_column_append(struct buffer *out, const char *text, unsigned columns)
 {
-    bool cut = columns && cell_width(text) > columns;
+    bool cut = columns && text_column_width(text) > columns;
     unsigned room = cut ? columns - 1 : UINT32_MAX;
 
     while (*text) {
@@ -82,14 +82,14 @@ static void append_blanks(struct buffer *out, unsigned count)
         buffer_append_text(out, " ");
 }
 
-void cell_append_padded(struct buffer *out, const char *text, unsigned columns, bool right)
+void text_column_append_padded(struct buffer *out, const char *text, unsigned columns, bool right)
 {
-    unsigned width = cell_width(text);
+    unsigned width = text_column_width(text);
     unsigned blanks = width < columns ? columns - width : 0;
 
     if (right)
         append_blanks(out, blanks);
-    cell_append(out, text, columns);
+    text_column_append(out, text, columns);
     if (!right)
         append_blanks(out, blanks);
 }
@@ -137,8 +137,8 @@ static void append_word(struct lines *lines, const char *word, size_t length)
     }
 }
 
-void cell_append_wrapped(struct buffer *out, const char *text, unsigned at, unsigned indent,
-                         unsigned columns)
+void text_column_append_wrapped(struct buffer *out, const char *text, unsigned at, unsigned indent,
+                                unsigned columns)
 {
     struct lines lines = {.out = out, .at = at, .indent = indent, .columns = columns};
     bool first = true;
