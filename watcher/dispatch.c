@@ -72,7 +72,7 @@ void dispatch_note_journal(struct dispatch *dispatch)
 void dispatch_note_all(struct dispatch *dispatch, int64_t now)
 {
     DIR *list = opendir(dispatch->recordings_dir);
-    char path[RECORDING_PATH_SIZE];
+    char path[SESSION_PATH_SIZE];
     const struct dirent *entry;
 
     dispatch->rows_changed = true;

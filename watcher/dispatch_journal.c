@@ -100,7 +100,7 @@ static void take_row(struct dispatch *dispatch, const struct journal_recording *
 
 static bool read_handed_over(struct dispatch *dispatch, int64_t now, struct error *err)
 {
-    char directory[RECORDING_PATH_SIZE] = "";
+    char directory[SESSION_PATH_SIZE] = "";
     bool found = true;
 
     for (size_t i = 0; i < dispatch->sessions.count; i++)

@@ -2,7 +2,7 @@
 
 #include "finalize/lifecycle/live.h"
 #include "finalize/lifecycle/schedule.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 struct look {
     const struct settings *settings;
     struct journal *journal;
-    struct recording *recording;
+    struct session_dir *recording;
     int64_t recording_id; /* 0: the journal doesn't know it */
     bool new_media;       /* that the journal does not know as safe */
     int64_t now;
@@ -34,7 +34,7 @@ static void note_writer(struct policy_facts *facts, enum open_writer writer)
     facts->writer = writer;
 }
 
-static bool note_parts(struct look *look, const struct recording_found *found, struct error *err)
+static bool note_parts(struct look *look, const struct session_dir_file *found, struct error *err)
 {
     struct journal_file file;
     bool known = false;
@@ -44,7 +44,7 @@ static bool note_parts(struct look *look, const struct recording_found *found, s
         !journal_find_file(look->journal, look->recording_id, found->path, &file, &known, err))
         return false;
     look->new_media |= !known || file.state != JOURNAL_FILE_SAFE ||
-                       !recording_same(&file.identity, &found->identity);
+                       !file_identity_same(&file.identity, &found->identity);
     if (!live_has_work(look->journal, look->settings, known ? &file : NULL,
                        found->identity.size_bytes, &work, err))
         return false;
@@ -52,16 +52,16 @@ static bool note_parts(struct look *look, const struct recording_found *found, s
     return true;
 }
 
-static bool on_file(void *context, const struct recording_found *found, struct error *err)
+static bool on_file(void *context, const struct session_dir_file *found, struct error *err)
 {
     struct look *look = context;
-    struct recording_identity identity;
+    struct file_identity identity;
     struct error vanished = ERROR_INIT;
     int fd;
 
     look->facts->has_media |= found->media;
     note_change(look->facts, found->identity.mtime_ns / 1000000000, look->now);
-    if (recording_open_file(look->recording, found->path, &fd, &identity, &vanished)) {
+    if (session_dir_open_file(look->recording, found->path, &fd, &identity, &vanished)) {
         note_writer(look->facts, open_writer_of(fd));
         close(fd);
     }
@@ -78,28 +78,28 @@ static void on_skipped(void *context, const char *path, const char *reason)
 /* By another handle than the scan's, whose lock would be held all the time. */
 static bool look_for_lock(const char *directory, struct policy_facts *facts, struct error *err)
 {
-    struct recording *recording;
+    struct session_dir *recording;
     bool free = false;
     bool ok;
 
-    if (!recording_open(directory, &recording, err))
+    if (!session_dir_open(directory, &recording, err))
         return false;
-    ok = recording_try_lock(recording, &free, err);
-    recording_close(recording);
+    ok = session_dir_try_lock(recording, &free, err);
+    session_dir_close(recording);
     facts->locked = !free;
     return ok;
 }
 
 static bool look_inside(struct look *look, const char *directory, struct error *err)
 {
-    struct recording_visitor visitor = {.context = look, .file = on_file, .skipped = on_skipped};
+    struct session_dir_visitor visitor = {.context = look, .file = on_file, .skipped = on_skipped};
     bool ok;
 
     if (!look_for_lock(directory, look->facts, err) ||
-        !recording_open(directory, &look->recording, err))
+        !session_dir_open(directory, &look->recording, err))
         return false;
-    ok = recording_scan(look->recording, &visitor, err);
-    recording_close(look->recording);
+    ok = session_dir_scan(look->recording, &visitor, err);
+    session_dir_close(look->recording);
     return ok;
 }
 

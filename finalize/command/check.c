@@ -29,7 +29,7 @@ struct check {
     const struct settings *settings;
     const struct check_report *report;
     bool all_fine;
-    char recordings_dir[RECORDING_PATH_SIZE];
+    char recordings_dir[SESSION_PATH_SIZE];
     struct loop *loop;
     struct s3 *s3;
     char key[S3_MAX_KEY_BYTES + 1];
@@ -80,7 +80,7 @@ static void check_recordings_dir(struct check *check)
     const char *directory = recordings_dir_of(check->settings);
     struct error error = ERROR_INIT;
     struct statvfs space;
-    char text[RECORDING_PATH_SIZE + 64], free_space[32] = "?";
+    char text[SESSION_PATH_SIZE + 64], free_space[32] = "?";
     int failure = 0;
 
     if (!directory) {

@@ -8,7 +8,7 @@
 #include "config/settings.h"
 #include "finalize/base/error.h"
 #include "finalize/journal/journal_place.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ struct command {
     struct settings settings;
     struct settings_problems problems; /* why it is not complete */
     bool complete;
-    char recordings_dir[RECORDING_PATH_SIZE]; /* absolute, links resolved */
+    char recordings_dir[SESSION_PATH_SIZE]; /* absolute, links resolved */
     char journal[JOURNAL_PLACE_SIZE];
 };
 

@@ -52,7 +52,7 @@ void status_text_append_rest(struct buffer *out, const struct report_recording *
                              const struct status_text_style *style);
 
 /* What a person types to name the recording. Returns `out`. */
-#define STATUS_TEXT_ID_SIZE RECORDING_NAME_SIZE
+#define STATUS_TEXT_ID_SIZE SESSION_NAME_SIZE
 const char *status_text_id(const struct report_recording *recording, char out[STATUS_TEXT_ID_SIZE]);
 
 #endif

@@ -19,13 +19,12 @@ static void on_report(void *context, const char *sentence)
                             NULL);
 }
 
-static bool is_as_expected(const struct delivery *delivery,
-                           const struct recording_identity *identity)
+static bool is_as_expected(const struct delivery *delivery, const struct file_identity *identity)
 {
-    const struct recording_identity *expected = &delivery->file.identity;
+    const struct file_identity *expected = &delivery->file.identity;
 
     if (!delivery->options.growing)
-        return recording_same(identity, expected);
+        return file_identity_same(identity, expected);
     return identity->device == expected->device && identity->inode == expected->inode &&
            identity->size_bytes >= expected->size_bytes;
 }
@@ -34,12 +33,12 @@ static bool is_as_expected(const struct delivery *delivery,
 static bool on_unchanged(void *context)
 {
     struct delivery *delivery = context;
-    struct recording_identity identity;
+    struct file_identity identity;
     struct error err = ERROR_INIT;
     int fd;
 
-    if (!recording_open_file(delivery->options.recording, delivery->file.path, &fd, &identity,
-                             &err))
+    if (!session_dir_open_file(delivery->options.recording, delivery->file.path, &fd, &identity,
+                               &err))
         return false;
     close(fd);
     return is_as_expected(delivery, &identity);
@@ -66,8 +65,8 @@ static bool choose_base_key(struct delivery *delivery, struct error *err)
     const char *media_name =
         delivery->file.media ? file_name_of(delivery->file.path) : options->main_media_name;
     const char *underscore = strchr(media_name, '_');
-    char meeting[RECORDING_NAME_SIZE];
-    struct key_facts facts = {.session = recording_session_id(options->recording),
+    char meeting[SESSION_NAME_SIZE];
+    struct key_facts facts = {.session = session_dir_session_id(options->recording),
                               .instance = options->settings->instance_id};
 
     if (underscore && underscore > media_name) {
@@ -108,7 +107,7 @@ static bool open_upload(struct delivery *delivery, struct error *err)
         .fd = delivery->upload_fd,
         .base_key = delivery->base_key,
         .content_type = file_name_content_type(file_name_of(delivery->file.path)),
-        .session_id = recording_session_id(delivery->options.recording),
+        .session_id = session_dir_session_id(delivery->options.recording),
         .growing = delivery->options.growing,
         .unchanged = on_unchanged,
         .report = on_report,
@@ -137,7 +136,7 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
                    struct delivery **ret_delivery, struct error *err)
 {
     struct delivery *delivery = calloc(1, sizeof *delivery);
-    struct recording_identity identity;
+    struct file_identity identity;
 
     if (!delivery)
         return error_set(err, ERROR_TRANSIENT, "no memory to upload %s", row->path);
@@ -145,7 +144,7 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
     delivery->file = *row;
     delivery->fd = -1;
     delivery->metadata.redacted_fd = -1;
-    if (!recording_open_file(options->recording, row->path, &delivery->fd, &identity, err))
+    if (!session_dir_open_file(options->recording, row->path, &delivery->fd, &identity, err))
         goto fail;
     if (!is_as_expected(delivery, &identity)) {
         error_set(err, ERROR_CHANGED, "%s changed", row->path);

@@ -15,7 +15,7 @@
 #include "finalize/journal/journal.h"
 #include "finalize/journal/stats.h"
 #include "finalize/s3/s3.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +30,7 @@ enum delivery_event {                    /* what a person may want to know */
 struct delivery_options { /* all pointers are borrowed while the delivery is open */
     const struct settings *settings;
     struct journal *journal;
-    struct recording *recording;
+    struct session_dir *recording;
     struct s3 *s3;
     struct rng *rng;
     struct stats *stats; /* counted in; may be NULL */

@@ -14,7 +14,7 @@
 
 #include "finalize/base/error.h"
 #include "finalize/s3/s3.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 #include "finalize/upload/part.h"
 
 #include <stdbool.h>
@@ -37,8 +37,8 @@ enum journal_recording_state { /* values are stored: never renumbered */
 
 struct journal_recording {
     int64_t id;
-    char directory[RECORDING_PATH_SIZE]; /* absolute */
-    char session_id[RECORDING_NAME_SIZE];
+    char directory[SESSION_PATH_SIZE]; /* absolute */
+    char session_id[SESSION_NAME_SIZE];
     enum journal_recording_state state;
     unsigned tries;     /* runs begun on it */
     unsigned failures;  /* of them, since the last one that got somewhere */
@@ -90,10 +90,10 @@ enum journal_notice {                          /* stored */
 struct journal_file {
     int64_t id;
     int64_t recording_id;
-    char path[RECORDING_PATH_SIZE]; /* within the session directory; any bytes */
+    char path[SESSION_PATH_SIZE]; /* within the session directory; any bytes */
     bool media;
-    bool incomplete;                    /* a recording cut off by a crash */
-    struct recording_identity identity; /* of the file whose bytes are uploaded */
+    bool incomplete;               /* a recording cut off by a crash */
+    struct file_identity identity; /* of the file whose bytes are uploaded */
     uint64_t object_bytes; /* size of the object; another than the file's only for a redacted
                               metadata.json */
     enum journal_file_state state;

@@ -23,7 +23,7 @@ static bool fail_by_errno(int errno_value, const char *what, const char *path, s
  * journal with it. Not every file system can do it. */
 static void sync_directory_above(const char *directory)
 {
-    char above[RECORDING_PATH_SIZE + 3];
+    char above[SESSION_PATH_SIZE + 3];
     int fd;
 
     snprintf(above, sizeof above, "%s/..", directory);
@@ -36,9 +36,9 @@ static void sync_directory_above(const char *directory)
 
 /* Resolves the links on the way to the journal, which are the operator's, makes its directory when
  * it isn't there, and puts both together again in `ret_path`. */
-static bool make_directory(const char *path, char ret_path[RECORDING_PATH_SIZE], struct error *err)
+static bool make_directory(const char *path, char ret_path[SESSION_PATH_SIZE], struct error *err)
 {
-    char directory[RECORDING_PATH_SIZE];
+    char directory[SESSION_PATH_SIZE];
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
     char *resolved;
@@ -89,9 +89,9 @@ static bool make_file(const char *path, struct error *err)
     return true;
 }
 
-bool journal_path_make(const char *path, char ret_path[RECORDING_PATH_SIZE], struct error *err)
+bool journal_path_make(const char *path, char ret_path[SESSION_PATH_SIZE], struct error *err)
 {
-    char real_path[RECORDING_PATH_SIZE];
+    char real_path[SESSION_PATH_SIZE];
 
     if (!make_directory(path, real_path, err) || !make_file(real_path, err))
         return false;

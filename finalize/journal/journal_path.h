@@ -6,7 +6,7 @@
 #define FINALIZE_JOURNAL_PATH_H
 
 #include "finalize/base/error.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 
@@ -15,7 +15,7 @@
  * same path with all links on the way resolved; the file itself must be none. Errors as of
  * journal_open().
  */
-bool journal_path_make(const char *path, char ret_path[RECORDING_PATH_SIZE], struct error *err)
+bool journal_path_make(const char *path, char ret_path[SESSION_PATH_SIZE], struct error *err)
     __attribute__((warn_unused_result));
 
 #endif

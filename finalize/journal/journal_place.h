@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define JOURNAL_PLACE_SIZE       (RECORDING_PATH_SIZE + 32)
+#define JOURNAL_PLACE_SIZE       (SESSION_PATH_SIZE + 32)
 #define JOURNAL_PLACE_ASIDE_SIZE (JOURNAL_PLACE_SIZE + 80)
 
 /*

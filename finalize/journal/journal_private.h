@@ -52,7 +52,7 @@ enum journal_statement {
 struct journal {
     struct sqlite3 *database;
     struct sqlite3_stmt *statements[JOURNAL_STATEMENTS]; /* prepared when first used */
-    char path[RECORDING_PATH_SIZE];
+    char path[SESSION_PATH_SIZE];
     unsigned depth; /* of groups of writes */
     bool must_last; /* what was written since the last commit is to survive a power failure */
 };

@@ -1,7 +1,7 @@
 #include "finalize/journal/journal_query.h"
 
 #include "finalize/journal/journal_reserve.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static int failed_call(sqlite3 *database, int status)
  */
 static int why_no_file(const char *path)
 {
-    char directory[RECORDING_PATH_SIZE];
+    char directory[SESSION_PATH_SIZE];
     char *slash;
     int fd;
 

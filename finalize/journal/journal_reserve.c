@@ -1,6 +1,6 @@
 #include "finalize/journal/journal_reserve.h"
 
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +20,11 @@
 #define PAGE_BYTES    4096u
 
 /* False for a journal in memory, and when the path is too long. */
-static bool find_path(const char *journal, char ret_path[RECORDING_PATH_SIZE + 16])
+static bool find_path(const char *journal, char ret_path[SESSION_PATH_SIZE + 16])
 {
-    int length = snprintf(ret_path, RECORDING_PATH_SIZE + 16, "%s-reserve", journal);
+    int length = snprintf(ret_path, SESSION_PATH_SIZE + 16, "%s-reserve", journal);
 
-    return strcmp(journal, ":memory:") != 0 && length > 0 && length < RECORDING_PATH_SIZE + 16;
+    return strcmp(journal, ":memory:") != 0 && length > 0 && length < SESSION_PATH_SIZE + 16;
 }
 
 /* What the disk of the journal has left; UINT64_MAX when it doesn't tell. */
@@ -40,7 +40,7 @@ static uint64_t room_beside(const char *journal)
 /* At most `room` bytes of it. What is there already stays when there is no more to be had. */
 static void reserve(const char *journal, uint64_t room)
 {
-    char path[RECORDING_PATH_SIZE + 16];
+    char path[SESSION_PATH_SIZE + 16];
     uint64_t held, wanted = JOURNAL_RESERVE_BYTES;
     struct stat status;
     int fd;
@@ -83,7 +83,7 @@ bool journal_reserve_is_needed(const char *journal)
 
 bool journal_reserve_give_up(const char *journal)
 {
-    char path[RECORDING_PATH_SIZE + 16];
+    char path[SESSION_PATH_SIZE + 16];
 
     return find_path(journal, path) && (!unlink(path) || errno == ENOENT);
 }

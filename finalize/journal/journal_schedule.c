@@ -132,7 +132,7 @@ bool journal_forget_claims(struct journal *journal, int64_t before, struct error
 }
 
 bool journal_next_handed_over(struct journal *journal, const char *after,
-                              char ret_directory[RECORDING_PATH_SIZE], bool *ret_found,
+                              char ret_directory[SESSION_PATH_SIZE], bool *ret_found,
                               struct error *err)
 {
     struct journal_query query;
@@ -144,7 +144,7 @@ bool journal_next_handed_over(struct journal *journal, const char *after,
         return false;
     if (!*ret_found)
         return true;
-    journal_query_get_text(&query, ret_directory, RECORDING_PATH_SIZE);
+    journal_query_get_text(&query, ret_directory, SESSION_PATH_SIZE);
     return journal_query_end(&query, err);
 }
 

@@ -65,7 +65,7 @@ bool journal_take_over(struct journal *journal, const char *directory, struct er
 /* Finds the first directory, in byte order, behind `after` ("": the very first) that was handed
  * over. */
 bool journal_next_handed_over(struct journal *journal, const char *after,
-                              char ret_directory[RECORDING_PATH_SIZE], bool *ret_found,
+                              char ret_directory[SESSION_PATH_SIZE], bool *ret_found,
                               struct error *err) __attribute__((warn_unused_result));
 
 /* Forgets claims of processes that were killed, made before `before`. */

@@ -4,7 +4,7 @@
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_path.h"
 #include "finalize/journal/journal_query.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <sqlite3.h>
 #include <stdint.h>
@@ -404,7 +404,7 @@ static bool set_up(struct opening *opening, const char *path, struct error *err)
 bool journal_schema_open(const char *path, struct sqlite3 **ret_database, struct error *err)
 {
     struct opening opening = {0};
-    char real_path[RECORDING_PATH_SIZE] = ":memory:";
+    char real_path[SESSION_PATH_SIZE] = ":memory:";
     int status;
 
     if (strcmp(path, ":memory:") != 0 && !journal_path_make(path, real_path, err))

@@ -39,7 +39,7 @@ static const char *const statement_sql[STATEMENTS] = {
 struct journal_view {
     sqlite3 *database;
     sqlite3_stmt *statements[STATEMENTS];
-    char path[RECORDING_PATH_SIZE];
+    char path[SESSION_PATH_SIZE];
 };
 
 static bool begin_query(struct journal_view *view, enum statement statement,

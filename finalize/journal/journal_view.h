@@ -45,10 +45,10 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
 
 struct journal_view_event {
     int64_t recording_id;
-    char session_id[RECORDING_NAME_SIZE];
+    char session_id[SESSION_NAME_SIZE];
     int64_t at;
-    char path[RECORDING_PATH_SIZE]; /* "": of the recording as a whole */
-    char text[4096];                /* cut when it is longer */
+    char path[SESSION_PATH_SIZE]; /* "": of the recording as a whole */
+    char text[4096];              /* cut when it is longer */
 };
 
 /* Visits the last `most` events of the recording (0: of all), the oldest of them first. */

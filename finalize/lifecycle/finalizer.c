@@ -24,12 +24,12 @@ static void claim(struct finalizer_run *run)
     struct error ignored = ERROR_INIT;
 
     if (!run->journal &&
-        !journal_place_open(run->options->settings, recording_parent(run->recording), &run->journal,
-                            &ignored)) {
+        !journal_place_open(run->options->settings, session_dir_parent(run->recording),
+                            &run->journal, &ignored)) {
         run->journal = NULL;
         return;
     }
-    yield_request(run->journal, recording_path(run->recording), &run->claimed_at);
+    yield_request(run->journal, session_dir_path(run->recording), &run->claimed_at);
 }
 
 /* Waits for another process that works on this recording, for as long as Jibri may be held. */
@@ -41,13 +41,13 @@ static bool take_lock(struct finalizer_run *run, struct error *err)
     for (;;) {
         uint64_t now_ms;
 
-        if (!recording_try_lock(run->recording, &locked, err))
+        if (!session_dir_try_lock(run->recording, &locked, err))
             return false;
         if (locked)
             return true;
         if (run->options->gives_way)
             return error_set(err, ERROR_STOPPED, "another process works on %s",
-                             recording_path(run->recording));
+                             session_dir_path(run->recording));
         claim(run);
         if (!told)
             finalizer_tell(run, &(struct finalizer_event){.kind = FINALIZER_WAITS, .path = ""});
@@ -55,7 +55,7 @@ static bool take_lock(struct finalizer_run *run, struct error *err)
         now_ms = clock_now_ms();
         if (now_ms >= run->deadline_ms || finalizer_stop_requested(run))
             return error_set(err, ERROR_STOPPED, "another process works on %s",
-                             recording_path(run->recording));
+                             session_dir_path(run->recording));
         if (!loop_wait(run->loop, LOCK_RETRY_MS, err))
             return false;
     }
@@ -141,16 +141,16 @@ static void note_begin(struct finalizer_run *run)
 /* With the recording open, its journal open and its lock held. */
 static bool work(struct finalizer_run *run, struct error *err)
 {
-    const char *directory = recording_path(run->recording);
+    const char *directory = session_dir_path(run->recording);
     bool done;
 
     if (!refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
         return false;
-    if (!recording_still_there(run->recording)) /* who had the lock before us finished it */
+    if (!session_dir_still_there(run->recording)) /* who had the lock before us finished it */
         return done || error_set(err, ERROR_NO_INPUT, "%s is gone", directory);
     if (!has_something_to_do(run, directory, err))
         return false;
-    if (!journal_begin_recording(run->journal, directory, recording_session_id(run->recording),
+    if (!journal_begin_recording(run->journal, directory, session_dir_session_id(run->recording),
                                  time(NULL), &run->row, err) ||
         !journal_take_over(run->journal, directory, err) || !take_up(run, err))
         return false;
@@ -171,7 +171,7 @@ static bool forgive_absence(struct finalizer_run *run, const char *path, struct 
     char *for_name = strdup(path);
     char *parent = for_parent ? realpath(dirname(for_parent), NULL) : NULL;
     struct error ignored = ERROR_INIT;
-    char directory[RECORDING_PATH_SIZE], journal[JOURNAL_PLACE_SIZE];
+    char directory[SESSION_PATH_SIZE], journal[JOURNAL_PLACE_SIZE];
     bool done = false;
 
     if (parent && for_name && journal_place(run->options->settings, parent, journal) &&
@@ -193,12 +193,12 @@ static bool forgive_absence(struct finalizer_run *run, const char *path, struct 
  * whether something came since is looked into here, and is soon over when nothing did. */
 static bool hand_over(struct finalizer_run *run, bool *ret_handed_over, struct error *err)
 {
-    const char *directory = recording_path(run->recording);
+    const char *directory = session_dir_path(run->recording);
     bool done;
 
     *ret_handed_over = false;
-    if (!journal_place_open(run->options->settings, recording_parent(run->recording), &run->journal,
-                            err) ||
+    if (!journal_place_open(run->options->settings, session_dir_parent(run->recording),
+                            &run->journal, err) ||
         !refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
         return false;
     if (done)
@@ -222,11 +222,12 @@ static bool run_once(const struct finalizer_options *options, const char *path,
 
     *ret_summary = (struct finalizer_summary){0};
     rng_seed_from_system(&run.rng);
-    if (!recording_open(path, &run.recording, err)) {
+    if (!session_dir_open(path, &run.recording, err)) {
         ok = err->kind == ERROR_NO_INPUT && forgive_absence(&run, path, err);
         goto out;
     }
-    ret_summary->watched = watcher_lock_is_held(options->settings, recording_parent(run.recording));
+    ret_summary->watched =
+        watcher_lock_is_held(options->settings, session_dir_parent(run.recording));
     if (ret_summary->watched && options->may_hand_over && options->wait_ms == 0) {
         ok = hand_over(&run, &ret_summary->handed_over, err);
         if (!ok || ret_summary->handed_over)
@@ -236,9 +237,9 @@ static bool run_once(const struct finalizer_options *options, const char *path,
     if (!open_network(&run, err))
         goto out;
     locked = take_lock(&run, err);
-    yield_withdraw(run.journal, recording_path(run.recording), &run.claimed_at);
+    yield_withdraw(run.journal, session_dir_path(run.recording), &run.claimed_at);
     if (!locked ||
-        (!run.journal && !journal_place_open(options->settings, recording_parent(run.recording),
+        (!run.journal && !journal_place_open(options->settings, session_dir_parent(run.recording),
                                              &run.journal, err)))
         goto out;
     started_ms = clock_now_ms();
@@ -256,7 +257,7 @@ out:
     s3_close(run.s3);
     loop_close(run.loop);
     journal_close(run.journal);
-    recording_close(run.recording);
+    session_dir_close(run.recording);
     return ok;
 }
 
@@ -265,23 +266,23 @@ static bool set_journal_aside(const struct finalizer_options *options, const cha
                               struct error *err)
 {
     char aside[JOURNAL_PLACE_ASIDE_SIZE], sentence[JOURNAL_PLACE_ASIDE_SIZE + 192];
-    struct recording *recording = NULL;
+    struct session_dir *recording = NULL;
     struct error failure = ERROR_INIT;
     bool ok;
 
-    if (!recording_open(path, &recording, &failure))
+    if (!session_dir_open(path, &recording, &failure))
         return false; /* `err` keeps the first cause */
-    ok = journal_place_set_aside(options->settings, recording_parent(recording), aside, &failure);
+    ok = journal_place_set_aside(options->settings, session_dir_parent(recording), aside, &failure);
     if (ok && aside[0]) {
         snprintf(sentence, sizeof sentence,
                  "the journal could not be used and was set aside as %s; the work is rebuilt from "
                  "the directory and the bucket",
                  aside);
         options->event(
-            options->context, recording_session_id(recording),
+            options->context, session_dir_session_id(recording),
             &(struct finalizer_event){.kind = FINALIZER_REMARK, .path = "", .text = sentence});
     }
-    recording_close(recording);
+    session_dir_close(recording);
     if (ok)
         error_clear(err);
     return ok;

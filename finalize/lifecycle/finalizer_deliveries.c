@@ -13,7 +13,7 @@
 
 void finalizer_tell(struct finalizer_run *run, const struct finalizer_event *event)
 {
-    run->options->event(run->options->context, recording_session_id(run->recording), event);
+    run->options->event(run->options->context, session_dir_session_id(run->recording), event);
 }
 
 void finalizer_note(struct finalizer_run *run, int64_t file_id, const char *text)
@@ -165,7 +165,8 @@ static void on_progress(void *context, uint64_t held_bytes, uint64_t kept_bytes,
     progress.done_bytes = run->ended_bytes + held_bytes + under_way_bytes;
     if (progress.done_bytes > progress.total_bytes)
         progress.done_bytes = progress.total_bytes;
-    run->options->progress(run->options->context, recording_session_id(run->recording), &progress);
+    run->options->progress(run->options->context, session_dir_session_id(run->recording),
+                           &progress);
     journal_add_account(run->journal, &run->account, clock_now_ms());
 }
 
@@ -180,7 +181,7 @@ static bool on_give_way(void *context)
 {
     struct finalizer_run *run = context;
 
-    return yield_is_requested(&run->yield, run->journal, recording_path(run->recording));
+    return yield_is_requested(&run->yield, run->journal, session_dir_path(run->recording));
 }
 
 static bool deliver(struct finalizer_run *run, struct error *err)
@@ -265,7 +266,7 @@ bool finalizer_deliver(struct finalizer_run *run, struct error *err)
             return true;
         if (round == MAX_ROUNDS) {
             error_set(&failure, ERROR_TRANSIENT, "a file of %s is still being written to",
-                      recording_path(run->recording));
+                      session_dir_path(run->recording));
             finalizer_note_failure(run, 0, "", &failure);
             return true;
         }

@@ -13,11 +13,11 @@
 #include "finalize/lifecycle/intake.h"
 #include "finalize/lifecycle/yield.h"
 #include "finalize/s3/s3.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 struct finalizer_run {
     const struct finalizer_options *options;
-    struct recording *recording;
+    struct session_dir *recording;
     struct journal *journal;
     struct journal_recording row;
     struct loop *loop;

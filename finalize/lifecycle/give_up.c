@@ -19,8 +19,8 @@ struct work {
     const struct give_up *giving_up;
     struct give_up_result *result;
     struct journal *journal;
-    struct recording *recording; /* NULL: its directory is gone */
-    struct loop *loop;           /* NULL until the server is to be asked */
+    struct session_dir *recording; /* NULL: its directory is gone */
+    struct loop *loop;             /* NULL until the server is to be asked */
     struct s3 *s3;
 };
 
@@ -34,7 +34,7 @@ static bool wait_for_lock(struct work *work, struct error *err)
     int64_t claimed_at = 0;
     bool locked = false, told = false, ok;
 
-    while ((ok = recording_try_lock(work->recording, &locked, err)) && !locked) {
+    while ((ok = session_dir_try_lock(work->recording, &locked, err)) && !locked) {
         if (giving_up->stop_requested(giving_up->context)) {
             ok = error_set(err, ERROR_STOPPED, "another process works on %s", giving_up->directory);
             break;
@@ -143,7 +143,7 @@ static bool run(struct work *work, struct error *err)
     struct error missing = ERROR_INIT;
     bool may;
 
-    if (!recording_open(work->giving_up->directory, &work->recording, &missing)) {
+    if (!session_dir_open(work->giving_up->directory, &work->recording, &missing)) {
         if (missing.kind != ERROR_NO_INPUT) {
             *err = missing;
             return false;
@@ -172,6 +172,6 @@ bool give_up(const struct give_up *giving_up, struct give_up_result *ret_result,
     s3_close(work.s3);
     loop_close(work.loop);
     journal_close(work.journal);
-    recording_close(work.recording);
+    session_dir_close(work.recording);
     return ok;
 }

@@ -7,7 +7,7 @@
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 

@@ -75,13 +75,13 @@ static bool look_into_metadata(const struct intake *intake, int fd, struct journ
 static bool look_into(const struct intake *intake, struct journal_file *file, struct error *err)
 {
     struct error unreadable = ERROR_INIT;
-    struct recording_identity identity;
+    struct file_identity identity;
     bool ok = true;
     int fd;
 
     if (!file->media && strcmp(file->path, METADATA_FILE_NAME) != 0)
         return true;
-    if (!recording_open_file(intake->recording, file->path, &fd, &identity, &unreadable)) {
+    if (!session_dir_open_file(intake->recording, file->path, &fd, &identity, &unreadable)) {
         if (unreadable.kind != ERROR_CHANGED)
             return true; /* the others go on; its delivery fails and says why */
         *err = unreadable;
@@ -133,7 +133,7 @@ static void adapt_to_change(const struct intake *intake, struct journal_file *fi
         begin_again(intake, file);
 }
 
-static void begin_row(const struct intake *intake, const struct recording_found *found,
+static void begin_row(const struct intake *intake, const struct session_dir_file *found,
                       struct journal_file *ret_file)
 {
     *ret_file = (struct journal_file){.recording_id = intake->row->id,
@@ -144,19 +144,19 @@ static void begin_row(const struct intake *intake, const struct recording_found 
     begin_again(intake, ret_file);
 }
 
-static bool add_row(const struct intake *intake, const struct recording_found *found,
+static bool add_row(const struct intake *intake, const struct session_dir_file *found,
                     struct journal_file *ret_file, struct error *err)
 {
     begin_row(intake, found, ret_file);
     return look_into(intake, ret_file, err) && journal_add_file(intake->journal, ret_file, err);
 }
 
-static bool update_row(const struct intake *intake, const struct recording_found *found,
+static bool update_row(const struct intake *intake, const struct session_dir_file *found,
                        struct journal_file *file, struct error *err)
 {
     bool was_incomplete = file->incomplete;
 
-    if (recording_same(&file->identity, &found->identity) && file->state != JOURNAL_FILE_GONE)
+    if (file_identity_same(&file->identity, &found->identity) && file->state != JOURNAL_FILE_GONE)
         return true; /* one that was gone, and is there again, is uploaded after all */
     file->identity = found->identity;
     file->object_bytes = found->identity.size_bytes;
@@ -176,7 +176,7 @@ static bool save_growing(const struct intake *intake, struct journal_file *file,
                  : journal_add_file(intake->journal, file, err);
 }
 
-bool intake_growing(const struct intake *intake, const struct recording_found *found,
+bool intake_growing(const struct intake *intake, const struct session_dir_file *found,
                     struct journal_file *ret_file, bool *ret_usable, struct error *err)
 {
     bool known;
@@ -201,7 +201,7 @@ bool intake_growing(const struct intake *intake, const struct recording_found *f
     return save_growing(intake, ret_file, known, err);
 }
 
-static bool on_file(void *context, const struct recording_found *found, struct error *err)
+static bool on_file(void *context, const struct session_dir_file *found, struct error *err)
 {
     struct work *work = context;
     const struct intake *intake = work->intake;
@@ -237,13 +237,13 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
 {
     struct work *work = context;
     const struct intake *intake = work->intake;
-    struct recording_identity identity;
+    struct file_identity identity;
     struct error missing = ERROR_INIT;
     int fd;
 
     if (file->state != JOURNAL_FILE_PENDING && file->state != JOURNAL_FILE_UPLOADED)
         return true;
-    if (recording_open_file(intake->recording, file->path, &fd, &identity, &missing)) {
+    if (session_dir_open_file(intake->recording, file->path, &fd, &identity, &missing)) {
         close(fd);
         return true;
     }
@@ -261,11 +261,11 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
 bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
 {
     struct work work = {.intake = intake};
-    struct recording_visitor visitor = {.context = &work, .file = on_file, .skipped = on_skipped};
+    struct session_dir_visitor visitor = {.context = &work, .file = on_file, .skipped = on_skipped};
 
     if (!journal_begin(intake->journal, err))
         return false;
-    if (!recording_scan(intake->recording, &visitor, err) ||
+    if (!session_dir_scan(intake->recording, &visitor, err) ||
         !journal_each_file(intake->journal, intake->row->id, note_if_gone, &work, err) ||
         !journal_save_recording(intake->journal, intake->row, time(NULL), err) ||
         !journal_commit(intake->journal, err)) {
@@ -278,20 +278,19 @@ bool intake_run(const struct intake *intake, struct intake_result *ret_result, s
 
 struct survey {
     unsigned files;
-    bool media; /* directly in the directory */
-    char
-        with_media[RECORDING_NAME_SIZE]; /* the last directory in it that was seen to hold media, */
-    char with_metadata[RECORDING_NAME_SIZE]; /* and metadata.json */
-    bool sessions; /* one of them holds both, as a session directory does */
+    bool media;                         /* directly in the directory */
+    char with_media[SESSION_NAME_SIZE]; /* the last directory in it that was seen to hold media, */
+    char with_metadata[SESSION_NAME_SIZE]; /* and metadata.json */
+    bool sessions;                         /* one of them holds both, as a session directory does */
 };
 
-static void look_at_nested(struct survey *survey, const struct recording_found *found)
+static void look_at_nested(struct survey *survey, const struct session_dir_file *found)
 {
     const char *slash = strchr(found->path, '/');
     size_t length = (size_t)(slash - found->path);
     bool metadata = !strcmp(slash + 1, METADATA_FILE_NAME);
 
-    if (length >= RECORDING_NAME_SIZE || strchr(slash + 1, '/'))
+    if (length >= SESSION_NAME_SIZE || strchr(slash + 1, '/'))
         return;
     if (found->media)
         snprintf(survey->with_media, sizeof survey->with_media, "%.*s", (int)length, found->path);
@@ -302,7 +301,7 @@ static void look_at_nested(struct survey *survey, const struct recording_found *
         survey->sessions = true;
 }
 
-static bool survey_file(void *context, const struct recording_found *found, struct error *err)
+static bool survey_file(void *context, const struct session_dir_file *found, struct error *err)
 {
     struct survey *survey = context;
 
@@ -322,21 +321,21 @@ static void pass_over(void *context, const char *path, const char *reason)
     (void)reason;
 }
 
-bool intake_survey(struct recording *recording, unsigned *ret_files, struct error *err)
+bool intake_survey(struct session_dir *recording, unsigned *ret_files, struct error *err)
 {
     struct survey survey = {0};
-    struct recording_visitor visitor = {
+    struct session_dir_visitor visitor = {
         .context = &survey, .file = survey_file, .skipped = pass_over};
     struct stat directory;
 
-    if (!stat(recording_path(recording), &directory) && directory.st_mode & S_ISVTX)
+    if (!stat(session_dir_path(recording), &directory) && directory.st_mode & S_ISVTX)
         return error_set(err, ERROR_USAGE, "%s is everybody's directory, no session's",
-                         recording_path(recording));
-    if (!recording_scan(recording, &visitor, err))
+                         session_dir_path(recording));
+    if (!session_dir_scan(recording, &visitor, err))
         return false;
     if (survey.sessions && !survey.media)
         return error_set(err, ERROR_USAGE, "%s holds session directories, it is none itself",
-                         recording_path(recording));
+                         session_dir_path(recording));
     *ret_files = survey.files;
     return true;
 }

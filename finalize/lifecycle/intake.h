@@ -12,7 +12,7 @@
 #include "finalize/base/error.h"
 #include "finalize/base/rng.h"
 #include "finalize/journal/journal.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@
 struct intake {
     const struct settings *settings; /* all borrowed */
     struct journal *journal;
-    struct recording *recording;
+    struct session_dir *recording;
     struct journal_recording *row; /* meeting URL and share flag are filled in */
     struct rng *rng;
     /* Something that is passed over, kept back or gone, as one sentence. */
@@ -32,7 +32,7 @@ struct intake_result {
     unsigned files;         /* regular files in the directory */
     unsigned gone;          /* rows whose file vanished since the last time, before it was safe */
     uint64_t pending_bytes; /* of files that are not confirmed in the bucket */
-    char main_media_name[RECORDING_NAME_SIZE]; /* of the first media file; "" when there is none */
+    char main_media_name[SESSION_NAME_SIZE]; /* of the first media file; "" when there is none */
 };
 
 /*
@@ -40,7 +40,7 @@ struct intake_result {
  * directory but one of session directories, or one that everybody may write to (/tmp): taking it
  * for a session would upload, and then remove, what nobody meant.
  */
-bool intake_survey(struct recording *recording, unsigned *ret_files, struct error *err)
+bool intake_survey(struct session_dir *recording, unsigned *ret_files, struct error *err)
     __attribute__((warn_unused_result));
 
 /* One write to the journal: all of it or, on failure, none. */
@@ -52,7 +52,7 @@ bool intake_run(const struct intake *intake, struct intake_result *ret_result, s
  * file is not looked at. *ret_usable is false, and nothing written, when its row is not that of a
  * file that only grew and was never finished: that one is for intake_run().
  */
-bool intake_growing(const struct intake *intake, const struct recording_found *found,
+bool intake_growing(const struct intake *intake, const struct session_dir_file *found,
                     struct journal_file *ret_file, bool *ret_usable, struct error *err)
     __attribute__((warn_unused_result));
 

@@ -12,7 +12,7 @@
 #include "finalize/lifecycle/yield.h"
 #include "finalize/s3/s3.h"
 #include "finalize/session/file_name.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 #include "finalize/upload/part.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@
 
 struct live {
     const struct live_options *options;
-    struct recording *recording;
+    struct session_dir *recording;
     struct journal *journal;
     struct journal_recording row;
     struct loop *loop;
@@ -75,7 +75,7 @@ bool live_has_work(struct journal *journal, const struct settings *settings,
 
 static void remark(struct live *live, const char *path, const char *sentence)
 {
-    live->options->remark(live->options->context, recording_session_id(live->recording), path,
+    live->options->remark(live->options->context, session_dir_session_id(live->recording), path,
                           sentence);
 }
 
@@ -96,7 +96,7 @@ static void on_delivery_event(void *context, enum delivery_event event,
 
 /* ---- the files ------------------------------------------------------------------------------- */
 
-static bool on_file(void *context, const struct recording_found *found, struct error *err)
+static bool on_file(void *context, const struct session_dir_file *found, struct error *err)
 {
     struct live *live = context;
     struct journal_file file;
@@ -116,11 +116,11 @@ static void on_skipped(void *context, const char *path, const char *reason)
 
 static bool note_files(struct live *live, struct error *err)
 {
-    struct recording_visitor visitor = {.context = live, .file = on_file, .skipped = on_skipped};
+    struct session_dir_visitor visitor = {.context = live, .file = on_file, .skipped = on_skipped};
 
     if (!journal_begin(live->journal, err))
         return false;
-    if (recording_scan(live->recording, &visitor, err) && journal_commit(live->journal, err))
+    if (session_dir_scan(live->recording, &visitor, err) && journal_commit(live->journal, err))
         return true;
     journal_rollback(live->journal);
     return false;
@@ -215,7 +215,7 @@ static bool on_give_way(void *context)
 {
     struct live *live = context;
 
-    return yield_is_requested(&live->yield, live->journal, recording_path(live->recording));
+    return yield_is_requested(&live->yield, live->journal, session_dir_path(live->recording));
 }
 
 static bool open_network(struct live *live, struct error *err)
@@ -269,17 +269,17 @@ static bool save_outcome(struct live *live, struct error *err)
 
 static bool work(struct live *live, struct error *err)
 {
-    const char *directory = recording_path(live->recording);
+    const char *directory = session_dir_path(live->recording);
     int64_t now = time(NULL);
     bool claimed;
 
-    if (!recording_still_there(live->recording))
+    if (!session_dir_still_there(live->recording))
         return true;
     if (!journal_is_claimed(live->journal, directory, now, &claimed, err))
         return false;
     if (claimed)
         return true;
-    if (!journal_note_recording(live->journal, directory, recording_session_id(live->recording),
+    if (!journal_note_recording(live->journal, directory, session_dir_session_id(live->recording),
                                 now, &live->row, err))
         return false;
     if (live->row.state != JOURNAL_RECORDING_RECORDING)
@@ -308,16 +308,16 @@ bool live_run(const struct live_options *options, const char *path,
 
     *ret_summary = (struct live_summary){0};
     rng_seed_from_system(&live.rng);
-    if (!recording_open(path, &live.recording, err) ||
-        !recording_try_lock(live.recording, &locked, err))
+    if (!session_dir_open(path, &live.recording, err) ||
+        !session_dir_try_lock(live.recording, &locked, err))
         goto out;
-    ok = !locked || (journal_place_open(options->settings, recording_parent(live.recording),
+    ok = !locked || (journal_place_open(options->settings, session_dir_parent(live.recording),
                                         &live.journal, err) &&
                      work(&live, err));
 out:
     s3_close(live.s3);
     loop_close(live.loop);
     journal_close(live.journal);
-    recording_close(live.recording);
+    session_dir_close(live.recording);
     return ok;
 }

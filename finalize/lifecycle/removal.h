@@ -11,7 +11,7 @@
 #include "config/settings.h"
 #include "finalize/base/error.h"
 #include "finalize/journal/journal.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@
 struct removal {
     const struct settings *settings; /* all borrowed */
     struct journal *journal;
-    struct recording *recording; /* its lock is held */
+    struct session_dir *recording; /* its lock is held */
     int64_t recording_id;
     /* A local copy was removed; "" for the directory. */
     void (*removed)(void *context, const char *path);

@@ -1,7 +1,7 @@
 #include "finalize/lifecycle/sweep.h"
 
 #include "finalize/lifecycle/removal.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <string.h>
 
@@ -34,7 +34,7 @@ static bool note_absence(void *context, struct journal_file *file, struct error 
 }
 
 static void free_directory(const struct sweep *sweep, const struct journal_recording *row,
-                           struct recording *recording, int64_t now)
+                           struct session_dir *recording, int64_t now)
 {
     struct one one = {.sweep = sweep, .row = row};
     struct removal removal = {.settings = sweep->settings,
@@ -54,20 +54,20 @@ static bool sweep_one(const struct sweep *sweep, const struct journal_recording 
                       struct error *err)
 {
     struct absence absence = {.journal = sweep->journal, .now = now};
-    struct recording *recording = NULL;
+    struct session_dir *recording = NULL;
     struct error failure = ERROR_INIT;
     bool locked = false;
 
-    if (!recording_open(row->directory, &recording, &failure)) {
+    if (!session_dir_open(row->directory, &recording, &failure)) {
         if (failure.kind == ERROR_NO_INPUT)
             return journal_each_file(sweep->journal, row->id, note_absence, &absence, err);
         sweep->failed(sweep->context, row->session_id, &failure);
         return true;
     }
-    if (!strcmp(recording_path(recording), row->directory) &&
-        recording_try_lock(recording, &locked, &failure) && locked)
+    if (!strcmp(session_dir_path(recording), row->directory) &&
+        session_dir_try_lock(recording, &locked, &failure) && locked)
         free_directory(sweep, row, recording, now);
-    recording_close(recording);
+    session_dir_close(recording);
     return true;
 }
 

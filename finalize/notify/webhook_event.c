@@ -14,7 +14,7 @@ struct writer {
     struct journal *journal;
     unsigned files;
     bool complete; /* no media file was cut off or lost */
-    char meeting[RECORDING_NAME_SIZE];
+    char meeting[SESSION_NAME_SIZE];
 };
 
 static ssize_t append(void *context, const char *bytes, size_t length)

@@ -49,8 +49,8 @@ struct report_recording {
     /* The journal's row. Not in the journal: id 0, with directory, session_id, created_at (of the
      * newest file) and updated_at (the same) alone. */
     struct journal_recording row;
-    char media_name[RECORDING_NAME_SIZE]; /* of the first media file; "": none */
-    char meeting[RECORDING_NAME_SIZE];    /* what its name begins with, or what a person said */
+    char media_name[SESSION_NAME_SIZE]; /* of the first media file; "": none */
+    char meeting[SESSION_NAME_SIZE];    /* what its name begins with, or what a person said */
     unsigned files;
     unsigned files_safe;
     unsigned files_gone;     /* vanished before they were safe */

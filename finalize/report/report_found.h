@@ -6,18 +6,18 @@
 
 #include "finalize/base/error.h"
 #include "finalize/journal/journal_view.h"
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct report_found {
-    char directory[RECORDING_PATH_SIZE];
-    char session_id[RECORDING_NAME_SIZE];
-    char media_name[RECORDING_NAME_SIZE]; /* of the largest media file; "": none */
-    unsigned files;                       /* directly in it */
-    uint64_t bytes;                       /* theirs */
-    int64_t newest_at;                    /* when the last of them was written to */
+    char directory[SESSION_PATH_SIZE];
+    char session_id[SESSION_NAME_SIZE];
+    char media_name[SESSION_NAME_SIZE]; /* of the largest media file; "": none */
+    unsigned files;                     /* directly in it */
+    uint64_t bytes;                     /* theirs */
+    int64_t newest_at;                  /* when the last of them was written to */
 };
 
 /*

@@ -18,7 +18,7 @@
 
 static char base[64];
 static char session[128];
-static struct recording *recording;
+static struct session_dir *recording;
 static struct journal *journal;
 static struct s3 *s3;
 static struct settings settings;
@@ -97,7 +97,7 @@ static void set_up(void)
                                  .base_url = "http://backend/meet",
                                  .notice = true,
                                  .backend_timeout_ms = 30000};
-    ck_assert_msg(recording_open(session, &recording, &err), "%s", err.text);
+    ck_assert_msg(session_dir_open(session, &recording, &err), "%s", err.text);
     ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
     ck_assert_msg(s3_open(&settings, &s3, &err), "%s", err.text);
     rng.state = 5;
@@ -111,7 +111,7 @@ static void tear_down(void)
 {
     delivery_close(delivery);
     s3_close(s3);
-    recording_close(recording);
+    session_dir_close(recording);
     journal_close(journal);
     unit_remove(base);
 }
@@ -129,7 +129,8 @@ static void add_row(const char *name, bool media)
                                  .notice = media ? JOURNAL_NOTICE_DUE : JOURNAL_NOTICE_NONE,
                                  .mark = MARK};
     snprintf(file.path, sizeof file.path, "%s", name);
-    ck_assert_msg(recording_open_file(recording, name, &fd, &file.identity, &err), "%s", err.text);
+    ck_assert_msg(session_dir_open_file(recording, name, &fd, &file.identity, &err), "%s",
+                  err.text);
     close(fd);
     file.object_bytes = file.identity.size_bytes;
     ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);

@@ -125,7 +125,7 @@ static void stop_server(void)
 
 static char base[64];
 static char url[64];
-static struct recording *recording;
+static struct session_dir *recording;
 static struct journal *journal;
 static struct s3 *s3;
 static struct loop *loop;
@@ -222,7 +222,7 @@ static void set_up(void)
                                  .s3_retry_for_ms = 1000,
                                  .s3_idle_timeout_ms = 60000};
     error_clear(&err);
-    ck_assert_msg(recording_open(session, &recording, &err), "%s", err.text);
+    ck_assert_msg(session_dir_open(session, &recording, &err), "%s", err.text);
     ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
     ck_assert_msg(s3_open(&settings, &s3, &err), "%s", err.text);
     ck_assert_msg(loop_open(&options, &loop, &err), "%s", err.text);
@@ -237,7 +237,7 @@ static void tear_down(void)
     loop_close(loop);
     s3_close(s3);
     journal_close(journal);
-    recording_close(recording);
+    session_dir_close(recording);
     stop_server();
     unit_remove(base);
 }
@@ -248,11 +248,11 @@ static void add_file(uint64_t size_bytes, enum journal_phase phase)
     char path[256];
     int fd;
 
-    snprintf(path, sizeof path, "%s/1_a.mp4", recording_path(recording));
+    snprintf(path, sizeof path, "%s/1_a.mp4", session_dir_path(recording));
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     ck_assert_int_eq(ftruncate(fd, (off_t)size_bytes), 0);
     close(fd);
-    ck_assert(journal_begin_recording(journal, recording_path(recording), "s", 1000, &row, &err));
+    ck_assert(journal_begin_recording(journal, session_dir_path(recording), "s", 1000, &row, &err));
     file = (struct journal_file){.recording_id = row.id,
                                  .path = "1_a.mp4",
                                  .media = true,
@@ -265,7 +265,7 @@ static void add_file(uint64_t size_bytes, enum journal_phase phase)
         strcpy(file.upload_id, "u1");
         file.part_size_bytes = BASE;
     }
-    ck_assert(recording_open_file(recording, "1_a.mp4", &fd, &file.identity, &err));
+    ck_assert(session_dir_open_file(recording, "1_a.mp4", &fd, &file.identity, &err));
     close(fd);
     ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
 }

@@ -1,6 +1,6 @@
 #include "watcher/facts.h"
 
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -168,19 +168,19 @@ END_TEST
 
 START_TEST(whoever_has_the_lock_is_seen_and_left_in_peace)
 {
-    struct recording *recording;
+    struct session_dir *recording;
     bool locked;
 
     make_file("1_a.mp4", 10, NOW);
     ck_assert(!gather()->locked);
-    ck_assert(recording_open(session, &recording, &err));
-    ck_assert(recording_try_lock(recording, &locked, &err) && locked);
+    ck_assert(session_dir_open(session, &recording, &err));
+    ck_assert(session_dir_try_lock(recording, &locked, &err) && locked);
     ck_assert(gather()->locked);
-    recording_close(recording);
+    session_dir_close(recording);
     ck_assert(!gather()->locked);
-    ck_assert(recording_open(session, &recording, &err)); /* and does not keep it */
-    ck_assert(recording_try_lock(recording, &locked, &err) && locked);
-    recording_close(recording);
+    ck_assert(session_dir_open(session, &recording, &err)); /* and does not keep it */
+    ck_assert(session_dir_try_lock(recording, &locked, &err) && locked);
+    session_dir_close(recording);
 }
 END_TEST
 
@@ -232,7 +232,7 @@ START_TEST(what_is_done_is_recorded_again_once_it_has_media_that_are_not_safe)
     struct journal_recording row = add_row(JOURNAL_RECORDING_DONE, 0);
     struct journal_file file = {
         .recording_id = row.id, .path = "1_a.mp4", .media = true, .mark = "m"};
-    struct recording *recording;
+    struct session_dir *recording;
     int fd;
 
     make_file("1_a.mp4", 3 * BASE, NOW);
@@ -240,10 +240,10 @@ START_TEST(what_is_done_is_recorded_again_once_it_has_media_that_are_not_safe)
     ck_assert(!facts.has_parts);
 
     file.state = JOURNAL_FILE_SAFE;
-    ck_assert(recording_open(session, &recording, &err));
-    ck_assert(recording_open_file(recording, "1_a.mp4", &fd, &file.identity, &err));
+    ck_assert(session_dir_open(session, &recording, &err));
+    ck_assert(session_dir_open_file(recording, "1_a.mp4", &fd, &file.identity, &err));
     close(fd);
-    recording_close(recording);
+    session_dir_close(recording);
     ck_assert(journal_add_file(journal, &file, &err));
     ck_assert_int_eq(gather()->state, JOURNAL_RECORDING_DONE);
 

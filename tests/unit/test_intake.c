@@ -27,7 +27,7 @@ static const char whole_mp4[] = "\0\0\0\x10"
 
 static char base[64];
 static char session[128];
-static struct recording *recording;
+static struct session_dir *recording;
 static struct journal *journal;
 static struct journal_recording row;
 static struct rng rng;
@@ -51,7 +51,7 @@ static void set_up(void)
     strcpy(base, made);
     snprintf(session, sizeof session, "%s/session", base);
     ck_assert_int_eq(mkdir(session, 0755), 0);
-    ck_assert_msg(recording_open(session, &recording, &err), "%s", err.text);
+    ck_assert_msg(session_dir_open(session, &recording, &err), "%s", err.text);
     ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
     ck_assert(journal_begin_recording(journal, session, "session", 1000, &row, &err));
     rng.state = 1;
@@ -59,7 +59,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    recording_close(recording);
+    session_dir_close(recording);
     journal_close(journal);
     unit_remove(base);
 }
@@ -497,11 +497,11 @@ static bool note_growing(struct journal_file *ret_file)
                             .row = &row,
                             .rng = &rng,
                             .remark = on_remark};
-    struct recording_found found = {.path = MEDIA, .media = true};
+    struct session_dir_file found = {.path = MEDIA, .media = true};
     bool usable = false;
     int fd;
 
-    ck_assert(recording_open_file(recording, MEDIA, &fd, &found.identity, &err));
+    ck_assert(session_dir_open_file(recording, MEDIA, &fd, &found.identity, &err));
     close(fd);
     ck_assert_msg(intake_growing(&intake, &found, ret_file, &usable, &err), "%s", err.text);
     return usable;

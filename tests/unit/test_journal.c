@@ -445,7 +445,7 @@ START_TEST(a_file_is_found_as_it_was_saved_with_every_field_at_its_limit)
     ck_assert_int_gt(file.id, 0);
 
     file.incomplete = true;
-    file.identity = (struct recording_identity){UINT64_MAX, UINT64_MAX - 1, INT64_MAX, -5};
+    file.identity = (struct file_identity){UINT64_MAX, UINT64_MAX - 1, INT64_MAX, -5};
     file.object_bytes = INT64_MAX;
     file.state = JOURNAL_FILE_WITHHELD;
     fill_text(file.mark, sizeof file.mark, 'b');

@@ -304,7 +304,7 @@ END_TEST
 START_TEST(what_was_handed_over_is_found_in_the_order_of_bytes)
 {
     static const char *const DIRECTORIES[] = {"/r/B", "/r/a", "/r/a b", "/r/\xd0\xb6", "/r/\xff"};
-    char directory[RECORDING_PATH_SIZE] = "";
+    char directory[SESSION_PATH_SIZE] = "";
     bool found;
 
     for (int i = 4; i >= 0; i--)

@@ -14,7 +14,7 @@
 
 static char base[64];
 static char session[128];
-static struct recording *recording;
+static struct session_dir *recording;
 static struct journal *journal;
 static struct journal_recording row;
 static struct settings settings;
@@ -38,8 +38,8 @@ static void set_up(void)
     strcpy(base, made);
     snprintf(session, sizeof session, "%s/session", base);
     ck_assert_int_eq(mkdir(session, 0755), 0);
-    ck_assert_msg(recording_open(session, &recording, &err), "%s", err.text);
-    ck_assert(recording_try_lock(recording, &locked, &err));
+    ck_assert_msg(session_dir_open(session, &recording, &err), "%s", err.text);
+    ck_assert(session_dir_try_lock(recording, &locked, &err));
     ck_assert(locked);
     ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
     ck_assert(journal_begin_recording(journal, session, "session", 1000, &row, &err));
@@ -48,7 +48,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    recording_close(recording);
+    session_dir_close(recording);
     journal_close(journal);
     unit_remove(base);
 }
@@ -83,7 +83,7 @@ static void add(const char *name, bool media, enum journal_file_state state, int
     int fd;
 
     write_file(name, name);
-    ck_assert(recording_open_file(recording, name, &fd, &file.identity, &err));
+    ck_assert(session_dir_open_file(recording, name, &fd, &file.identity, &err));
     close(fd);
     snprintf(file.path, sizeof file.path, "%s", name);
     snprintf(file.mark, sizeof file.mark, "%032u", (unsigned)strlen(name));

@@ -1,6 +1,6 @@
 #include "finalize/lifecycle/sweep.h"
 
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -75,7 +75,7 @@ static void make_recording(const char *session, enum journal_file_state state, i
     char directory[160];
     struct journal_recording row;
     struct journal_file file = {.media = true, .state = state, .safe_at = safe_at};
-    struct recording *recording;
+    struct session_dir *recording;
     FILE *made;
     int fd;
 
@@ -85,11 +85,12 @@ static void make_recording(const char *session, enum journal_file_state state, i
     ck_assert_ptr_nonnull(made);
     fputs("bytes", made);
     fclose(made);
-    ck_assert(recording_open(directory, &recording, &err));
-    ck_assert(recording_open_file(recording, "1_a.mp4", &fd, &file.identity, &err));
+    ck_assert(session_dir_open(directory, &recording, &err));
+    ck_assert(session_dir_open_file(recording, "1_a.mp4", &fd, &file.identity, &err));
     close(fd);
-    ck_assert(journal_begin_recording(journal, recording_path(recording), session, 1, &row, &err));
-    recording_close(recording);
+    ck_assert(
+        journal_begin_recording(journal, session_dir_path(recording), session, 1, &row, &err));
+    session_dir_close(recording);
     file.recording_id = row.id;
     strcpy(file.path, "1_a.mp4");
     snprintf(file.mark, sizeof file.mark, "%032d", (int)row.id);
@@ -126,18 +127,18 @@ END_TEST
 
 START_TEST(a_recording_that_somebody_works_on_is_passed_over)
 {
-    struct recording *held;
+    struct session_dir *held;
     char directory[160];
     bool locked;
 
     make_recording("busy", JOURNAL_FILE_SAFE, 1);
     snprintf(directory, sizeof directory, "%s/busy", base);
-    ck_assert(recording_open(directory, &held, &err));
-    ck_assert(recording_try_lock(held, &locked, &err));
+    ck_assert(session_dir_open(directory, &held, &err));
+    ck_assert(session_dir_try_lock(held, &locked, &err));
     ck_assert(locked);
     sweep();
     ck_assert(is_there("busy"));
-    recording_close(held);
+    session_dir_close(held);
     sweep();
     ck_assert(!is_there("busy"));
 }

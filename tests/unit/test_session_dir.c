@@ -1,4 +1,4 @@
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include "tests/unit/unit.h"
 
@@ -19,7 +19,7 @@
 
 static char base[64];     /* a directory of each test's own: the recordings directory */
 static char session[128]; /* base/session */
-static struct recording *recording;
+static struct session_dir *recording;
 static struct error err;
 
 static void make_base(void)
@@ -37,7 +37,7 @@ static void make_base(void)
 
 static void remove_base(void)
 {
-    recording_close(recording);
+    session_dir_close(recording);
     unit_remove(base);
 }
 
@@ -79,7 +79,7 @@ static bool exists(const char *name)
 
 static void open_session(void)
 {
-    ck_assert_msg(recording_open(session, &recording, &err), "%s", err.text);
+    ck_assert_msg(session_dir_open(session, &recording, &err), "%s", err.text);
 }
 
 static void expect_failure(bool worked, enum error_kind kind, const char *word)
@@ -105,26 +105,27 @@ START_TEST(a_session_directory_knows_its_path_name_and_parent)
     for (size_t i = 0; i < 2 * sizeof forms / sizeof forms[0]; i++) {
         const char *form = forms[i / 2];
 
-        ck_assert_msg(recording_open(i % 2 ? in_base("%s", form) : form, &recording, &err),
+        ck_assert_msg(session_dir_open(i % 2 ? in_base("%s", form) : form, &recording, &err),
                       "%s: %s", form, err.text);
-        ck_assert_str_eq(recording_parent(recording), real_base);
-        ck_assert_str_eq(recording_session_id(recording), "session");
-        ck_assert_str_eq(recording_path(recording), strcat(strcpy(session, real_base), "/session"));
-        recording_close(recording);
+        ck_assert_str_eq(session_dir_parent(recording), real_base);
+        ck_assert_str_eq(session_dir_session_id(recording), "session");
+        ck_assert_str_eq(session_dir_path(recording),
+                         strcat(strcpy(session, real_base), "/session"));
+        session_dir_close(recording);
     }
     ck_assert_int_eq(chdir(session), 0);
     open_session();
-    recording_close(recording);
-    ck_assert(recording_open(".", &recording, &err));
-    ck_assert_str_eq(recording_path(recording), session);
+    session_dir_close(recording);
+    ck_assert(session_dir_open(".", &recording, &err));
+    ck_assert_str_eq(session_dir_path(recording), session);
 }
 END_TEST
 
 START_TEST(the_parent_of_a_directory_in_the_root_is_the_root)
 {
-    ck_assert(recording_open("/dev", &recording, &err));
-    ck_assert_str_eq(recording_parent(recording), "/");
-    ck_assert_str_eq(recording_session_id(recording), "dev");
+    ck_assert(session_dir_open("/dev", &recording, &err));
+    ck_assert_str_eq(session_dir_parent(recording), "/");
+    ck_assert_str_eq(session_dir_session_id(recording), "dev");
 }
 END_TEST
 
@@ -146,7 +147,7 @@ START_TEST(what_is_no_session_directory_is_refused)
         {".jibri-finalize", ERROR_USAGE, "journal's directory"},
         {".jibri-finalize/deeper", ERROR_USAGE, "journal's directory"},
     };
-    struct recording *opened = (struct recording *)&err;
+    struct session_dir *opened = (struct session_dir *)&err;
 
     make_file("file", "x");
     make_directory(".jibri-finalize");
@@ -155,12 +156,12 @@ START_TEST(what_is_no_session_directory_is_refused)
     ck_assert_int_eq(symlink("../.jibri-finalize", in_base("linked/.jibri-finalize")), 0);
     ck_assert_int_eq(symlink("nowhere", in_base("dangling")), 0);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        expect_failure(recording_open(in_base("%s", wrong[i].name), &opened, &err), wrong[i].kind,
+        expect_failure(session_dir_open(in_base("%s", wrong[i].name), &opened, &err), wrong[i].kind,
                        wrong[i].word);
-    expect_failure(recording_open("/", &opened, &err), ERROR_USAGE, "root");
-    expect_failure(recording_open("//..//", &opened, &err), ERROR_USAGE, "root");
-    expect_failure(recording_open("", &opened, &err), ERROR_NO_INPUT, "cannot open");
-    ck_assert_ptr_eq(opened, (struct recording *)&err);
+    expect_failure(session_dir_open("/", &opened, &err), ERROR_USAGE, "root");
+    expect_failure(session_dir_open("//..//", &opened, &err), ERROR_USAGE, "root");
+    expect_failure(session_dir_open("", &opened, &err), ERROR_NO_INPUT, "cannot open");
+    ck_assert_ptr_eq(opened, (struct session_dir *)&err);
 }
 END_TEST
 
@@ -190,7 +191,7 @@ START_TEST(a_session_directory_without_permission_needs_a_person)
     for (size_t i = 0; i < 3; i++) {
         ck_assert_int_eq(chmod(session, modes[i]), 0);
         become_nobody();
-        expect_failure(recording_open(session, &recording, &err), ERROR_PERMANENT, "Permission");
+        expect_failure(session_dir_open(session, &recording, &err), ERROR_PERMANENT, "Permission");
         become_ourselves_again();
     }
     ck_assert_int_eq(chmod(session, 0755), 0);
@@ -211,7 +212,7 @@ START_TEST(a_lock_is_one_process_s_and_dies_with_it)
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         open_session();
-        if (!recording_try_lock(recording, &locked, &err) || !locked ||
+        if (!session_dir_try_lock(recording, &locked, &err) || !locked ||
             write(ready[1], "x", 1) != 1)
             _exit(1);
         for (;;)
@@ -219,13 +220,13 @@ START_TEST(a_lock_is_one_process_s_and_dies_with_it)
     }
     ck_assert_int_eq((int)read(ready[0], &byte, 1), 1);
     open_session();
-    ck_assert(recording_try_lock(recording, &locked, &err));
+    ck_assert(session_dir_try_lock(recording, &locked, &err));
     ck_assert(!locked);
     ck_assert_int_eq(kill(child, SIGKILL), 0);
     ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(recording_try_lock(recording, &locked, &err));
+    ck_assert(session_dir_try_lock(recording, &locked, &err));
     ck_assert(locked);
-    ck_assert(recording_try_lock(recording, &locked, &err));
+    ck_assert(session_dir_try_lock(recording, &locked, &err));
     ck_assert(locked);
     close(ready[0]);
     close(ready[1]);
@@ -234,23 +235,23 @@ END_TEST
 
 START_TEST(closing_gives_the_lock_back_and_scanning_does_not)
 {
-    struct recording *other = NULL;
+    struct session_dir *other = NULL;
     bool locked = false;
-    struct recording_identity identity;
+    struct file_identity identity;
     int fd;
 
     make_file("session/a", "x");
     open_session();
-    ck_assert(recording_open(session, &other, &err));
-    ck_assert(recording_try_lock(other, &locked, &err));
+    ck_assert(session_dir_open(session, &other, &err));
+    ck_assert(session_dir_try_lock(other, &locked, &err));
     ck_assert(locked);
-    ck_assert(recording_open_file(other, "a", &fd, &identity, &err));
+    ck_assert(session_dir_open_file(other, "a", &fd, &identity, &err));
     close(fd);
-    ck_assert(recording_remove_file(other, "a", &identity, &err));
-    ck_assert(recording_try_lock(recording, &locked, &err));
+    ck_assert(session_dir_remove_file(other, "a", &identity, &err));
+    ck_assert(session_dir_try_lock(recording, &locked, &err));
     ck_assert(!locked);
-    recording_close(other);
-    ck_assert(recording_try_lock(recording, &locked, &err));
+    session_dir_close(other);
+    ck_assert(session_dir_try_lock(recording, &locked, &err));
     ck_assert(locked);
 }
 END_TEST
@@ -258,14 +259,14 @@ END_TEST
 START_TEST(a_directory_that_was_removed_or_replaced_is_not_there)
 {
     open_session();
-    ck_assert(recording_still_there(recording));
+    ck_assert(session_dir_still_there(recording));
     ck_assert_int_eq(rename(session, in_base("moved")), 0);
-    ck_assert(!recording_still_there(recording));
+    ck_assert(!session_dir_still_there(recording));
     ck_assert_int_eq(symlink("moved", session), 0);
-    ck_assert(!recording_still_there(recording));
+    ck_assert(!session_dir_still_there(recording));
     ck_assert_int_eq(unlink(session), 0);
     ck_assert_int_eq(mkdir(session, 0755), 0);
-    ck_assert(!recording_still_there(recording));
+    ck_assert(!session_dir_still_there(recording));
 }
 END_TEST
 
@@ -278,7 +279,7 @@ struct seen {
     uint64_t size_bytes; /* of the last one */
 };
 
-static bool see_file(void *context, const struct recording_found *found, struct error *file_err)
+static bool see_file(void *context, const struct session_dir_file *found, struct error *file_err)
 {
     struct seen *seen = context;
 
@@ -298,11 +299,12 @@ static void see_skipped(void *context, const char *path, const char *reason)
 
 static bool scan(struct seen *seen)
 {
-    struct recording_visitor visitor = {.context = seen, .file = see_file, .skipped = see_skipped};
+    struct session_dir_visitor visitor = {
+        .context = seen, .file = see_file, .skipped = see_skipped};
 
     memset(seen->text, 0, sizeof seen->text);
     seen->files = 0;
-    return recording_scan(recording, &visitor, &err);
+    return session_dir_scan(recording, &visitor, &err);
 }
 
 START_TEST(files_are_visited_recursively_in_byte_order_every_time)
@@ -413,7 +415,7 @@ START_TEST(a_path_that_is_too_long_is_passed_over)
     ck_assert_msg(scan(&seen), "%s", err.text);
     ck_assert_uint_eq(seen.files, 0);
     ck_assert_ptr_nonnull(strstr(seen.text, "too long"));
-    recording_close(recording);
+    session_dir_close(recording);
     recording = NULL;
     /* nftw() can't go there: take it apart by moving each level to the top */
     for (unsigned depth = 0; depth < 16; depth++) {
@@ -456,37 +458,37 @@ END_TEST
 
 /* --- opening files --- */
 
-static struct recording_identity identity_of(const char *path)
+static struct file_identity identity_of(const char *path)
 {
-    struct recording_identity identity;
+    struct file_identity identity;
     int fd;
 
-    ck_assert_msg(recording_open_file(recording, path, &fd, &identity, &err), "%s", err.text);
+    ck_assert_msg(session_dir_open_file(recording, path, &fd, &identity, &err), "%s", err.text);
     close(fd);
     return identity;
 }
 
 START_TEST(a_file_is_opened_and_identified)
 {
-    struct recording_identity identity, again;
+    struct file_identity identity, again;
     char text[8] = "";
     int fd = -1;
 
     make_directory("session/d");
     make_file("session/d/f", "bytes");
     open_session();
-    ck_assert(recording_open_file(recording, "d/f", &fd, &identity, &err));
+    ck_assert(session_dir_open_file(recording, "d/f", &fd, &identity, &err));
     ck_assert_int_eq((int)read(fd, text, sizeof text), 5);
     ck_assert_str_eq(text, "bytes");
     ck_assert(identity.size_bytes == 5);
     ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
     close(fd);
-    ck_assert(recording_open_file(recording, "d/f", &fd, &again, &err));
-    ck_assert(recording_same(&identity, &again));
+    ck_assert(session_dir_open_file(recording, "d/f", &fd, &again, &err));
+    ck_assert(file_identity_same(&identity, &again));
     close(fd);
     make_file("session/d/f", "bytes!");
-    ck_assert(recording_open_file(recording, "d/f", &fd, &again, &err));
-    ck_assert(!recording_same(&identity, &again));
+    ck_assert(session_dir_open_file(recording, "d/f", &fd, &again, &err));
+    ck_assert(!file_identity_same(&identity, &again));
     close(fd);
 }
 END_TEST
@@ -495,7 +497,7 @@ START_TEST(a_file_that_is_gone_or_another_thing_has_changed)
 {
     static const char *const changed[] = {"missing",  "missing/f", "pipe", "link",
                                           "linked/f", "d",         "f/x"};
-    struct recording_identity identity;
+    struct file_identity identity;
     int fd = -7;
 
     make_directory("session/d");
@@ -507,7 +509,7 @@ START_TEST(a_file_that_is_gone_or_another_thing_has_changed)
     ck_assert_int_eq(symlink("../outside", in_base("session/linked")), 0);
     open_session();
     for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++)
-        expect_failure(recording_open_file(recording, changed[i], &fd, &identity, &err),
+        expect_failure(session_dir_open_file(recording, changed[i], &fd, &identity, &err),
                        ERROR_CHANGED, changed[i]);
     ck_assert_int_eq(fd, -7);
 }
@@ -518,43 +520,43 @@ START_TEST(a_path_that_leads_elsewhere_is_never_used)
     static const char *const paths[] = {
         "",   "/etc/passwd", "..", "../outside", "a/../../outside",           ".", "./a",
         "a/", "a//b",        "/",  "a/.",        ".jibri-finalize/journal.db"};
-    struct recording_identity identity = {0};
-    char long_path[RECORDING_PATH_SIZE + 1];
+    struct file_identity identity = {0};
+    char long_path[SESSION_PATH_SIZE + 1];
     int fd;
 
     make_file("outside", "x");
     make_directory("session/a");
     open_session();
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        expect_failure(recording_open_file(recording, paths[i], &fd, &identity, &err),
+        expect_failure(session_dir_open_file(recording, paths[i], &fd, &identity, &err),
                        ERROR_PERMANENT, "not the path");
-        expect_failure(recording_remove_file(recording, paths[i], &identity, &err), ERROR_PERMANENT,
-                       "not the path");
+        expect_failure(session_dir_remove_file(recording, paths[i], &identity, &err),
+                       ERROR_PERMANENT, "not the path");
     }
     memset(long_path, 'a', sizeof long_path);
     for (size_t i = 100; i < sizeof long_path; i += 100)
         long_path[i] = '/';
-    long_path[RECORDING_PATH_SIZE] = 0;
-    expect_failure(recording_open_file(recording, long_path, &fd, &identity, &err), ERROR_PERMANENT,
-                   "not the path");
+    long_path[SESSION_PATH_SIZE] = 0;
+    expect_failure(session_dir_open_file(recording, long_path, &fd, &identity, &err),
+                   ERROR_PERMANENT, "not the path");
     long_path[256] = 0;
     memset(long_path, 'a', 256);
-    expect_failure(recording_open_file(recording, long_path, &fd, &identity, &err), ERROR_PERMANENT,
-                   "not the path");
+    expect_failure(session_dir_open_file(recording, long_path, &fd, &identity, &err),
+                   ERROR_PERMANENT, "not the path");
     ck_assert(exists("outside"));
 }
 END_TEST
 
 START_TEST(a_file_without_permission_needs_a_person)
 {
-    struct recording_identity identity;
+    struct file_identity identity;
     int fd;
 
     make_file("session/f", "x");
     ck_assert_int_eq(chmod(in_base("session/f"), 0), 0);
     become_nobody();
     open_session();
-    expect_failure(recording_open_file(recording, "f", &fd, &identity, &err), ERROR_PERMANENT,
+    expect_failure(session_dir_open_file(recording, "f", &fd, &identity, &err), ERROR_PERMANENT,
                    "Permission");
     become_ourselves_again();
 }
@@ -564,7 +566,7 @@ END_TEST
 
 START_TEST(a_file_goes_with_the_directories_that_become_empty)
 {
-    struct recording_identity identity;
+    struct file_identity identity;
 
     make_directory("session/a");
     make_directory("session/a/b");
@@ -573,12 +575,12 @@ START_TEST(a_file_goes_with_the_directories_that_become_empty)
     make_file("session/a/g", "x");
     open_session();
     identity = identity_of("a/b/c/f");
-    ck_assert_msg(recording_remove_file(recording, "a/b/c/f", &identity, &err), "%s", err.text);
+    ck_assert_msg(session_dir_remove_file(recording, "a/b/c/f", &identity, &err), "%s", err.text);
     ck_assert(!exists("session/a/b"));
     ck_assert(exists("session/a/g"));
-    ck_assert_msg(recording_remove_file(recording, "a/b/c/f", &identity, &err), "%s", err.text);
+    ck_assert_msg(session_dir_remove_file(recording, "a/b/c/f", &identity, &err), "%s", err.text);
     identity = identity_of("a/g");
-    ck_assert(recording_remove_file(recording, "a/g", &identity, &err));
+    ck_assert(session_dir_remove_file(recording, "a/g", &identity, &err));
     ck_assert(!exists("session/a"));
     ck_assert(exists("session"));
 }
@@ -586,19 +588,19 @@ END_TEST
 
 START_TEST(directories_left_by_a_kill_go_at_the_next_try)
 {
-    struct recording_identity identity = {0};
+    struct file_identity identity = {0};
 
     make_directory("session/a");
     make_directory("session/a/b");
     open_session();
-    ck_assert(recording_remove_file(recording, "a/b/c/f", &identity, &err));
+    ck_assert(session_dir_remove_file(recording, "a/b/c/f", &identity, &err));
     ck_assert(!exists("session/a"));
 }
 END_TEST
 
 START_TEST(a_file_that_changed_is_not_removed)
 {
-    struct recording_identity expected;
+    struct file_identity expected;
     struct timespec times[2] = {{1, 0}, {1, 0}};
 
     make_file("session/f", "x");
@@ -606,20 +608,20 @@ START_TEST(a_file_that_changed_is_not_removed)
     expected = identity_of("f");
 
     make_file("session/f", "longer");
-    expect_failure(recording_remove_file(recording, "f", &expected, &err), ERROR_CHANGED, ": f");
+    expect_failure(session_dir_remove_file(recording, "f", &expected, &err), ERROR_CHANGED, ": f");
     expected = identity_of("f");
     ck_assert_int_eq(utimensat(AT_FDCWD, in_base("session/f"), times, 0), 0);
-    expect_failure(recording_remove_file(recording, "f", &expected, &err), ERROR_CHANGED, ": f");
+    expect_failure(session_dir_remove_file(recording, "f", &expected, &err), ERROR_CHANGED, ": f");
     expected = identity_of("f");
     expected.inode++;
-    expect_failure(recording_remove_file(recording, "f", &expected, &err), ERROR_CHANGED, ": f");
+    expect_failure(session_dir_remove_file(recording, "f", &expected, &err), ERROR_CHANGED, ": f");
     ck_assert(exists("session/f"));
 }
 END_TEST
 
 START_TEST(a_link_or_directory_in_a_file_s_place_is_not_removed)
 {
-    struct recording_identity expected;
+    struct file_identity expected;
 
     make_directory("session/d");
     make_file("session/d/f", "x");
@@ -629,29 +631,32 @@ START_TEST(a_link_or_directory_in_a_file_s_place_is_not_removed)
 
     ck_assert_int_eq(rename(in_base("session/d/f"), in_base("outside/f")), 0);
     ck_assert_int_eq(symlink("../../outside/f", in_base("session/d/f")), 0);
-    expect_failure(recording_remove_file(recording, "d/f", &expected, &err), ERROR_CHANGED, "d/f");
+    expect_failure(session_dir_remove_file(recording, "d/f", &expected, &err), ERROR_CHANGED,
+                   "d/f");
     ck_assert_int_eq(unlink(in_base("session/d/f")), 0);
     make_directory("session/d/f");
-    expect_failure(recording_remove_file(recording, "d/f", &expected, &err), ERROR_CHANGED, "d/f");
+    expect_failure(session_dir_remove_file(recording, "d/f", &expected, &err), ERROR_CHANGED,
+                   "d/f");
     ck_assert(exists("session/d/f"));
 
     ck_assert_int_eq(rename(in_base("session/d"), in_base("moved")), 0);
     ck_assert_int_eq(symlink("../outside", in_base("session/d")), 0);
-    expect_failure(recording_remove_file(recording, "d/f", &expected, &err), ERROR_CHANGED, "d/f");
+    expect_failure(session_dir_remove_file(recording, "d/f", &expected, &err), ERROR_CHANGED,
+                   "d/f");
     ck_assert(exists("outside/f"));
 }
 END_TEST
 
 START_TEST(a_file_that_may_not_be_removed_needs_a_person)
 {
-    struct recording_identity identity;
+    struct file_identity identity;
 
     make_file("session/f", "x");
     ck_assert_int_eq(chmod(session, 0555), 0);
     become_nobody();
     open_session();
     identity = identity_of("f");
-    ck_assert(!recording_remove_file(recording, "f", &identity, &err));
+    ck_assert(!session_dir_remove_file(recording, "f", &identity, &err));
     ck_assert_int_eq(err.kind, ERROR_PERMANENT);
     ck_assert_int_eq(err.sys_errno, EACCES);
     become_ourselves_again();
@@ -668,12 +673,12 @@ START_TEST(an_empty_session_directory_is_removed)
     make_directory("session/a/b");
     make_directory("session/c");
     open_session();
-    ck_assert_msg(recording_remove_directory(recording, &removed, &err), "%s", err.text);
+    ck_assert_msg(session_dir_remove_directory(recording, &removed, &err), "%s", err.text);
     ck_assert(removed);
     ck_assert(!exists("session"));
-    ck_assert(!recording_still_there(recording));
+    ck_assert(!session_dir_still_there(recording));
     removed = false;
-    ck_assert_msg(recording_remove_directory(recording, &removed, &err), "%s", err.text);
+    ck_assert_msg(session_dir_remove_directory(recording, &removed, &err), "%s", err.text);
     ck_assert(removed);
 }
 END_TEST
@@ -694,10 +699,10 @@ START_TEST(a_session_directory_with_anything_in_it_stays_as_it_is)
         else
             make_directory("session/a/.jibri-finalize");
         open_session();
-        ck_assert_msg(recording_remove_directory(recording, &removed, &err), "%s: %s", kinds[i],
+        ck_assert_msg(session_dir_remove_directory(recording, &removed, &err), "%s: %s", kinds[i],
                       err.text);
         ck_assert_msg(!removed && exists("session/a/empty"), "%s", kinds[i]);
-        recording_close(recording);
+        session_dir_close(recording);
         recording = NULL;
         unit_remove(session);
         make_directory("session");
@@ -712,7 +717,7 @@ START_TEST(another_directory_in_the_session_s_place_is_not_removed)
     open_session();
     ck_assert_int_eq(rename(session, in_base("moved")), 0);
     make_directory("session");
-    expect_failure(recording_remove_directory(recording, &removed, &err), ERROR_CHANGED, session);
+    expect_failure(session_dir_remove_directory(recording, &removed, &err), ERROR_CHANGED, session);
     ck_assert(exists("session") && exists("moved"));
 }
 END_TEST
@@ -725,7 +730,7 @@ START_TEST(a_session_directory_that_may_not_be_removed_needs_a_person)
     if (getuid() != 0)
         ck_assert_int_eq(chmod(base, 0555), 0);
     open_session();
-    expect_failure(recording_remove_directory(recording, &removed, &err), ERROR_PERMANENT,
+    expect_failure(session_dir_remove_directory(recording, &removed, &err), ERROR_PERMANENT,
                    "Permission");
     become_ourselves_again();
     ck_assert_int_eq(chmod(base, 0755), 0);

@@ -4,30 +4,30 @@
  * Links are never followed, neither the files themselves nor directories on the way to them. Paths
  * are relative to the session directory, "/" between names, any bytes but NUL.
  */
-#ifndef FINALIZE_RECORDING_H
-#define FINALIZE_RECORDING_H
+#ifndef FINALIZE_SESSION_DIR_H
+#define FINALIZE_SESSION_DIR_H
 
 #include "finalize/base/error.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RECORDING_PATH_SIZE 4096
-#define RECORDING_NAME_SIZE 256
-#define RECORDING_MAX_DEPTH 16 /* directories below the session directory */
+#define SESSION_PATH_SIZE 4096
+#define SESSION_NAME_SIZE 256
+#define SESSION_MAX_DEPTH 16 /* directories below the session directory */
 
 /* Tells whether a file still is the one that it was: another file, or one that was written to,
  * differs. */
-struct recording_identity {
+struct file_identity {
     uint64_t device;
     uint64_t inode;
     uint64_t size_bytes;
     int64_t mtime_ns; /* since 1970 */
 };
 
-bool recording_same(const struct recording_identity *a, const struct recording_identity *b);
+bool file_identity_same(const struct file_identity *a, const struct file_identity *b);
 
-struct recording;
+struct session_dir;
 
 /*
  * Opens the session directory `path` (a link to it is followed: it is the caller's word).
@@ -35,35 +35,37 @@ struct recording;
  * directory, not a session's (it holds a ".jibri-finalize" directory), when it is or lies in a
  * ".jibri-finalize" directory, or when it is "/"; ERROR_PERMANENT when it can't be read.
  */
-bool recording_open(const char *path, struct recording **ret_recording, struct error *err)
+bool session_dir_open(const char *path, struct session_dir **ret_recording, struct error *err)
     __attribute__((warn_unused_result));
-void recording_close(struct recording *recording); /* also gives the lock back */
+void session_dir_close(struct session_dir *recording); /* also gives the lock back */
 
 const char *
-recording_path(const struct recording *recording); /* absolute, links resolved; borrowed */
-const char *recording_session_id(const struct recording *recording); /* its last name; borrowed */
-const char *recording_parent(const struct recording *recording); /* the directory above; borrowed */
+session_dir_path(const struct session_dir *recording); /* absolute, links resolved; borrowed */
+const char *
+session_dir_session_id(const struct session_dir *recording); /* its last name; borrowed */
+const char *
+session_dir_parent(const struct session_dir *recording); /* the directory above; borrowed */
 
 /*
  * Tries to take the recording's lock: flock() on the directory itself, so that it dies with its
  * holder and leaves nothing behind. *ret_locked is false when another process has it. Never waits.
  */
-bool recording_try_lock(struct recording *recording, bool *ret_locked, struct error *err)
+bool session_dir_try_lock(struct session_dir *recording, bool *ret_locked, struct error *err)
     __attribute__((warn_unused_result));
 
 /* False once the directory was removed or another one stands in its place. */
-bool recording_still_there(const struct recording *recording);
+bool session_dir_still_there(const struct session_dir *recording);
 
-struct recording_found {
+struct session_dir_file {
     const char *path; /* borrowed, during the call */
     bool media;       /* mp4, mkv, webm or m4a, by the ending, in any case of letters */
-    struct recording_identity identity;
+    struct file_identity identity;
 };
 
-struct recording_visitor {
+struct session_dir_visitor {
     void *context;
     /* One regular file. False (and `err` filled) ends the scan. */
-    bool (*file)(void *context, const struct recording_found *found, struct error *err);
+    bool (*file)(void *context, const struct session_dir_file *found, struct error *err);
     /* Something that is passed over, with the reason: "a symbolic link", "a FIFO", "a socket", "a
      * device", "nested too deep", "not readable: …", "the journal's directory". */
     void (*skipped)(void *context, const char *path, const char *reason);
@@ -71,13 +73,13 @@ struct recording_visitor {
 
 /* Visits all files, recursively, in byte order of the names within each directory (so that every
  * run sees them alike). */
-bool recording_scan(struct recording *recording, const struct recording_visitor *visitor,
-                    struct error *err) __attribute__((warn_unused_result));
+bool session_dir_scan(struct session_dir *recording, const struct session_dir_visitor *visitor,
+                      struct error *err) __attribute__((warn_unused_result));
 
 /* Opens a file for reading. ERROR_CHANGED when it isn't there or isn't a regular file any more.
  * Never waits on a FIFO. The caller closes *ret_fd. */
-bool recording_open_file(struct recording *recording, const char *path, int *ret_fd,
-                         struct recording_identity *ret_identity, struct error *err)
+bool session_dir_open_file(struct session_dir *recording, const char *path, int *ret_fd,
+                           struct file_identity *ret_identity, struct error *err)
     __attribute__((warn_unused_result));
 
 /*
@@ -85,14 +87,14 @@ bool recording_open_file(struct recording *recording, const char *path, int *ret
  * another. A file that is gone already is success. Directories below the session directory that
  * become empty go with it. The directory entry's removal is synced to disk.
  */
-bool recording_remove_file(struct recording *recording, const char *path,
-                           const struct recording_identity *expected, struct error *err)
+bool session_dir_remove_file(struct session_dir *recording, const char *path,
+                             const struct file_identity *expected, struct error *err)
     __attribute__((warn_unused_result));
 
 /* Removes the session directory when nothing is in it (empty directories within go too);
  * *ret_removed tells. Not being empty is no error; being gone already counts as removed;
  * ERROR_CHANGED when another directory is in its place. */
-bool recording_remove_directory(struct recording *recording, bool *ret_removed, struct error *err)
-    __attribute__((warn_unused_result));
+bool session_dir_remove_directory(struct session_dir *recording, bool *ret_removed,
+                                  struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -1,6 +1,6 @@
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
-#include "finalize/session/recording_private.h"
+#include "finalize/session/session_dir_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,9 +29,9 @@ bool recording_is_gone(int errno_value)
     return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ELOOP;
 }
 
-struct recording_identity recording_identity_of(const struct stat *status)
+struct file_identity recording_identity_of(const struct stat *status)
 {
-    return (struct recording_identity){
+    return (struct file_identity){
         .device = status->st_dev,
         .inode = status->st_ino,
         .size_bytes = (uint64_t)status->st_size,
@@ -39,7 +39,7 @@ struct recording_identity recording_identity_of(const struct stat *status)
     };
 }
 
-bool recording_same(const struct recording_identity *a, const struct recording_identity *b)
+bool file_identity_same(const struct file_identity *a, const struct file_identity *b)
 {
     return a->device == b->device && a->inode == b->inode && a->size_bytes == b->size_bytes &&
            a->mtime_ns == b->mtime_ns;
@@ -63,7 +63,7 @@ static bool is_in_our_own_directory(const char *path)
 }
 
 /* Splits the resolved path: the parent and the last name. */
-static bool name_recording(struct recording *recording, const char *resolved, struct error *err)
+static bool name_recording(struct session_dir *recording, const char *resolved, struct error *err)
 {
     const char *slash = strrchr(resolved, '/');
     size_t parent_length = slash == resolved ? 1 : (size_t)(slash - resolved);
@@ -73,7 +73,7 @@ static bool name_recording(struct recording *recording, const char *resolved, st
     if (is_in_our_own_directory(resolved))
         return error_set(err, ERROR_USAGE, "this is the journal's directory, no session's: %s",
                          resolved);
-    if (strlen(slash + 1) >= RECORDING_NAME_SIZE || strlen(resolved) >= RECORDING_PATH_SIZE)
+    if (strlen(slash + 1) >= SESSION_NAME_SIZE || strlen(resolved) >= SESSION_PATH_SIZE)
         return error_set_errno(err, ERROR_PERMANENT, ENAMETOOLONG, "cannot use %s", resolved);
     memcpy(recording->path, resolved, strlen(resolved) + 1);
     memcpy(recording->parent, resolved, parent_length);
@@ -93,7 +93,7 @@ static bool fail_to_open(const char *path, int errno_value, struct error *err)
 
 /* A recordings directory holds the journal's directory (a link to it serves an operator as well).
  */
-static bool check_for_our_directory(const struct recording *recording, struct error *err)
+static bool check_for_our_directory(const struct session_dir *recording, struct error *err)
 {
     struct stat status;
 
@@ -106,9 +106,9 @@ static bool check_for_our_directory(const struct recording *recording, struct er
                      RECORDING_OUR_DIRECTORY, recording->path);
 }
 
-bool recording_open(const char *path, struct recording **ret_recording, struct error *err)
+bool session_dir_open(const char *path, struct session_dir **ret_recording, struct error *err)
 {
-    struct recording *recording = calloc(1, sizeof *recording);
+    struct session_dir *recording = calloc(1, sizeof *recording);
     char *resolved = NULL;
 
     if (!recording)
@@ -134,11 +134,11 @@ bool recording_open(const char *path, struct recording **ret_recording, struct e
 
 fail:
     free(resolved);
-    recording_close(recording);
+    session_dir_close(recording);
     return false;
 }
 
-void recording_close(struct recording *recording)
+void session_dir_close(struct session_dir *recording)
 {
     if (!recording)
         return;
@@ -147,22 +147,22 @@ void recording_close(struct recording *recording)
     free(recording);
 }
 
-const char *recording_path(const struct recording *recording)
+const char *session_dir_path(const struct session_dir *recording)
 {
     return recording->path;
 }
 
-const char *recording_session_id(const struct recording *recording)
+const char *session_dir_session_id(const struct session_dir *recording)
 {
     return recording->session_id;
 }
 
-const char *recording_parent(const struct recording *recording)
+const char *session_dir_parent(const struct session_dir *recording)
 {
     return recording->parent;
 }
 
-bool recording_try_lock(struct recording *recording, bool *ret_locked, struct error *err)
+bool session_dir_try_lock(struct session_dir *recording, bool *ret_locked, struct error *err)
 {
     int result;
 
@@ -176,7 +176,7 @@ bool recording_try_lock(struct recording *recording, bool *ret_locked, struct er
     return true;
 }
 
-bool recording_still_there(const struct recording *recording)
+bool session_dir_still_there(const struct session_dir *recording)
 {
     struct stat ours, there;
 
@@ -188,13 +188,13 @@ bool recording_still_there(const struct recording *recording)
 
 bool recording_check_path(const char *path, struct error *err)
 {
-    bool usable = *path && *path != '/' && strlen(path) < RECORDING_PATH_SIZE;
+    bool usable = *path && *path != '/' && strlen(path) < SESSION_PATH_SIZE;
     const char *name = path;
 
     while (usable && name) {
         size_t length = strcspn(name, "/");
 
-        usable = length > 0 && length < RECORDING_NAME_SIZE &&
+        usable = length > 0 && length < SESSION_NAME_SIZE &&
                  !(length <= 2 && memcmp(name, "..", length) == 0);
         name = name[length] ? name + length + 1 : NULL;
     }
@@ -218,11 +218,11 @@ DIR *recording_open_list(int fd)
     return directory;
 }
 
-int recording_open_holder(const struct recording *recording, const char *path,
+int recording_open_holder(const struct session_dir *recording, const char *path,
                           const char **ret_name)
 {
     int fd = fcntl(recording->fd, F_DUPFD_CLOEXEC, 0);
-    char name[RECORDING_NAME_SIZE];
+    char name[SESSION_NAME_SIZE];
     const char *slash;
 
     while (fd >= 0 && (slash = strchr(path, '/'))) {
@@ -252,8 +252,8 @@ static bool fail_to_open_file(const char *path, int errno_value, struct error *e
     return error_set_errno(err, kind, errno_value, "cannot open %s", path);
 }
 
-bool recording_open_file(struct recording *recording, const char *path, int *ret_fd,
-                         struct recording_identity *ret_identity, struct error *err)
+bool session_dir_open_file(struct session_dir *recording, const char *path, int *ret_fd,
+                           struct file_identity *ret_identity, struct error *err)
 {
     const char *name = NULL;
     struct stat status;

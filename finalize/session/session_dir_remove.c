@@ -1,5 +1,5 @@
-#include "finalize/session/recording.h"
-#include "finalize/session/recording_private.h"
+#include "finalize/session/session_dir.h"
+#include "finalize/session/session_dir_private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,15 +20,15 @@ static bool fail_to_remove(const char *path, int errno_value, struct error *err)
 
 /* The only unlink() of a file that there is. */
 static bool remove_expected(int holder, const char *name, const char *path,
-                            const struct recording_identity *expected, struct error *err)
+                            const struct file_identity *expected, struct error *err)
 {
-    struct recording_identity identity;
+    struct file_identity identity;
     struct stat status;
 
     if (fstatat(holder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT || fail_to_remove(path, errno, err);
     identity = recording_identity_of(&status);
-    if (!S_ISREG(status.st_mode) || !recording_same(&identity, expected))
+    if (!S_ISREG(status.st_mode) || !file_identity_same(&identity, expected))
         return error_set(err, ERROR_CHANGED,
                          "not removed, since it is not the file that was uploaded: %s", path);
     if (unlinkat(holder, name, 0) != 0 && errno != ENOENT)
@@ -38,9 +38,9 @@ static bool remove_expected(int holder, const char *name, const char *path,
 }
 
 /* Removes the directories on the way to `path` that are empty now, from the lowest up. */
-static void remove_empty_above(const struct recording *recording, const char *path)
+static void remove_empty_above(const struct session_dir *recording, const char *path)
 {
-    char above[RECORDING_PATH_SIZE];
+    char above[SESSION_PATH_SIZE];
     const char *name;
     char *slash;
     bool removed = true;
@@ -62,8 +62,8 @@ static void remove_empty_above(const struct recording *recording, const char *pa
     }
 }
 
-bool recording_remove_file(struct recording *recording, const char *path,
-                           const struct recording_identity *expected, struct error *err)
+bool session_dir_remove_file(struct session_dir *recording, const char *path,
+                             const struct file_identity *expected, struct error *err)
 {
     const char *name = NULL;
     bool done = true;
@@ -98,7 +98,7 @@ static bool sweep_entry(int holder, const char *name, unsigned depth, enum sweep
     bool empty;
     int fd;
 
-    if (depth > RECORDING_MAX_DEPTH || strcmp(name, RECORDING_OUR_DIRECTORY) == 0)
+    if (depth > SESSION_MAX_DEPTH || strcmp(name, RECORDING_OUR_DIRECTORY) == 0)
         return false;
     fd = openat(holder, name, RECORDING_DIRECTORY_FLAGS);
     if (fd < 0)
@@ -124,7 +124,8 @@ static bool sweep_directory(int fd, unsigned depth, enum sweep sweep)
     return empty;
 }
 
-bool recording_remove_directory(struct recording *recording, bool *ret_removed, struct error *err)
+bool session_dir_remove_directory(struct session_dir *recording, bool *ret_removed,
+                                  struct error *err)
 {
     struct stat status;
     int parent, result, remove_errno;
@@ -133,7 +134,7 @@ bool recording_remove_directory(struct recording *recording, bool *ret_removed, 
         *ret_removed = true;
         return true;
     }
-    if (!recording_still_there(recording))
+    if (!session_dir_still_there(recording))
         return error_set(err, ERROR_CHANGED, "not removed, since another is in its place: %s",
                          recording->path);
     if (!sweep_directory(recording->fd, 0, LOOK) || !sweep_directory(recording->fd, 0, REMOVE)) {

@@ -1,6 +1,6 @@
 #include "finalize/session/file_name.h"
-#include "finalize/session/recording.h"
-#include "finalize/session/recording_private.h"
+#include "finalize/session/session_dir.h"
+#include "finalize/session/session_dir_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,9 +18,9 @@ struct names {
 };
 
 struct scan {
-    const struct recording_visitor *visitor;
-    const char *session_path;       /* for messages */
-    char path[RECORDING_PATH_SIZE]; /* of the entry that is looked at */
+    const struct session_dir_visitor *visitor;
+    const char *session_path;     /* for messages */
+    char path[SESSION_PATH_SIZE]; /* of the entry that is looked at */
 };
 
 /* A directory being scanned: its fd, the length of its path in scan->path, and how deep it is. */
@@ -149,7 +149,7 @@ static bool enter(struct scan *scan, const struct level *level, const char *name
         skip(scan, "the journal's directory");
         return true;
     }
-    if (below.depth > RECORDING_MAX_DEPTH) {
+    if (below.depth > SESSION_MAX_DEPTH) {
         skip(scan, "nested too deep");
         return true;
     }
@@ -166,7 +166,7 @@ static bool enter(struct scan *scan, const struct level *level, const char *name
 static bool scan_entry(struct scan *scan, const struct level *level, const char *name,
                        struct error *err)
 {
-    struct recording_found found = {.path = scan->path};
+    struct session_dir_file found = {.path = scan->path};
     struct stat status;
 
     if (fstatat(level->fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
@@ -202,8 +202,8 @@ static bool scan_directory(struct scan *scan, const struct level *level, struct 
     return done;
 }
 
-bool recording_scan(struct recording *recording, const struct recording_visitor *visitor,
-                    struct error *err)
+bool session_dir_scan(struct session_dir *recording, const struct session_dir_visitor *visitor,
+                      struct error *err)
 {
     struct scan scan = {.visitor = visitor, .session_path = recording->path};
     struct level top = {.fd = recording->fd};

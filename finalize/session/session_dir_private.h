@@ -1,10 +1,10 @@
 /*
  * recording_private - what recording.c, recording_scan.c and recording_remove.c share.
  */
-#ifndef FINALIZE_RECORDING_PRIVATE_H
-#define FINALIZE_RECORDING_PRIVATE_H
+#ifndef FINALIZE_SESSION_DIR_PRIVATE_H
+#define FINALIZE_SESSION_DIR_PRIVATE_H
 
-#include "finalize/session/recording.h"
+#include "finalize/session/session_dir.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,11 +14,11 @@
 #define RECORDING_OUR_DIRECTORY   ".jibri-finalize" /* holds the journal; never part of a session */
 #define RECORDING_DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-struct recording {
+struct session_dir {
     int fd;                 /* of the directory; its flock() is the lock */
     const char *session_id; /* within path */
-    char path[RECORDING_PATH_SIZE];
-    char parent[RECORDING_PATH_SIZE];
+    char path[SESSION_PATH_SIZE];
+    char parent[SESSION_PATH_SIZE];
 };
 
 /* What a failed system call's errno means for a recording. */
@@ -27,7 +27,7 @@ enum error_kind recording_error_kind(int errno_value);
 /* The errno of a name that isn't there any more, or is of another kind than it was. */
 bool recording_is_gone(int errno_value);
 
-struct recording_identity recording_identity_of(const struct stat *status);
+struct file_identity recording_identity_of(const struct stat *status);
 
 /* ERROR_PERMANENT unless `path` stays within the session directory, by names alone. A path comes
  * back from the journal, and a damaged one must not lead elsewhere. */
@@ -39,7 +39,7 @@ DIR *recording_open_list(int fd);
 
 /* Opens the directory that holds the last name of a checked path, without following a link; that
  * name is borrowed from `path`. The caller closes it. -1 and errno. */
-int recording_open_holder(const struct recording *recording, const char *path,
+int recording_open_holder(const struct session_dir *recording, const char *path,
                           const char **ret_name);
 
 #endif
