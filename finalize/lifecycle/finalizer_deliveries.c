@@ -2,7 +2,7 @@
 
 #include "finalize/base/clock.h"
 #include "finalize/delivery/engine.h"
-#include "finalize/lifecycle/abandon.h"
+#include "finalize/lifecycle/abort_upload.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -229,7 +229,7 @@ static bool abandon_if_gone(void *context, struct journal_file *file, struct err
 
     (void)err;
     if (file->state == JOURNAL_FILE_GONE &&
-        !abandon_upload(run->loop, run->s3, run->journal, file, &failure))
+        !abort_upload(run->loop, run->s3, run->journal, file, &failure))
         on_remark(run, file->path, failure.text);
     return true;
 }

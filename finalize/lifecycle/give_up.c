@@ -3,7 +3,7 @@
 #include "finalize/http/loop.h"
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_schedule.h"
-#include "finalize/lifecycle/abandon.h"
+#include "finalize/lifecycle/abort_upload.h"
 #include "finalize/lifecycle/yield.h"
 #include "finalize/s3/s3.h"
 
@@ -68,7 +68,7 @@ static bool open_network(struct work *work, struct error *err)
 
 /* What cannot be aborted now is remembered: the watcher's housekeeping finds it by its upload id.
  */
-static bool abort_upload(void *context, struct journal_file *file, struct error *err)
+static bool visit_file(void *context, struct journal_file *file, struct error *err)
 {
     struct work *work = context;
     struct error failure = ERROR_INIT;
@@ -76,7 +76,7 @@ static bool abort_upload(void *context, struct journal_file *file, struct error 
     if (!file->upload_id[0])
         return true;
     if (open_network(work, &failure) && work->s3 &&
-        abandon_upload(work->loop, work->s3, work->journal, file, &failure)) {
+        abort_upload(work->loop, work->s3, work->journal, file, &failure)) {
         work->result->aborted++;
         return true;
     }
@@ -158,8 +158,7 @@ static bool run(struct work *work, struct error *err)
         return error_set(err, ERROR_USAGE, "%s is safe: there is nothing to give up",
                          work->giving_up->directory);
     /* The journal says it first: whoever comes next leaves it alone. */
-    return save(work, &row, err) &&
-           journal_each_file(work->journal, row.id, abort_upload, work, err);
+    return save(work, &row, err) && journal_each_file(work->journal, row.id, visit_file, work, err);
 }
 
 bool give_up(const struct give_up *giving_up, struct give_up_result *ret_result, struct error *err)

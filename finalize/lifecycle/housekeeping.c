@@ -3,7 +3,7 @@
 #include "finalize/http/loop.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
-#include "finalize/lifecycle/abandon.h"
+#include "finalize/lifecycle/abort_upload.h"
 #include "finalize/lifecycle/sweep.h"
 #include "finalize/s3/s3.h"
 
@@ -83,7 +83,7 @@ static bool abort_leftovers(struct work *work, struct error *err)
             return false;
         if (!found || work->housekeeping->stop_requested(work->housekeeping->context))
             return true;
-        if (abandon_upload(work->loop, work->s3, work->journal, &file, &failure))
+        if (abort_upload(work->loop, work->s3, work->journal, &file, &failure))
             remark(work, true, "", "an upload that nobody will complete was aborted");
         else
             remark(work, false, "", failure.text);
@@ -103,7 +103,7 @@ static bool give_up_file(void *context, struct journal_file *file, struct error 
         if (!journal_save_file(work->journal, file, err))
             return false;
     }
-    if (!abandon_upload(work->loop, work->s3, work->journal, file, &failure))
+    if (!abort_upload(work->loop, work->s3, work->journal, file, &failure))
         remark(work, false, work->session_id, failure.text); /* abort_leftovers() tries again */
     return true;
 }

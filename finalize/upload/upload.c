@@ -86,7 +86,7 @@ void upload_close(struct upload *upload)
     if (!upload)
         return;
     free(upload->adopt);
-    upload_orphans_done(&upload->orphans);
+    upload_strays_done(&upload->strays);
     buffer_done(&upload->complete_body);
     free(upload);
 }
@@ -225,7 +225,7 @@ static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *
         return upload_end_if_changed(upload) ||
                upload_save_phase(upload, JOURNAL_PHASE_PUTTING, now, err);
     case UPLOAD_STAGE_ORPHANS:
-        *ret_call = upload_orphans_call(&upload->orphans);
+        *ret_call = upload_strays_call(&upload->strays);
         return true;
     case UPLOAD_STAGE_CREATE:
         *ret_call = call_of(upload, S3_CREATE_UPLOAD);

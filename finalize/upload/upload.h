@@ -9,7 +9,7 @@
  *   probe ─┬─ ours already ─────────────────────────────────────────► done
  *          ├─ somebody else's: another key, probe again
  *          └─ free ─┬─ small: read, put ──────────────► confirm ─► done
- *                   └─ large: (list │ find orphans, create) ─► parts ─► check key ─► complete ─►
+ *                   └─ large: (list │ find strays, create) ─► parts ─► check key ─► complete ─►
  * confirm ─► done
  */
 #ifndef FINALIZE_UPLOAD_H

@@ -7,8 +7,8 @@
 #include "finalize/upload/upload.h"
 #include "finalize/upload/upload_adopt.h"
 #include "finalize/upload/upload_listing.h"
-#include "finalize/upload/upload_orphans.h"
 #include "finalize/upload/upload_parts.h"
+#include "finalize/upload/upload_strays.h"
 
 enum upload_stage {
     UPLOAD_STAGE_PROBE,    /* HEAD: is the key free? */
@@ -50,7 +50,7 @@ struct upload {
     struct upload_adopt *adopt; /* NULL when there is no candidate */
     struct hasher_result put_bytes;
     struct buffer complete_body;
-    struct upload_orphans orphans;
+    struct upload_strays strays;
     struct upload_parts parts;
 };
 

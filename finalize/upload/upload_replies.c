@@ -78,7 +78,7 @@ static bool abort_upload(struct upload *upload, int64_t now, struct error *err)
  * probe tells. */
 static void begin_orphans(struct upload *upload)
 {
-    upload_orphans_begin(&upload->orphans, upload->options.file->key);
+    upload_strays_begin(&upload->strays, upload->options.file->key);
     upload->stage = UPLOAD_STAGE_ORPHANS;
 }
 
@@ -321,7 +321,7 @@ static bool take_created(struct upload *upload, const struct s3_result *result, 
     struct journal_file *file = upload->options.file;
 
     if (may_be_done(result)) {
-        upload_orphans_begin(&upload->orphans, file->key);
+        upload_strays_begin(&upload->strays, file->key);
         look_again(upload, UPLOAD_STAGE_ORPHANS, result, now_ms);
         return true;
     }
@@ -411,7 +411,7 @@ static bool take_aborted(struct upload *upload, const struct s3_result *result, 
 static bool take_orphans(struct upload *upload, struct s3_result *result, int64_t now,
                          struct error *err)
 {
-    if (upload_orphans_take_reply(&upload->orphans, result))
+    if (upload_strays_take_reply(&upload->strays, result))
         return true; /* there is more to do */
     /* Without upload_go_to(): the tries of a Create whose fate was unknown go on being counted. */
     upload->stage = UPLOAD_STAGE_PROBE;

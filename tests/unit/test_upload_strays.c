@@ -1,4 +1,4 @@
-#include "finalize/upload/upload_orphans.h"
+#include "finalize/upload/upload_strays.h"
 
 #include "tests/unit/unit.h"
 
@@ -7,24 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct upload_orphans orphans;
+static struct upload_strays strays;
 
 static void set_up(void)
 {
-    orphans = (struct upload_orphans){.key = NULL};
-    upload_orphans_begin(&orphans, "k.mp4");
+    strays = (struct upload_strays){.key = NULL};
+    upload_strays_begin(&strays, "k.mp4");
 }
 
 static void tear_down(void)
 {
-    upload_orphans_done(&orphans);
+    upload_strays_done(&strays);
 }
 
 /* The request that comes next, as "ListParts u1". */
 static const char *next(void)
 {
     static char text[64];
-    struct s3_call call = upload_orphans_call(&orphans);
+    struct s3_call call = upload_strays_call(&strays);
 
     ck_assert_str_eq(call.key, "k.mp4");
     snprintf(text, sizeof text, "%s %s", s3_operation_name(call.operation),
@@ -47,7 +47,7 @@ static bool take(enum s3_outcome outcome, size_t count)
         result.listing.items[i].upload_id = strdup(id);
         result.listing.items[i].key = strdup("k.mp4");
     }
-    more = upload_orphans_take_reply(&orphans, &result);
+    more = upload_strays_take_reply(&strays, &result);
     s3_result_done(&result); /* what was taken is not in it any more */
     return more;
 }
@@ -64,7 +64,7 @@ START_TEST(a_refused_search_is_over)
     static const enum s3_outcome outcomes[] = {S3_REFUSED, S3_NO_SUCH_KEY, S3_NO_SUCH_UPLOAD};
 
     for (unsigned i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
-        upload_orphans_begin(&orphans, "k.mp4");
+        upload_strays_begin(&strays, "k.mp4");
         ck_assert(!take(outcomes[i], 0));
     }
 }
@@ -114,7 +114,7 @@ START_TEST(a_search_can_be_begun_anew_in_the_middle)
 {
     ck_assert(take(S3_DONE, 3));
     ck_assert(take(S3_DONE, 0));
-    upload_orphans_begin(&orphans, "k.mp4");
+    upload_strays_begin(&strays, "k.mp4");
     ck_assert_str_eq(next(), "ListMultipartUploads ");
     ck_assert(take(S3_DONE, 1));
     ck_assert_str_eq(next(), "ListParts u1");
@@ -123,8 +123,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("upload_orphans");
-    TCase *cases = tcase_create("upload_orphans");
+    Suite *suite = suite_create("upload_strays");
+    TCase *cases = tcase_create("upload_strays");
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, without_candidates_the_search_is_over);

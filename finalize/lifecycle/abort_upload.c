@@ -1,4 +1,4 @@
-#include "finalize/lifecycle/abandon.h"
+#include "finalize/lifecycle/abort_upload.h"
 
 #include <time.h>
 
@@ -34,8 +34,8 @@ static enum s3_outcome ask_to_abort(struct loop *loop, struct s3 *s3,
     return outcome;
 }
 
-bool abandon_upload(struct loop *loop, struct s3 *s3, struct journal *journal,
-                    struct journal_file *file, struct error *err)
+bool abort_upload(struct loop *loop, struct s3 *s3, struct journal *journal,
+                  struct journal_file *file, struct error *err)
 {
     enum s3_outcome outcome;
 

@@ -1,0 +1,56 @@
+#include "finalize/upload/upload_strays.h"
+
+void upload_strays_begin(struct upload_strays *strays, const char *key)
+{
+    upload_strays_done(strays);
+    strays->key = key;
+}
+
+void upload_strays_done(struct upload_strays *strays)
+{
+    s3_xml_listing_done(&strays->candidates);
+    *strays = (struct upload_strays){.next = UPLOAD_STRAYS_LIST};
+}
+
+struct s3_call upload_strays_call(const struct upload_strays *strays)
+{
+    struct s3_call call = {.key = strays->key, .fd = -1};
+
+    if (strays->next == UPLOAD_STRAYS_LIST) {
+        call.operation = S3_LIST_UPLOADS;
+        return call;
+    }
+    call.operation = strays->next == UPLOAD_STRAYS_INSPECT ? S3_LIST_PARTS : S3_ABORT_UPLOAD;
+    call.upload_id = strays->candidates.items[strays->index].upload_id;
+    return call;
+}
+
+static bool next_candidate(struct upload_strays *strays)
+{
+    strays->index++;
+    strays->next = UPLOAD_STRAYS_INSPECT;
+    return strays->index < strays->candidates.count;
+}
+
+bool upload_strays_take_reply(struct upload_strays *strays, struct s3_result *result)
+{
+    switch (strays->next) {
+    case UPLOAD_STRAYS_LIST:
+        if (result->outcome != S3_DONE)
+            return false;
+        strays->candidates = result->listing; /* taken */
+        result->listing = (struct s3_xml_listing){0};
+        strays->index = 0;
+        strays->next = UPLOAD_STRAYS_INSPECT;
+        return strays->candidates.count > 0;
+    case UPLOAD_STRAYS_INSPECT:
+        if (result->outcome == S3_DONE && !result->listing.count) {
+            strays->next = UPLOAD_STRAYS_ABORT;
+            return true;
+        }
+        return next_candidate(strays);
+    case UPLOAD_STRAYS_ABORT:
+        return next_candidate(strays);
+    }
+    return false;
+}
