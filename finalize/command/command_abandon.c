@@ -5,7 +5,7 @@
 #include "finalize/command/status_text.h"
 #include "finalize/command/target.h"
 #include "finalize/command/text_column.h"
-#include "finalize/lifecycle/give_up.h"
+#include "finalize/lifecycle/abandon.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/program.h"
 
@@ -145,20 +145,20 @@ static void on_waits(void *context)
 static int give_up_one(const struct command *command, const struct abandon *abandon,
                        const char *directory, struct program_stop *stop)
 {
-    const struct give_up giving_up = {.settings = &command->settings,
-                                      .can_ask = command->complete,
-                                      .journal = command->journal,
-                                      .directory = directory,
-                                      .reason = abandon->reason,
-                                      .stop_fd = stop->fd,
-                                      .stop_requested = on_stop_requested,
-                                      .waits = on_waits,
-                                      .context = stop};
-    struct give_up_result result;
+    const struct abandon_options giving_up = {.settings = &command->settings,
+                                              .can_ask = command->complete,
+                                              .journal = command->journal,
+                                              .directory = directory,
+                                              .reason = abandon->reason,
+                                              .stop_fd = stop->fd,
+                                              .stop_requested = on_stop_requested,
+                                              .waits = on_waits,
+                                              .context = stop};
+    struct abandon_result result;
     struct error err = ERROR_INIT;
     struct buffer text;
 
-    if (!give_up(&giving_up, &result, &err))
+    if (!abandon_recording(&giving_up, &result, &err))
         return command_fail(&err);
     buffer_init(&text, 16384);
     text_column_append(&text, directory, 0);

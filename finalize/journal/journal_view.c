@@ -75,7 +75,7 @@ void journal_view_close(struct journal_view *view)
 }
 
 /* The visitor's error counts, not what the end of the statement would add. */
-static bool give_up(struct journal_query *query)
+static bool end_early(struct journal_query *query)
 {
     struct error ignored = ERROR_INIT;
 
@@ -118,7 +118,7 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
         if (query.damaged || query.status != SQLITE_OK)
             return journal_query_end(&query, err);
         if (!visit(context, &row, err))
-            return give_up(&query);
+            return end_early(&query);
     }
     return false;
 }
@@ -149,7 +149,7 @@ bool journal_view_each_event(struct journal_view *view, int64_t recording_id, un
         if (query.damaged || query.status != SQLITE_OK)
             return journal_query_end(&query, err);
         if (!visit(context, &event, err))
-            return give_up(&query);
+            return end_early(&query);
     }
     return false;
 }

@@ -124,7 +124,7 @@ static bool was_elsewhere(void *context, struct journal_file *file, struct error
         file->path, work->session_id);
 }
 
-static bool give_up(struct work *work, const char *directory, struct error *err)
+static bool abandon_recording(struct work *work, const char *directory, struct error *err)
 {
     struct journal_recording row;
     char sentence[128];
@@ -157,7 +157,7 @@ bool housekeeping_give_up_vanished(const struct housekeeping *housekeeping, cons
                                    struct error *err)
 {
     struct work work = {.housekeeping = housekeeping};
-    bool ok = open_work(&work, err) && give_up(&work, directory, err);
+    bool ok = open_work(&work, err) && abandon_recording(&work, directory, err);
 
     close_work(&work);
     return ok;

@@ -75,7 +75,7 @@ static struct housekeeping options(void)
                                  .remark = on_remark};
 }
 
-static bool give_up(void)
+static bool abandon_recording(void)
 {
     struct housekeeping housekeeping = options();
 
@@ -142,7 +142,7 @@ START_TEST(a_recording_that_vanished_is_over_and_its_files_are_gone)
     add_file(&row, "1_a.mp4", JOURNAL_FILE_PENDING, "");
     add_file(&row, "2_b.mp4", JOURNAL_FILE_UPLOADED, "");
     add_file(&row, "3_c.mp4", JOURNAL_FILE_SAFE, "");
-    ck_assert_msg(give_up(), "%s", err.text);
+    ck_assert_msg(abandon_recording(), "%s", err.text);
     ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_DONE);
     ck_assert_int_eq(row_now().next_try_at, 0);
     ck_assert_ptr_nonnull(strstr(row_now().last_error, "2 file(s) that were not safe"));
@@ -158,7 +158,7 @@ START_TEST(an_upload_that_could_not_be_aborted_is_left_for_later)
     struct journal_recording row = add_row(JOURNAL_RECORDING_RECORDING, 1000);
 
     add_file(&row, "1_a.mp4", JOURNAL_FILE_PENDING, "u1");
-    ck_assert_msg(give_up(), "%s", err.text);
+    ck_assert_msg(abandon_recording(), "%s", err.text);
     ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_DONE);
     ck_assert_str_eq(file_now("1_a.mp4").upload_id, "u1");
     /* However short the journal's memory is, until it was aborted. */
@@ -175,7 +175,7 @@ START_TEST(a_directory_that_is_there_again_is_not_given_up)
 
     add_file(&row, "1_a.mp4", JOURNAL_FILE_PENDING, "");
     ck_assert_int_eq(mkdir(session, 0755), 0);
-    ck_assert(!give_up());
+    ck_assert(!abandon_recording());
     ck_assert_int_eq(err.kind, ERROR_CHANGED);
     ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_WAITING);
 }
@@ -188,7 +188,7 @@ START_TEST(nor_is_one_of_another_file_system)
 
     file.identity.device++;
     ck_assert(journal_save_file(journal, &file, &err));
-    ck_assert(!give_up());
+    ck_assert(!abandon_recording());
     ck_assert_int_eq(err.kind, ERROR_CHANGED);
     ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_WAITING);
     ck_assert_int_eq(file_now("1_a.mp4").state, JOURNAL_FILE_PENDING);
@@ -197,9 +197,9 @@ END_TEST
 
 START_TEST(what_is_over_or_unknown_needs_no_giving_up)
 {
-    ck_assert_msg(give_up(), "%s", err.text);
+    ck_assert_msg(abandon_recording(), "%s", err.text);
     add_row(_i ? JOURNAL_RECORDING_ABANDONED : JOURNAL_RECORDING_DONE, 1000);
-    ck_assert_msg(give_up(), "%s", err.text);
+    ck_assert_msg(abandon_recording(), "%s", err.text);
     ck_assert_int_eq(row_now().updated_at, 1000);
     ck_assert_str_eq(remarks, "");
 }

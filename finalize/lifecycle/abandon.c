@@ -1,4 +1,4 @@
-#include "finalize/lifecycle/give_up.h"
+#include "finalize/lifecycle/abandon.h"
 
 #include "finalize/http/loop.h"
 #include "finalize/journal/journal.h"
@@ -16,8 +16,8 @@
 #define LOCK_RETRY_MS 50
 
 struct work {
-    const struct give_up *giving_up;
-    struct give_up_result *result;
+    const struct abandon_options *giving_up;
+    struct abandon_result *result;
     struct journal *journal;
     struct session_dir *recording; /* NULL: its directory is gone */
     struct loop *loop;             /* NULL until the server is to be asked */
@@ -29,7 +29,7 @@ struct work {
 /* Waits as the finalizer does, with a claim that makes the watcher give way. */
 static bool wait_for_lock(struct work *work, struct error *err)
 {
-    const struct give_up *giving_up = work->giving_up;
+    const struct abandon_options *giving_up = work->giving_up;
     struct pollfd fd = {.fd = giving_up->stop_fd, .events = POLLIN};
     int64_t claimed_at = 0;
     bool locked = false, told = false, ok;
@@ -161,12 +161,13 @@ static bool run(struct work *work, struct error *err)
     return save(work, &row, err) && journal_each_file(work->journal, row.id, visit_file, work, err);
 }
 
-bool give_up(const struct give_up *giving_up, struct give_up_result *ret_result, struct error *err)
+bool abandon_recording(const struct abandon_options *giving_up, struct abandon_result *ret_result,
+                       struct error *err)
 {
     struct work work = {.giving_up = giving_up, .result = ret_result};
     bool ok;
 
-    *ret_result = (struct give_up_result){.why = ERROR_INIT};
+    *ret_result = (struct abandon_result){.why = ERROR_INIT};
     ok = run(&work, err);
     s3_close(work.s3);
     loop_close(work.loop);

@@ -2,8 +2,8 @@
  * give_up - takes a recording out of what is to be done: aborts its open uploads and says so in the
  * journal. Its files stay where they are.
  */
-#ifndef FINALIZE_GIVE_UP_H
-#define FINALIZE_GIVE_UP_H
+#ifndef FINALIZE_ABANDON_H
+#define FINALIZE_ABANDON_H
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-struct give_up {
+struct abandon_options {
     const struct settings *settings;
     bool can_ask;          /* the settings are complete: the server can be asked to abort uploads */
     const char *journal;   /* its path */
@@ -23,7 +23,7 @@ struct give_up {
     void *context;
 };
 
-struct give_up_result {
+struct abandon_result {
     unsigned aborted; /* uploads */
     unsigned left;    /* uploads that could not be aborted; the watcher tries again */
     struct error why; /* of the first of them */
@@ -34,7 +34,7 @@ struct give_up_result {
  * stopped, ERROR_NO_INPUT when neither the directory nor a row of it is there; ERROR_USAGE when it
  * is safe already: there is nothing to give up.
  */
-bool give_up(const struct give_up *giving_up, struct give_up_result *ret_result, struct error *err)
-    __attribute__((warn_unused_result));
+bool abandon_recording(const struct abandon_options *giving_up, struct abandon_result *ret_result,
+                       struct error *err) __attribute__((warn_unused_result));
 
 #endif
