@@ -1,6 +1,6 @@
 #include "finalize/report/report.h"
 
-#include "finalize/report/report_found.h"
+#include "finalize/report/report_untracked.h"
 #include "finalize/session/file_name.h"
 #include "finalize/session/lock_table.h"
 #include "finalize/session/open_writer.h"
@@ -362,7 +362,7 @@ static bool on_row(void *context, const struct journal_view_row *row, struct err
     return !row->has_file || add_file(walk, &row->file, err);
 }
 
-static bool on_found(void *context, const struct report_found *found, struct error *err)
+static bool on_found(void *context, const struct report_untracked *found, struct error *err)
 {
     struct walk *walk = context;
     struct journal_recording row;
@@ -396,7 +396,7 @@ bool report_each(struct report *report, const struct report_filter *filter, int6
     lock_table_read(&walk->locks);
     walk->totals.locks_known = walk->locks.known;
     if (report->recordings_dir && !filter->recording_id)
-        ok = report_found_each(report->recordings_dir, report->view, on_found, walk, err);
+        ok = report_untracked_each(report->recordings_dir, report->view, on_found, walk, err);
     if (ok && report->view)
         ok = journal_view_each(report->view, filter->recording_id, now - RATE_WINDOW_S, on_row,
                                walk, err) &&

@@ -1,4 +1,4 @@
-#include "finalize/report/report_found.h"
+#include "finalize/report/report_untracked.h"
 
 #include "finalize/session/file_name.h"
 
@@ -14,7 +14,7 @@ struct sizes {
     uint64_t media_bytes;
 };
 
-static void add_file(struct report_found *found, struct sizes *sizes, const char *name,
+static void add_file(struct report_untracked *found, struct sizes *sizes, const char *name,
                      const struct stat *status)
 {
     found->files++;
@@ -29,7 +29,7 @@ static void add_file(struct report_found *found, struct sizes *sizes, const char
 }
 
 /* False when it holds no file, or is no directory. */
-static bool look_into(int parent, const char *name, struct report_found *found)
+static bool look_into(int parent, const char *name, struct report_untracked *found)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
@@ -50,7 +50,7 @@ static bool look_into(int parent, const char *name, struct report_found *found)
     return found->files > 0;
 }
 
-static bool name_it(const char *recordings_dir, const char *name, struct report_found *found)
+static bool name_it(const char *recordings_dir, const char *name, struct report_untracked *found)
 {
     int length = snprintf(found->directory, sizeof found->directory, "%s/%s",
                           strcmp(recordings_dir, "/") ? recordings_dir : "", name);
@@ -59,10 +59,10 @@ static bool name_it(const char *recordings_dir, const char *name, struct report_
     return length > 0 && (size_t)length < sizeof found->directory;
 }
 
-bool report_found_each(const char *recordings_dir, struct journal_view *view,
-                       bool (*visit)(void *context, const struct report_found *found,
-                                     struct error *err),
-                       void *context, struct error *err)
+bool report_untracked_each(const char *recordings_dir, struct journal_view *view,
+                           bool (*visit)(void *context, const struct report_untracked *found,
+                                         struct error *err),
+                           void *context, struct error *err)
 {
     DIR *list = opendir(recordings_dir);
     struct dirent *entry;
@@ -72,7 +72,7 @@ bool report_found_each(const char *recordings_dir, struct journal_view *view,
         return errno == ENOENT ||
                error_set_errno(err, ERROR_PERMANENT, errno, "cannot read %s", recordings_dir);
     while (ok && (entry = readdir(list))) {
-        struct report_found found = {.files = 0};
+        struct report_untracked found = {.files = 0};
         bool known = false;
 
         if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) ||

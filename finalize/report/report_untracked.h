@@ -1,8 +1,8 @@
 /*
  * report_found - session directories that lie on the disk but are not in the journal.
  */
-#ifndef FINALIZE_REPORT_FOUND_H
-#define FINALIZE_REPORT_FOUND_H
+#ifndef FINALIZE_REPORT_UNTRACKED_H
+#define FINALIZE_REPORT_UNTRACKED_H
 
 #include "finalize/base/error.h"
 #include "finalize/journal/journal_view.h"
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct report_found {
+struct report_untracked {
     char directory[SESSION_PATH_SIZE];
     char session_id[SESSION_NAME_SIZE];
     char media_name[SESSION_NAME_SIZE]; /* of the largest media file; "": none */
@@ -25,9 +25,9 @@ struct report_found {
  * file in it and is not known to `view` (NULL: knows none), in no order. Links and names that begin
  * with a dot are passed over, and so is what cannot be read.
  */
-bool report_found_each(const char *recordings_dir, struct journal_view *view,
-                       bool (*visit)(void *context, const struct report_found *found,
-                                     struct error *err),
-                       void *context, struct error *err) __attribute__((warn_unused_result));
+bool report_untracked_each(const char *recordings_dir, struct journal_view *view,
+                           bool (*visit)(void *context, const struct report_untracked *found,
+                                         struct error *err),
+                           void *context, struct error *err) __attribute__((warn_unused_result));
 
 #endif
