@@ -107,7 +107,7 @@ static void append_time(struct buffer *out, int64_t seconds)
     buffer_append_format(out, "%-*s  ", (int)TIME_COLUMNS, text);
 }
 
-static bool on_event(void *context, const struct journal_view_event *event, struct error *err)
+static bool on_event(void *context, const struct journal_view_entry *event, struct error *err)
 {
     struct events *events = context;
     bool narrow = events->style.columns && events->style.columns < 62;
@@ -148,7 +148,7 @@ static int show(struct events *events, int64_t id)
 
     buffer_init(&events->out, TEXT_CEILING);
     if ((!id || report_each(events->report, &filter, time(NULL), &visitor, NULL, &err)) &&
-        report_each_event(events->report, id, events->most, on_event, events, &err) &&
+        report_each_entry(events->report, id, events->most, on_event, events, &err) &&
         events->out.failed)
         error_set(&err, ERROR_TRANSIENT, "there is too much to show");
     if (err.kind != ERROR_NONE) {

@@ -20,11 +20,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum delivery_event {                    /* what a person may want to know */
-                      DELIVERY_REMARK,   /* `sentence` */
-                      DELIVERY_RETRY,    /* a request failed and is tried again; `error` */
-                      DELIVERY_UPLOADED, /* confirmed in the bucket */
-                      DELIVERY_NOTIFIED  /* accepted by the backend */
+enum delivery_message {                    /* what a person may want to know */
+                        DELIVERY_REMARK,   /* `sentence` */
+                        DELIVERY_RETRY,    /* a request failed and is tried again; `error` */
+                        DELIVERY_UPLOADED, /* confirmed in the bucket */
+                        DELIVERY_NOTIFIED  /* accepted by the backend */
 };
 
 struct delivery_options { /* all pointers are borrowed while the delivery is open */
@@ -39,7 +39,7 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     const char *main_media_name;
     int32_t meeting_id; /* for a name that has none; 0: there is none */
     bool growing;       /* the file is still being written: see upload.h; no notice then */
-    void (*event)(void *context, enum delivery_event event, const struct journal_file *file,
+    void (*event)(void *context, enum delivery_message event, const struct journal_file *file,
                   const char *sentence, const struct error *error);
     void *context;
 };

@@ -136,8 +136,8 @@ void journal_put_path(struct journal_query *query, const char *path)
     journal_query_put_bytes(query, path, strlen(path));
 }
 
-bool journal_add_event(struct journal *journal, int64_t recording_id, int64_t file_id, int64_t now,
-                       const char *text, struct error *err)
+bool journal_add_history(struct journal *journal, int64_t recording_id, int64_t file_id,
+                         int64_t now, const char *text, struct error *err)
 {
     struct journal_query query;
 

@@ -222,7 +222,8 @@ bool journal_forget_parts(struct journal *journal, int64_t file_id, struct error
     __attribute__((warn_unused_result));
 
 /* One line of a recording's history. `file_id` 0: of the recording as a whole. */
-bool journal_add_event(struct journal *journal, int64_t recording_id, int64_t file_id, int64_t now,
-                       const char *text, struct error *err) __attribute__((warn_unused_result));
+bool journal_add_history(struct journal *journal, int64_t recording_id, int64_t file_id,
+                         int64_t now, const char *text, struct error *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -123,12 +123,12 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
     return false;
 }
 
-bool journal_view_each_event(struct journal_view *view, int64_t recording_id, unsigned most,
-                             bool (*visit)(void *context, const struct journal_view_event *event,
+bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, unsigned most,
+                             bool (*visit)(void *context, const struct journal_view_entry *event,
                                            struct error *err),
                              void *context, struct error *err)
 {
-    struct journal_view_event event;
+    struct journal_view_entry entry;
     struct journal_query query;
     bool found;
 
@@ -141,14 +141,14 @@ bool journal_view_each_event(struct journal_view *view, int64_t recording_id, un
         if (!found)
             return true;
         (void)journal_query_get_integer(&query, 1, INT64_MAX); /* its place in the order */
-        event.recording_id = journal_query_get_integer(&query, 1, INT64_MAX);
-        journal_query_get_text(&query, event.session_id, sizeof event.session_id);
-        event.at = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
-        journal_query_get_text(&query, event.path, sizeof event.path);
-        journal_query_get_text(&query, event.text, sizeof event.text);
+        entry.recording_id = journal_query_get_integer(&query, 1, INT64_MAX);
+        journal_query_get_text(&query, entry.session_id, sizeof entry.session_id);
+        entry.at = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
+        journal_query_get_text(&query, entry.path, sizeof entry.path);
+        journal_query_get_text(&query, entry.text, sizeof entry.text);
         if (query.damaged || query.status != SQLITE_OK)
             return journal_query_end(&query, err);
-        if (!visit(context, &event, err))
+        if (!visit(context, &entry, err))
             return end_early(&query);
     }
     return false;

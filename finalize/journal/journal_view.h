@@ -43,7 +43,7 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
                                      struct error *err),
                        void *context, struct error *err) __attribute__((warn_unused_result));
 
-struct journal_view_event {
+struct journal_view_entry {
     int64_t recording_id;
     char session_id[SESSION_NAME_SIZE];
     int64_t at;
@@ -52,8 +52,8 @@ struct journal_view_event {
 };
 
 /* Visits the last `most` events of the recording (0: of all), the oldest of them first. */
-bool journal_view_each_event(struct journal_view *view, int64_t recording_id, unsigned most,
-                             bool (*visit)(void *context, const struct journal_view_event *event,
+bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, unsigned most,
+                             bool (*visit)(void *context, const struct journal_view_entry *event,
                                            struct error *err),
                              void *context, struct error *err) __attribute__((warn_unused_result));
 

@@ -132,7 +132,7 @@ static bool save(struct work *work, struct journal_recording *row, struct error 
     if (!journal_save_recording(work->journal, row, time(NULL), err) ||
         !journal_take_over(work->journal, row->directory, err))
         return false;
-    if (!journal_add_event(work->journal, row->id, 0, time(NULL), text, &ignored))
+    if (!journal_add_history(work->journal, row->id, 0, time(NULL), text, &ignored))
         return true; /* history is a comfort, not a promise */
     return true;
 }

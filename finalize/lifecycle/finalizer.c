@@ -50,7 +50,7 @@ static bool take_lock(struct finalizer_run *run, struct error *err)
                              session_dir_path(run->recording));
         claim(run);
         if (!told)
-            finalizer_tell(run, &(struct finalizer_event){.kind = FINALIZER_WAITS, .path = ""});
+            finalizer_tell(run, &(struct finalizer_message){.kind = FINALIZER_WAITS, .path = ""});
         told = true;
         now_ms = clock_now_ms();
         if (now_ms >= run->deadline_ms || finalizer_stop_requested(run))
@@ -207,7 +207,7 @@ static bool hand_over(struct finalizer_run *run, bool *ret_handed_over, struct e
         !journal_hand_over(run->journal, directory, time(NULL), err))
         return false;
     *ret_handed_over = true;
-    finalizer_tell(run, &(struct finalizer_event){.kind = FINALIZER_HANDS_OVER, .path = ""});
+    finalizer_tell(run, &(struct finalizer_message){.kind = FINALIZER_HANDS_OVER, .path = ""});
     return true;
 }
 
@@ -280,7 +280,7 @@ static bool set_journal_aside(const struct finalizer_options *options, const cha
                  aside);
         options->event(
             options->context, session_dir_session_id(recording),
-            &(struct finalizer_event){.kind = FINALIZER_REMARK, .path = "", .text = sentence});
+            &(struct finalizer_message){.kind = FINALIZER_REMARK, .path = "", .text = sentence});
     }
     session_dir_close(recording);
     if (ok)

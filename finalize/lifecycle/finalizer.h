@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* Something that happened, as a value; `kind` says which fields mean something. */
-enum finalizer_event_kind {
+enum finalizer_message_kind {
     FINALIZER_BEGINS,     /* files, bytes (that are still to be uploaded), tries */
     FINALIZER_WAITS,      /* another process works on this recording */
     FINALIZER_HANDS_OVER, /* the watcher goes on from here */
@@ -27,8 +27,8 @@ enum finalizer_event_kind {
     FINALIZER_REMOVED     /* path: the local copy, or the directory (path "") */
 };
 
-struct finalizer_event {
-    enum finalizer_event_kind kind;
+struct finalizer_message {
+    enum finalizer_message_kind kind;
     const char *path; /* in the session directory */
     const char *text;
     const struct journal_file *file;
@@ -61,7 +61,7 @@ struct finalizer_options {
                                before, if anything */
     int stop_fd;            /* readable when a stop is requested; -1: none */
     bool (*stop_requested)(void *context);
-    void (*event)(void *context, const char *session_id, const struct finalizer_event *event);
+    void (*event)(void *context, const char *session_id, const struct finalizer_message *event);
     void (*progress)(void *context, const char *session_id,
                      const struct finalizer_progress *progress);
     void *context;

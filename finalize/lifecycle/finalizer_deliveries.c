@@ -11,7 +11,7 @@
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-void finalizer_tell(struct finalizer_run *run, const struct finalizer_event *event)
+void finalizer_tell(struct finalizer_run *run, const struct finalizer_message *event)
 {
     run->options->event(run->options->context, session_dir_session_id(run->recording), event);
 }
@@ -20,7 +20,7 @@ void finalizer_note(struct finalizer_run *run, int64_t file_id, const char *text
 {
     struct error ignored = ERROR_INIT; /* history is a comfort, not a promise */
 
-    if (!journal_add_event(run->journal, run->row.id, file_id, time(NULL), text, &ignored))
+    if (!journal_add_history(run->journal, run->row.id, file_id, time(NULL), text, &ignored))
         return;
 }
 
@@ -29,14 +29,14 @@ static void on_remark(void *context, const char *path, const char *sentence)
     struct finalizer_run *run = context;
 
     finalizer_tell(
-        run, &(struct finalizer_event){.kind = FINALIZER_REMARK, .path = path, .text = sentence});
+        run, &(struct finalizer_message){.kind = FINALIZER_REMARK, .path = path, .text = sentence});
 }
 
-static void on_delivery_event(void *context, enum delivery_event event,
+static void on_delivery_event(void *context, enum delivery_message event,
                               const struct journal_file *file, const char *sentence,
                               const struct error *error)
 {
-    static const enum finalizer_event_kind kinds[] = {
+    static const enum finalizer_message_kind kinds[] = {
         [DELIVERY_REMARK] = FINALIZER_REMARK,
         [DELIVERY_RETRY] = FINALIZER_RETRY,
         [DELIVERY_UPLOADED] = FINALIZER_UPLOADED,
@@ -44,11 +44,11 @@ static void on_delivery_event(void *context, enum delivery_event event,
     };
     struct finalizer_run *run = context;
 
-    finalizer_tell(run, &(struct finalizer_event){.kind = kinds[event],
-                                                  .path = file->path,
-                                                  .text = sentence,
-                                                  .file = file,
-                                                  .error = error});
+    finalizer_tell(run, &(struct finalizer_message){.kind = kinds[event],
+                                                    .path = file->path,
+                                                    .text = sentence,
+                                                    .file = file,
+                                                    .error = error});
     if (event == DELIVERY_RETRY)
         run->last_trouble = *error;
     if (event == DELIVERY_REMARK)
@@ -63,7 +63,7 @@ void finalizer_note_failure(struct finalizer_run *run, int64_t file_id, const ch
                             const struct error *error)
 {
     finalizer_tell(
-        run, &(struct finalizer_event){.kind = FINALIZER_FAILED, .path = path, .error = error});
+        run, &(struct finalizer_message){.kind = FINALIZER_FAILED, .path = path, .error = error});
     finalizer_note(run, file_id, error->text);
     if (run->worst.kind == ERROR_NONE ||
         (error->kind == ERROR_PERMANENT && run->worst.kind != ERROR_PERMANENT))
@@ -250,10 +250,10 @@ bool finalizer_deliver(struct finalizer_run *run, struct error *err)
         if (!intake_run(&intake, &run->intake, err))
             return false;
         if (round == 1)
-            finalizer_tell(run, &(struct finalizer_event){.kind = FINALIZER_BEGINS,
-                                                          .files = run->intake.files,
-                                                          .bytes = run->intake.pending_bytes,
-                                                          .tries = run->row.tries});
+            finalizer_tell(run, &(struct finalizer_message){.kind = FINALIZER_BEGINS,
+                                                            .files = run->intake.files,
+                                                            .bytes = run->intake.pending_bytes,
+                                                            .tries = run->row.tries});
         if (run->intake.gone) {
             error_set(&failure, ERROR_PERMANENT,
                       "%u file(s) vanished before they were safe in the bucket", run->intake.gone);

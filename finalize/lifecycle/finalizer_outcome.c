@@ -17,7 +17,7 @@ bool finalizer_wants_events(const struct settings *settings)
 
 static void on_removed(void *context, const char *path)
 {
-    finalizer_tell(context, &(struct finalizer_event){.kind = FINALIZER_REMOVED, .path = path});
+    finalizer_tell(context, &(struct finalizer_message){.kind = FINALIZER_REMOVED, .path = path});
 }
 
 static void remove_local(struct finalizer_run *run)
@@ -42,7 +42,7 @@ static void on_swept(void *context, const char *session_id, const char *path)
     struct finalizer_run *run = context;
 
     run->options->event(run->options->context, session_id,
-                        &(struct finalizer_event){.kind = FINALIZER_REMOVED, .path = path});
+                        &(struct finalizer_message){.kind = FINALIZER_REMOVED, .path = path});
 }
 
 static void on_sweep_failed(void *context, const char *session_id, const struct error *error)
@@ -51,7 +51,7 @@ static void on_sweep_failed(void *context, const char *session_id, const struct 
 
     run->options->event(
         run->options->context, session_id,
-        &(struct finalizer_event){.kind = FINALIZER_REMARK, .path = "", .text = error->text});
+        &(struct finalizer_message){.kind = FINALIZER_REMARK, .path = "", .text = error->text});
 }
 
 /* Other recordings, whose time to be kept is over. What fails there is no failure of this run. */

@@ -41,7 +41,7 @@ struct finalizer_run {
 };
 
 /* Gives an event to the program. */
-void finalizer_tell(struct finalizer_run *run, const struct finalizer_event *event);
+void finalizer_tell(struct finalizer_run *run, const struct finalizer_message *event);
 
 /* One line of the recording's history; `file_id` 0: of the whole. */
 void finalizer_note(struct finalizer_run *run, int64_t file_id, const char *text);

@@ -147,7 +147,7 @@ static bool abandon_recording(struct work *work, const char *directory, struct e
     row.next_try_at = 0;
     snprintf(row.last_error, sizeof row.last_error, "%s", sentence);
     if (!journal_save_recording(work->journal, &row, time(NULL), err) ||
-        !journal_add_event(work->journal, row.id, 0, time(NULL), sentence, err))
+        !journal_add_history(work->journal, row.id, 0, time(NULL), sentence, err))
         return false;
     remark(work, false, row.session_id, sentence);
     return true;

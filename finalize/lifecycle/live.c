@@ -84,7 +84,7 @@ static void on_remark(void *context, const char *path, const char *sentence)
     remark(context, path, sentence);
 }
 
-static void on_delivery_event(void *context, enum delivery_event event,
+static void on_delivery_event(void *context, enum delivery_message event,
                               const struct journal_file *file, const char *sentence,
                               const struct error *error)
 {

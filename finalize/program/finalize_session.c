@@ -25,7 +25,7 @@ static const char *number(uint64_t value, char *out, size_t size)
     return out;
 }
 
-static void log_begin(const char *session_id, const struct finalizer_event *event)
+static void log_begin(const char *session_id, const struct finalizer_message *event)
 {
     char bytes[32], files[32], tries[32];
     const struct log_field fields[] = {{"session", session_id},
@@ -52,7 +52,7 @@ static void log_file(const char *session_id, const struct journal_file *file, co
     log_line(SETTINGS_LOG_INFO, fields, "%s", sentence);
 }
 
-static void on_event(void *context, const char *session_id, const struct finalizer_event *event)
+static void on_event(void *context, const char *session_id, const struct finalizer_message *event)
 {
     const struct log_field fields[] = {
         {"session", session_id}, {"file", event->path && event->path[0] ? event->path : NULL}, {0}};

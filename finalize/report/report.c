@@ -408,11 +408,11 @@ bool report_each(struct report *report, const struct report_filter *filter, int6
     return ok;
 }
 
-bool report_each_event(struct report *report, int64_t recording_id, unsigned most,
-                       bool (*visit)(void *context, const struct journal_view_event *event,
+bool report_each_entry(struct report *report, int64_t recording_id, unsigned most,
+                       bool (*visit)(void *context, const struct journal_view_entry *event,
                                      struct error *err),
                        void *context, struct error *err)
 {
     return !report->view ||
-           journal_view_each_event(report->view, recording_id, most, visit, context, err);
+           journal_view_each_entry(report->view, recording_id, most, visit, context, err);
 }

@@ -125,9 +125,9 @@ bool report_each(struct report *report, const struct report_filter *filter, int6
                  const struct report_visitor *visitor, struct report_totals *ret_totals,
                  struct error *err) __attribute__((warn_unused_result));
 
-/* As journal_view_each_event(). */
-bool report_each_event(struct report *report, int64_t recording_id, unsigned most,
-                       bool (*visit)(void *context, const struct journal_view_event *event,
+/* As journal_view_each_entry(). */
+bool report_each_entry(struct report *report, int64_t recording_id, unsigned most,
+                       bool (*visit)(void *context, const struct journal_view_entry *event,
                                      struct error *err),
                        void *context, struct error *err) __attribute__((warn_unused_result));
 

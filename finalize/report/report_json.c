@@ -220,7 +220,7 @@ bool report_json_recordings(struct report *report, const struct report_filter *f
     return true;
 }
 
-static bool on_event(void *context, const struct journal_view_event *event, struct error *err)
+static bool on_event(void *context, const struct journal_view_entry *event, struct error *err)
 {
     struct writer *writer = context;
     FILE *out = writer->out;
@@ -254,7 +254,7 @@ bool report_json_events(struct report *report, int64_t recording_id, unsigned mo
     if (!recording_id)
         fputs("null", out);
     fputs(",\"events\":[", out);
-    ok = ok && report_each_event(report, recording_id, most, on_event, &writer, err);
+    ok = ok && report_each_entry(report, recording_id, most, on_event, &writer, err);
     fputs(writer.events_begun ? "\n]}\n" : "]}\n", out);
     if (ok)
         *ret_found = !recording_id || writer.recordings_begun;

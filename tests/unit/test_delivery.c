@@ -47,7 +47,7 @@ static unsigned answer_count;
 static char events[4096];
 static bool growing; /* the file is still being written */
 
-static void on_event(void *context, enum delivery_event event, const struct journal_file *row,
+static void on_event(void *context, enum delivery_message event, const struct journal_file *row,
                      const char *sentence, const struct error *error)
 {
     static const char *const names[] = {"remark", "retry", "uploaded", "notified"};

@@ -138,7 +138,7 @@ static bool growing, given_out, stop, gives_way;
 static uint64_t gave_way_ms; /* when it was asked to, or 0 */
 static unsigned ended_count;
 
-static void on_event(void *context, enum delivery_event event, const struct journal_file *row,
+static void on_event(void *context, enum delivery_message event, const struct journal_file *row,
                      const char *sentence, const struct error *error)
 {
     (void)context;

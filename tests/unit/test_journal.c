@@ -671,8 +671,8 @@ START_TEST(events_tell_the_history)
     open_journal();
     recording = begin_recording("/r/1");
     file = add_file(recording.id, "a.mp4", true);
-    ck_assert(journal_add_event(journal, recording.id, 0, 5, "begun", &err));
-    ck_assert(journal_add_event(journal, recording.id, file.id, 6, "uploaded", &err));
+    ck_assert(journal_add_history(journal, recording.id, 0, 5, "begun", &err));
+    ck_assert(journal_add_history(journal, recording.id, file.id, 6, "uploaded", &err));
     ck_assert_str_eq(ask("SELECT group_concat(at || text || coalesce(file_id, '-')) FROM event"),
                      "5begun-,6uploaded1");
 }
@@ -687,7 +687,7 @@ START_TEST(a_recording_takes_its_rows_with_it)
     recording = begin_recording("/r/1");
     file = add_file(recording.id, "a.mp4", true);
     save_part(file.id, 1);
-    ck_assert(journal_add_event(journal, recording.id, file.id, 5, "begun", &err));
+    ck_assert(journal_add_history(journal, recording.id, file.id, 5, "begun", &err));
     ck_assert_int_eq(execute("DELETE FROM recording"), SQLITE_OK);
     ck_assert_str_eq(ask("SELECT (SELECT count(*) FROM file) + (SELECT count(*) FROM part) + "
                          "(SELECT count(*) FROM event)"),

@@ -97,7 +97,7 @@ START_TEST(parts_history_and_removals_are_not_waited_for)
     save_part(&file, 1); /* the log has its header from here on */
     forced = 0;
     save_part(&file, 2);
-    ck_assert(journal_add_event(journal, file.recording_id, 0, 1, "text", &err));
+    ck_assert(journal_add_history(journal, file.recording_id, 0, 1, "text", &err));
     file.removed_at = 7;
     ck_assert(journal_note_removed(journal, &file, &err));
     ck_assert_uint_eq(forced, 0);

@@ -178,7 +178,7 @@ START_TEST(what_is_done_and_old_is_forgotten_unless_something_is_still_to_be_don
     file.removed_at = it->removed_at;
     ck_assert(journal_save_file(journal, &file, &err));
     ck_assert(journal_save_part(journal, file.id, &part, &err));
-    ck_assert(journal_add_event(journal, recording.id, file.id, NOW, "something", &err));
+    ck_assert(journal_add_history(journal, recording.id, file.id, NOW, "something", &err));
     ck_assert(journal_forget_done(journal, NOW, &err));
     ck_assert_int_eq(is_known("/r/a"), !it->forgotten);
     if (it->forgotten) { /* and all that belongs to it */

@@ -327,7 +327,7 @@ END_TEST
 static unsigned events_seen;
 static char first_event[4096];
 
-static bool on_event(void *context, const struct journal_view_event *event, struct error *error)
+static bool on_event(void *context, const struct journal_view_entry *event, struct error *error)
 {
     (void)context;
     (void)error;
@@ -343,17 +343,17 @@ START_TEST(the_last_events_are_told_from_the_oldest_on)
     open_journal();
     row = add_recording("a", JOURNAL_RECORDING_DONE, NOW);
     other = add_recording("b", JOURNAL_RECORDING_DONE, NOW);
-    ck_assert(journal_add_event(journal, row.id, 0, NOW, "first", &err));
-    ck_assert(journal_add_event(journal, row.id, 0, NOW, "second", &err));
-    ck_assert(journal_add_event(journal, row.id, 0, NOW, "third", &err));
-    ck_assert(journal_add_event(journal, other.id, 0, NOW, "another's", &err));
+    ck_assert(journal_add_history(journal, row.id, 0, NOW, "first", &err));
+    ck_assert(journal_add_history(journal, row.id, 0, NOW, "second", &err));
+    ck_assert(journal_add_history(journal, row.id, 0, NOW, "third", &err));
+    ck_assert(journal_add_history(journal, other.id, 0, NOW, "another's", &err));
     open_report(false);
     events_seen = 0;
-    ck_assert(report_each_event(report, row.id, 2, on_event, NULL, &err));
+    ck_assert(report_each_entry(report, row.id, 2, on_event, NULL, &err));
     ck_assert_uint_eq(events_seen, 2);
     ck_assert_str_eq(first_event, "second");
     events_seen = 0;
-    ck_assert(report_each_event(report, 0, 100, on_event, NULL, &err));
+    ck_assert(report_each_entry(report, 0, 100, on_event, NULL, &err));
     ck_assert_uint_eq(events_seen, 4);
 }
 END_TEST

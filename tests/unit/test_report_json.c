@@ -56,7 +56,7 @@ static int64_t add_recording(const char *directory, const char *session, const c
     file.notice = JOURNAL_NOTICE_DUE;
     file.object_bytes = 1234;
     ck_assert(journal_add_file(journal, &file, &err));
-    ck_assert(journal_add_event(journal, row.id, file.id, NOW - 55, "tried", &err));
+    ck_assert(journal_add_history(journal, row.id, file.id, NOW - 55, "tried", &err));
     return row.id;
 }
 
