@@ -2,6 +2,7 @@
 
 #include "finalize/lifecycle/live.h"
 #include "finalize/lifecycle/schedule.h"
+#include "finalize/session/lock_table.h"
 #include "finalize/session/session_dir.h"
 
 #include <errno.h>
@@ -75,28 +76,13 @@ static void on_skipped(void *context, const char *path, const char *reason)
     (void)reason;
 }
 
-/* By another handle than the scan's, whose lock would be held all the time. */
-static bool look_for_lock(const char *directory, struct policy_facts *facts, struct error *err)
-{
-    struct session_dir *recording;
-    bool free = false;
-    bool ok;
-
-    if (!session_dir_open(directory, &recording, err))
-        return false;
-    ok = session_dir_try_lock(recording, &free, err);
-    session_dir_close(recording);
-    facts->locked = !free;
-    return ok;
-}
-
 static bool look_inside(struct look *look, const char *directory, struct error *err)
 {
     struct session_dir_visitor visitor = {.context = look, .file = on_file, .skipped = on_skipped};
     bool ok;
 
-    if (!look_for_lock(directory, look->facts, err) ||
-        !session_dir_open(directory, &look->recording, err))
+    look->facts->locked = lock_table_holder_now(directory) > 0;
+    if (!session_dir_open(directory, &look->recording, err))
         return false;
     ok = session_dir_scan(look->recording, &visitor, err);
     session_dir_close(look->recording);

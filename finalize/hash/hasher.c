@@ -1,5 +1,6 @@
 #include "finalize/hash/hasher.h"
 
+#include "finalize/base/read_at.h"
 #include "finalize/hash/sha256_pair.h"
 
 #include <errno.h>
@@ -61,21 +62,13 @@ static bool read_piece(const struct hasher_job *job, uint64_t done, uint8_t *pie
 {
     uint64_t left = job->length - done;
     size_t wanted = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
-    size_t length = 0;
+    ssize_t length = read_at(job->fd, piece, wanted, job->offset + done);
 
-    while (length < wanted) {
-        ssize_t got =
-            pread(job->fd, piece + length, wanted - length, (off_t)(job->offset + done + length));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            result->read_errno = got < 0 ? errno : 0;
-            return false;
-        }
-        length += (size_t)got;
+    if (length < (ssize_t)wanted) {
+        result->read_errno = length < 0 ? errno : 0;
+        return false;
     }
-    *ret_length = length;
+    *ret_length = wanted;
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include "finalize/http/transfer.h"
 
 #include "finalize/base/clock.h"
+#include "finalize/base/read_at.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,16 +14,11 @@
 
 static ssize_t read_body(const struct http_body *body, uint64_t position, char *out, size_t size)
 {
-    ssize_t got;
-
     if (body->kind == HTTP_BODY_MEMORY) {
         memcpy(out, body->memory.data + position, size);
         return (ssize_t)size;
     }
-    do
-        got = pread(body->fd, out, size, (off_t)(body->offset + position));
-    while (got < 0 && errno == EINTR);
-    return got;
+    return read_at(body->fd, out, size, body->offset + position);
 }
 
 static size_t on_read(char *out, size_t size, size_t count, void *context)

@@ -102,13 +102,9 @@ void report_close(struct report *report)
 
 int report_watcher(const struct report *report)
 {
-    struct lock_table locks;
-    int runs;
+    pid_t holder = lock_table_holder_now(report->watcher_lock);
 
-    lock_table_read(&locks);
-    runs = !locks.known ? -1 : lock_table_holder(&locks, report->watcher_lock) != 0;
-    lock_table_done(&locks);
-    return runs;
+    return holder > 0 ? 1 : (int)holder;
 }
 
 /* ---- one recording --------------------------------------------------------------------------- */

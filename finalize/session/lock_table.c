@@ -22,8 +22,8 @@ static bool read_number(const char **text, int base, char end, uint64_t *ret_num
     return true;
 }
 
-/* "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"; a process that waits has "->" behind the
- * number. */
+/* "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"; a process that waits has "->" after
+ * the number. */
 static bool read_line(const char *line, struct lock_table_entry *ret_entry)
 {
     static const char *const words[] = {"FLOCK", "ADVISORY", "WRITE"};
@@ -63,7 +63,7 @@ void lock_table_read_from(FILE *in, struct lock_table *ret_table)
                    ? reallocarray(ret_table->entries, ret_table->count + 1, sizeof *more)
                    : NULL;
         if (!more) {
-            ret_table->known = false; /* a part of it says nothing */
+            ret_table->known = false; /* a part of the list proves nothing */
             return;
         }
         more[ret_table->count++] = entry;
@@ -89,7 +89,7 @@ void lock_table_done(struct lock_table *table)
 pid_t lock_table_holder_of(const struct lock_table *table, dev_t device, uint64_t inode)
 {
     /* Devices without a number of their own (btrfs, overlays) show another one to stat(): there the
-     * inode has to do. Who flocks a directory of that inode elsewhere is not likely one of us. */
+     * inode has to do. A flock() of another directory with that inode is unlikely. */
     bool anonymous = major(device) == 0;
 
     for (size_t i = 0; i < table->count; i++) {
@@ -110,4 +110,15 @@ pid_t lock_table_holder(const struct lock_table *table, const char *directory)
     if (!table->count || lstat(directory, &status) != 0)
         return 0;
     return lock_table_holder_of(table, status.st_dev, status.st_ino);
+}
+
+pid_t lock_table_holder_now(const char *directory)
+{
+    struct lock_table table;
+    pid_t holder;
+
+    lock_table_read(&table);
+    holder = table.known ? lock_table_holder(&table, directory) : -1;
+    lock_table_done(&table);
+    return holder;
 }

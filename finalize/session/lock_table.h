@@ -2,7 +2,7 @@
  * lock_table - who holds the lock of a session directory, without touching it.
  *
  * The kernel lists all locks in /proc/locks. To try a lock, even for an instant, would make a
- * program that wants it at that instant believe that somebody works on the recording. A process
+ * program that wants it at that instant believe that the recording is being worked on. A process
  * that cannot be seen from here (in another container) is not in the list.
  */
 #ifndef FINALIZE_LOCK_TABLE_H
@@ -34,7 +34,9 @@ void lock_table_done(struct lock_table *table);
 
 /* The process that holds the exclusive flock() on the directory; 0: none, or not known. */
 pid_t lock_table_holder(const struct lock_table *table, const char *directory);
-/* The same by what stat() says of it. */
+/* The same as the list is now, for one directory; -1: there is no list. */
+pid_t lock_table_holder_now(const char *directory);
+/* The same by what stat() says of the directory. */
 pid_t lock_table_holder_of(const struct lock_table *table, dev_t device, uint64_t inode);
 
 #endif

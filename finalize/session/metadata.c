@@ -1,5 +1,7 @@
 #include "finalize/session/metadata.h"
 
+#include "finalize/base/read_at.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -7,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 #define SECRET_MEMBER "upload_credentials"
@@ -56,48 +57,26 @@ static bool read_error(struct error *err)
     return error_set_errno(err, ERROR_TRANSIENT, errno, "cannot read %s", METADATA_FILE_NAME);
 }
 
-/* Reads up to `length` bytes; fewer only at the end of the file. */
-static bool read_piece(int fd, uint64_t offset, char *bytes, size_t length, size_t *ret_length,
-                       struct error *err)
-{
-    size_t done = 0;
-
-    while (done < length) {
-        ssize_t got = pread(fd, bytes + done, length - done, (off_t)(offset + done));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return read_error(err);
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    *ret_length = done;
-    return true;
-}
-
 /* For a file too large to be read as a whole. */
 static bool look_through_file(int fd, uint64_t size_bytes, struct suspicion *suspicion,
                               struct error *err)
 {
     char piece[PIECE_BYTES];
     uint64_t offset = 0;
-    bool ok = true;
+    ssize_t length = 1;
 
-    while (ok && offset < size_bytes && !suspicion->found) {
+    while (length > 0 && offset < size_bytes && !suspicion->found) {
         uint64_t rest = size_bytes - offset;
-        size_t length = 0;
 
-        ok = read_piece(fd, offset, piece, rest < sizeof piece ? (size_t)rest : sizeof piece,
-                        &length, err);
-        look_for_secret(suspicion, piece, length);
-        if (!length)
-            break;
-        offset += length;
+        length = read_at(fd, piece, rest < sizeof piece ? (size_t)rest : sizeof piece, offset);
+        if (length < 0)
+            read_error(err);
+        else
+            look_for_secret(suspicion, piece, (size_t)length);
+        offset += length > 0 ? (size_t)length : 0;
     }
     explicit_bzero(piece, sizeof piece);
-    return ok;
+    return length >= 0;
 }
 
 /* Whether the tree of the text would be of a size out of proportion: "{}," becomes a hundred times
@@ -211,7 +190,7 @@ static void understand(json_t *root, struct metadata *metadata)
     metadata->understood = json_is_object(root);
     if (json_is_string(url) && length < sizeof metadata->meeting_url &&
         !has_control_character(json_string_value(url), length))
-        /* Its query may hold a token, which is nobody's business here. */
+        /* Its query may hold a token, which is kept out of everything. */
         snprintf(metadata->meeting_url, sizeof metadata->meeting_url, "%.*s",
                  (int)strcspn(json_string_value(url), "?#"), json_string_value(url));
     if (json_is_boolean(share))
@@ -276,7 +255,8 @@ bool metadata_read(int fd, uint64_t size_bytes, struct metadata *ret_metadata, s
 {
     struct metadata metadata = {.share = -1, .treatment = METADATA_WITHHELD, .redacted_fd = -1};
     struct suspicion suspicion = {0};
-    size_t size, length = 0;
+    ssize_t length;
+    size_t size;
     char *bytes;
     bool ok;
 
@@ -294,8 +274,9 @@ bool metadata_read(int fd, uint64_t size_bytes, struct metadata *ret_metadata, s
     if (!bytes)
         return error_set(err, ERROR_TRANSIENT, "out of memory while reading %s",
                          METADATA_FILE_NAME);
-    ok = read_piece(fd, 0, bytes, size, &length, err) &&
-         judge(bytes, length, length == size, &metadata, err);
+    length = read_at(fd, bytes, size, 0);
+    ok = length < 0 ? read_error(err)
+                    : judge(bytes, (size_t)length, (size_t)length == size, &metadata, err);
     explicit_bzero(bytes, size + 1);
     free(bytes);
     if (ok)

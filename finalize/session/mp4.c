@@ -1,5 +1,7 @@
 #include "finalize/session/mp4.h"
 
+#include "finalize/base/read_at.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/types.h>
@@ -14,24 +16,15 @@ struct box {
 };
 
 /* *ret_there is false when the file has fewer bytes at `offset` than `length`. */
-static bool read_at(int fd, uint64_t offset, unsigned char *bytes, size_t length, bool *ret_there,
-                    struct error *err)
+static bool read_all(int fd, uint64_t offset, unsigned char *bytes, size_t length, bool *ret_there,
+                     struct error *err)
 {
-    size_t done = 0;
+    ssize_t got = read_at(fd, bytes, length, offset);
 
-    while (done < length) {
-        ssize_t got = pread(fd, bytes + done, length - done, (off_t)(offset + done));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return error_set_errno(err, ERROR_TRANSIENT, errno,
-                                   "cannot read the recording to see whether it is whole");
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    *ret_there = done == length;
+    if (got < 0)
+        return error_set_errno(err, ERROR_TRANSIENT, errno,
+                               "cannot read the recording to see whether it is whole");
+    *ret_there = (size_t)got == length;
     return true;
 }
 
@@ -51,7 +44,7 @@ static bool read_box(int fd, uint64_t offset, struct box *ret_box, bool *ret_the
     unsigned char header[8], large_size[8];
     struct box box;
 
-    if (!read_at(fd, offset, header, sizeof header, ret_there, err))
+    if (!read_all(fd, offset, header, sizeof header, ret_there, err))
         return false;
     if (!*ret_there)
         return true;
@@ -59,7 +52,7 @@ static bool read_box(int fd, uint64_t offset, struct box *ret_box, bool *ret_the
     box.size_bytes = big_endian(header, 4);
     box.header_bytes = sizeof header;
     if (box.size_bytes == 1) {
-        if (!read_at(fd, offset + sizeof header, large_size, sizeof large_size, ret_there, err))
+        if (!read_all(fd, offset + sizeof header, large_size, sizeof large_size, ret_there, err))
             return false;
         if (!*ret_there)
             return true;

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum error_kind recording_error_kind(int errno_value)
+enum error_kind session_dir_error_kind(int errno_value)
 {
     switch (errno_value) {
     case ENOMEM:
@@ -24,12 +24,12 @@ enum error_kind recording_error_kind(int errno_value)
     }
 }
 
-bool recording_is_gone(int errno_value)
+bool session_dir_is_gone(int errno_value)
 {
     return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ELOOP;
 }
 
-struct file_identity recording_identity_of(const struct stat *status)
+struct file_identity session_dir_identity_of(const struct stat *status)
 {
     return (struct file_identity){
         .device = status->st_dev,
@@ -55,15 +55,14 @@ static bool is_in_our_own_directory(const char *path)
     for (; *path; path += length) {
         path += strspn(path, "/");
         length = strcspn(path, "/");
-        if (length == strlen(RECORDING_OUR_DIRECTORY) &&
-            memcmp(path, RECORDING_OUR_DIRECTORY, length) == 0)
+        if (length == strlen(SESSION_DIR_OURS) && memcmp(path, SESSION_DIR_OURS, length) == 0)
             return true;
     }
     return false;
 }
 
 /* Splits the resolved path: the parent and the last name. */
-static bool name_recording(struct session_dir *recording, const char *resolved, struct error *err)
+static bool name_session(struct session_dir *session, const char *resolved, struct error *err)
 {
     const char *slash = strrchr(resolved, '/');
     size_t parent_length = slash == resolved ? 1 : (size_t)(slash - resolved);
@@ -75,10 +74,10 @@ static bool name_recording(struct session_dir *recording, const char *resolved, 
                          resolved);
     if (strlen(slash + 1) >= SESSION_NAME_SIZE || strlen(resolved) >= SESSION_PATH_SIZE)
         return error_set_errno(err, ERROR_PERMANENT, ENAMETOOLONG, "cannot use %s", resolved);
-    memcpy(recording->path, resolved, strlen(resolved) + 1);
-    memcpy(recording->parent, resolved, parent_length);
-    recording->parent[parent_length] = 0;
-    recording->session_id = recording->path + (slash + 1 - resolved);
+    memcpy(session->path, resolved, strlen(resolved) + 1);
+    memcpy(session->parent, resolved, parent_length);
+    session->parent[parent_length] = 0;
+    session->session_id = session->path + (slash + 1 - resolved);
     return true;
 }
 
@@ -86,107 +85,108 @@ static bool fail_to_open(const char *path, int errno_value, struct error *err)
 {
     enum error_kind kind = errno_value == ENOENT || errno_value == ENOTDIR
                                ? ERROR_NO_INPUT
-                               : recording_error_kind(errno_value);
+                               : session_dir_error_kind(errno_value);
 
     return error_set_errno(err, kind, errno_value, "cannot open the session's directory %s", path);
 }
 
 /* A recordings directory holds the journal's directory (a link to it serves an operator as well).
  */
-static bool check_for_our_directory(const struct session_dir *recording, struct error *err)
+static bool check_for_our_directory(const struct session_dir *session, struct error *err)
 {
     struct stat status;
 
-    if (fstatat(recording->fd, RECORDING_OUR_DIRECTORY, &status, 0) != 0)
-        return recording_is_gone(errno) || fail_to_open(recording->path, errno, err);
+    if (fstatat(session->fd, SESSION_DIR_OURS, &status, 0) != 0)
+        return session_dir_is_gone(errno) || fail_to_open(session->path, errno, err);
     if (!S_ISDIR(status.st_mode))
         return true;
     return error_set(err, ERROR_USAGE,
                      "this is a recordings directory, no session's (it holds %s): %s",
-                     RECORDING_OUR_DIRECTORY, recording->path);
+                     SESSION_DIR_OURS, session->path);
 }
 
-bool session_dir_open(const char *path, struct session_dir **ret_recording, struct error *err)
+bool session_dir_open(const char *path, struct session_dir **ret_session, struct error *err)
 {
-    struct session_dir *recording = calloc(1, sizeof *recording);
+    struct session_dir *session = calloc(1, sizeof *session);
     char *resolved = NULL;
 
-    if (!recording)
+    if (!session)
         return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot open %s", path);
-    recording->fd = -1;
+    session->fd = -1;
     resolved = realpath(path, NULL);
     if (!resolved) {
         fail_to_open(path, errno, err);
         goto fail;
     }
-    if (!name_recording(recording, resolved, err))
+    if (!name_session(session, resolved, err))
         goto fail;
-    recording->fd = open(resolved, RECORDING_DIRECTORY_FLAGS);
-    if (recording->fd < 0) {
+    session->fd = open(resolved, SESSION_DIR_OPEN_FLAGS);
+    if (session->fd < 0) {
         fail_to_open(path, errno, err);
         goto fail;
     }
-    if (!check_for_our_directory(recording, err))
+    if (!check_for_our_directory(session, err))
         goto fail;
     free(resolved);
-    *ret_recording = recording;
+    *ret_session = session;
     return true;
 
 fail:
     free(resolved);
-    session_dir_close(recording);
+    session_dir_close(session);
     return false;
 }
 
-void session_dir_close(struct session_dir *recording)
+void session_dir_close(struct session_dir *session)
 {
-    if (!recording)
+    if (!session)
         return;
-    if (recording->fd >= 0)
-        close(recording->fd);
-    free(recording);
+    if (session->fd >= 0)
+        close(session->fd);
+    free(session);
 }
 
-const char *session_dir_path(const struct session_dir *recording)
+const char *session_dir_path(const struct session_dir *session)
 {
-    return recording->path;
+    return session->path;
 }
 
-const char *session_dir_session_id(const struct session_dir *recording)
+const char *session_dir_session_id(const struct session_dir *session)
 {
-    return recording->session_id;
+    return session->session_id;
 }
 
-const char *session_dir_parent(const struct session_dir *recording)
+const char *session_dir_parent(const struct session_dir *session)
 {
-    return recording->parent;
+    return session->parent;
 }
 
-bool session_dir_try_lock(struct session_dir *recording, bool *ret_locked, struct error *err)
+bool session_dir_try_lock(struct session_dir *session, bool *ret_locked, struct error *err)
 {
     int result;
 
     do
-        result = flock(recording->fd, LOCK_EX | LOCK_NB);
+        result = flock(session->fd, LOCK_EX | LOCK_NB);
     while (result != 0 && errno == EINTR);
     if (result != 0 && errno != EWOULDBLOCK)
-        return error_set_errno(err, errno == ENOLCK ? ERROR_TRANSIENT : recording_error_kind(errno),
-                               errno, "cannot lock %s", recording->path);
+        return error_set_errno(err,
+                               errno == ENOLCK ? ERROR_TRANSIENT : session_dir_error_kind(errno),
+                               errno, "cannot lock %s", session->path);
     *ret_locked = result == 0;
     return true;
 }
 
-bool session_dir_still_there(const struct session_dir *recording)
+bool session_dir_still_there(const struct session_dir *session)
 {
     struct stat ours, there;
 
-    return fstat(recording->fd, &ours) == 0 && lstat(recording->path, &there) == 0 &&
+    return fstat(session->fd, &ours) == 0 && lstat(session->path, &there) == 0 &&
            ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
 /* --- the way to a file --- */
 
-bool recording_check_path(const char *path, struct error *err)
+bool session_dir_check_path(const char *path, struct error *err)
 {
     bool usable = *path && *path != '/' && strlen(path) < SESSION_PATH_SIZE;
     const char *name = path;
@@ -204,7 +204,7 @@ bool recording_check_path(const char *path, struct error *err)
                      path);
 }
 
-DIR *recording_open_list(int fd)
+DIR *session_dir_open_list(int fd)
 {
     int own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     DIR *directory = own_fd >= 0 ? fdopendir(own_fd) : NULL;
@@ -218,10 +218,10 @@ DIR *recording_open_list(int fd)
     return directory;
 }
 
-int recording_open_holder(const struct session_dir *recording, const char *path,
-                          const char **ret_name)
+int session_dir_open_holder(const struct session_dir *session, const char *path,
+                            const char **ret_name)
 {
-    int fd = fcntl(recording->fd, F_DUPFD_CLOEXEC, 0);
+    int fd = fcntl(session->fd, F_DUPFD_CLOEXEC, 0);
     char name[SESSION_NAME_SIZE];
     const char *slash;
 
@@ -230,7 +230,7 @@ int recording_open_holder(const struct session_dir *recording, const char *path,
 
         memcpy(name, path, (size_t)(slash - path));
         name[slash - path] = 0;
-        next = openat(fd, name, RECORDING_DIRECTORY_FLAGS);
+        next = openat(fd, name, SESSION_DIR_OPEN_FLAGS);
         open_errno = errno;
         close(fd);
         errno = open_errno;
@@ -245,23 +245,23 @@ int recording_open_holder(const struct session_dir *recording, const char *path,
 static bool fail_to_open_file(const char *path, int errno_value, struct error *err)
 {
     /* ENXIO: a socket, or a device that isn't there. */
-    enum error_kind kind = recording_is_gone(errno_value) || errno_value == ENXIO
+    enum error_kind kind = session_dir_is_gone(errno_value) || errno_value == ENXIO
                                ? ERROR_CHANGED
-                               : recording_error_kind(errno_value);
+                               : session_dir_error_kind(errno_value);
 
     return error_set_errno(err, kind, errno_value, "cannot open %s", path);
 }
 
-bool session_dir_open_file(struct session_dir *recording, const char *path, int *ret_fd,
+bool session_dir_open_file(struct session_dir *session, const char *path, int *ret_fd,
                            struct file_identity *ret_identity, struct error *err)
 {
     const char *name = NULL;
     struct stat status;
     int holder, fd = -1, open_errno;
 
-    if (!recording_check_path(path, err))
+    if (!session_dir_check_path(path, err))
         return false;
-    holder = recording_open_holder(recording, path, &name);
+    holder = session_dir_open_holder(session, path, &name);
     if (holder < 0)
         return fail_to_open_file(path, errno, err);
     fd = openat(holder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -270,14 +270,14 @@ bool session_dir_open_file(struct session_dir *recording, const char *path, int 
     if (fd < 0)
         return fail_to_open_file(path, open_errno, err);
     if (fstat(fd, &status) != 0) {
-        error_set_errno(err, recording_error_kind(errno), errno, "cannot look at %s", path);
+        error_set_errno(err, session_dir_error_kind(errno), errno, "cannot look at %s", path);
         goto fail;
     }
     if (!S_ISREG(status.st_mode)) {
         error_set(err, ERROR_CHANGED, "not a regular file any more: %s", path);
         goto fail;
     }
-    *ret_identity = recording_identity_of(&status);
+    *ret_identity = session_dir_identity_of(&status);
     *ret_fd = fd;
     return true;
 

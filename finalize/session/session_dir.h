@@ -1,5 +1,5 @@
 /*
- * recording - a session directory: its lock, its files, and the only unlink() there is.
+ * session_dir - a session directory: its lock, its files, and the only unlink() there is.
  *
  * Links are never followed, neither the files themselves nor directories on the way to them. Paths
  * are relative to the session directory, "/" between names, any bytes but NUL.
@@ -35,26 +35,24 @@ struct session_dir;
  * directory, not a session's (it holds a ".jibri-finalize" directory), when it is or lies in a
  * ".jibri-finalize" directory, or when it is "/"; ERROR_PERMANENT when it can't be read.
  */
-bool session_dir_open(const char *path, struct session_dir **ret_recording, struct error *err)
+bool session_dir_open(const char *path, struct session_dir **ret_session, struct error *err)
     __attribute__((warn_unused_result));
-void session_dir_close(struct session_dir *recording); /* also gives the lock back */
+void session_dir_close(struct session_dir *session); /* also gives the lock back */
 
-const char *
-session_dir_path(const struct session_dir *recording); /* absolute, links resolved; borrowed */
-const char *
-session_dir_session_id(const struct session_dir *recording); /* its last name; borrowed */
-const char *
-session_dir_parent(const struct session_dir *recording); /* the directory above; borrowed */
+/* Borrowed: the absolute path with links resolved; its last name; the directory above. */
+const char *session_dir_path(const struct session_dir *session);
+const char *session_dir_session_id(const struct session_dir *session);
+const char *session_dir_parent(const struct session_dir *session);
 
 /*
- * Tries to take the recording's lock: flock() on the directory itself, so that it dies with its
- * holder and leaves nothing behind. *ret_locked is false when another process has it. Never waits.
+ * Tries to take the recording's lock: flock() on the directory itself, so that it ends with its
+ * holder and leaves no trace. *ret_locked is false when another process has it. Never waits.
  */
-bool session_dir_try_lock(struct session_dir *recording, bool *ret_locked, struct error *err)
+bool session_dir_try_lock(struct session_dir *session, bool *ret_locked, struct error *err)
     __attribute__((warn_unused_result));
 
 /* False once the directory was removed or another one stands in its place. */
-bool session_dir_still_there(const struct session_dir *recording);
+bool session_dir_still_there(const struct session_dir *session);
 
 struct session_dir_file {
     const char *path; /* borrowed, during the call */
@@ -73,12 +71,12 @@ struct session_dir_visitor {
 
 /* Visits all files, recursively, in byte order of the names within each directory (so that every
  * run sees them alike). */
-bool session_dir_scan(struct session_dir *recording, const struct session_dir_visitor *visitor,
+bool session_dir_scan(struct session_dir *session, const struct session_dir_visitor *visitor,
                       struct error *err) __attribute__((warn_unused_result));
 
 /* Opens a file for reading. ERROR_CHANGED when it isn't there or isn't a regular file any more.
  * Never waits on a FIFO. The caller closes *ret_fd. */
-bool session_dir_open_file(struct session_dir *recording, const char *path, int *ret_fd,
+bool session_dir_open_file(struct session_dir *session, const char *path, int *ret_fd,
                            struct file_identity *ret_identity, struct error *err)
     __attribute__((warn_unused_result));
 
@@ -87,14 +85,14 @@ bool session_dir_open_file(struct session_dir *recording, const char *path, int 
  * another. A file that is gone already is success. Directories below the session directory that
  * become empty go with it. The directory entry's removal is synced to disk.
  */
-bool session_dir_remove_file(struct session_dir *recording, const char *path,
+bool session_dir_remove_file(struct session_dir *session, const char *path,
                              const struct file_identity *expected, struct error *err)
     __attribute__((warn_unused_result));
 
 /* Removes the session directory when nothing is in it (empty directories within go too);
  * *ret_removed tells. Not being empty is no error; being gone already counts as removed;
  * ERROR_CHANGED when another directory is in its place. */
-bool session_dir_remove_directory(struct session_dir *recording, bool *ret_removed,
-                                  struct error *err) __attribute__((warn_unused_result));
+bool session_dir_remove_directory(struct session_dir *session, bool *ret_removed, struct error *err)
+    __attribute__((warn_unused_result));
 
 #endif

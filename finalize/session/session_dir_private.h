@@ -1,5 +1,5 @@
 /*
- * recording_private - what recording.c, recording_scan.c and recording_remove.c share.
+ * session_dir_private - what session_dir.c, session_dir_scan.c and session_dir_remove.c share.
  */
 #ifndef FINALIZE_SESSION_DIR_PRIVATE_H
 #define FINALIZE_SESSION_DIR_PRIVATE_H
@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#define RECORDING_OUR_DIRECTORY   ".jibri-finalize" /* holds the journal; never part of a session */
-#define RECORDING_DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define SESSION_DIR_OURS       ".jibri-finalize" /* holds the journal; never part of a session */
+#define SESSION_DIR_OPEN_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 struct session_dir {
     int fd;                 /* of the directory; its flock() is the lock */
@@ -21,25 +21,26 @@ struct session_dir {
     char parent[SESSION_PATH_SIZE];
 };
 
-/* What a failed system call's errno means for a recording. */
-enum error_kind recording_error_kind(int errno_value);
+/* What a failed system call's errno means for a session. */
+enum error_kind session_dir_error_kind(int errno_value);
 
 /* The errno of a name that isn't there any more, or is of another kind than it was. */
-bool recording_is_gone(int errno_value);
+bool session_dir_is_gone(int errno_value);
 
-struct file_identity recording_identity_of(const struct stat *status);
+struct file_identity session_dir_identity_of(const struct stat *status);
 
 /* ERROR_PERMANENT unless `path` stays within the session directory, by names alone. A path comes
  * back from the journal, and a damaged one must not lead elsewhere. */
-bool recording_check_path(const char *path, struct error *err) __attribute__((warn_unused_result));
+bool session_dir_check_path(const char *path, struct error *err)
+    __attribute__((warn_unused_result));
 
 /* For reading the names of the directory `fd` from the first on; `fd` stays the caller's. NULL and
  * errno. */
-DIR *recording_open_list(int fd);
+DIR *session_dir_open_list(int fd);
 
 /* Opens the directory that holds the last name of a checked path, without following a link; that
  * name is borrowed from `path`. The caller closes it. -1 and errno. */
-int recording_open_holder(const struct session_dir *recording, const char *path,
-                          const char **ret_name);
+int session_dir_open_holder(const struct session_dir *session, const char *path,
+                            const char **ret_name);
 
 #endif

@@ -1,3 +1,4 @@
+/* session_dir_remove - removes a file that is known, and directories that are empty. */
 #include "finalize/session/session_dir.h"
 #include "finalize/session/session_dir_private.h"
 
@@ -14,8 +15,8 @@ static void sync_directory(int fd)
 
 static bool fail_to_remove(const char *path, int errno_value, struct error *err)
 {
-    return error_set_errno(err, recording_error_kind(errno_value), errno_value, "cannot remove %s",
-                           path);
+    return error_set_errno(err, session_dir_error_kind(errno_value), errno_value,
+                           "cannot remove %s", path);
 }
 
 /* The only unlink() of a file that there is. */
@@ -27,7 +28,7 @@ static bool remove_expected(int holder, const char *name, const char *path,
 
     if (fstatat(holder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT || fail_to_remove(path, errno, err);
-    identity = recording_identity_of(&status);
+    identity = session_dir_identity_of(&status);
     if (!S_ISREG(status.st_mode) || !file_identity_same(&identity, expected))
         return error_set(err, ERROR_CHANGED,
                          "not removed, since it is not the file that was uploaded: %s", path);
@@ -38,7 +39,7 @@ static bool remove_expected(int holder, const char *name, const char *path,
 }
 
 /* Removes the directories on the way to `path` that are empty now, from the lowest up. */
-static void remove_empty_above(const struct session_dir *recording, const char *path)
+static void remove_empty_above(const struct session_dir *session, const char *path)
 {
     char above[SESSION_PATH_SIZE];
     const char *name;
@@ -50,7 +51,7 @@ static void remove_empty_above(const struct session_dir *recording, const char *
         int holder;
 
         *slash = 0;
-        holder = recording_open_holder(recording, above, &name);
+        holder = session_dir_open_holder(session, above, &name);
         removed = holder >= 0 && (unlinkat(holder, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
         if (removed)
             sync_directory(holder);
@@ -62,18 +63,18 @@ static void remove_empty_above(const struct session_dir *recording, const char *
     }
 }
 
-bool session_dir_remove_file(struct session_dir *recording, const char *path,
+bool session_dir_remove_file(struct session_dir *session, const char *path,
                              const struct file_identity *expected, struct error *err)
 {
     const char *name = NULL;
     bool done = true;
     int holder;
 
-    if (!recording_check_path(path, err))
+    if (!session_dir_check_path(path, err))
         return false;
-    holder = recording_open_holder(recording, path, &name);
+    holder = session_dir_open_holder(session, path, &name);
     if (holder < 0 && errno != ENOENT) {
-        if (recording_is_gone(errno))
+        if (session_dir_is_gone(errno))
             return error_set_errno(err, ERROR_CHANGED, errno, "cannot remove %s", path);
         return fail_to_remove(path, errno, err);
     }
@@ -82,7 +83,7 @@ bool session_dir_remove_file(struct session_dir *recording, const char *path,
         close(holder);
     }
     if (done)
-        remove_empty_above(recording, path);
+        remove_empty_above(session, path);
     return done;
 }
 
@@ -98,9 +99,9 @@ static bool sweep_entry(int holder, const char *name, unsigned depth, enum sweep
     bool empty;
     int fd;
 
-    if (depth > SESSION_MAX_DEPTH || strcmp(name, RECORDING_OUR_DIRECTORY) == 0)
+    if (depth > SESSION_MAX_DEPTH || strcmp(name, SESSION_DIR_OURS) == 0)
         return false;
-    fd = openat(holder, name, RECORDING_DIRECTORY_FLAGS);
+    fd = openat(holder, name, SESSION_DIR_OPEN_FLAGS);
     if (fd < 0)
         return false;
     empty = sweep_directory(fd, depth, sweep);
@@ -110,7 +111,7 @@ static bool sweep_entry(int holder, const char *name, unsigned depth, enum sweep
 
 static bool sweep_directory(int fd, unsigned depth, enum sweep sweep)
 {
-    DIR *directory = recording_open_list(fd);
+    DIR *directory = session_dir_open_list(fd);
     struct dirent *entry;
     bool empty = directory != NULL;
 
@@ -124,33 +125,32 @@ static bool sweep_directory(int fd, unsigned depth, enum sweep sweep)
     return empty;
 }
 
-bool session_dir_remove_directory(struct session_dir *recording, bool *ret_removed,
-                                  struct error *err)
+bool session_dir_remove_directory(struct session_dir *session, bool *ret_removed, struct error *err)
 {
     struct stat status;
     int parent, result, remove_errno;
 
-    if (lstat(recording->path, &status) != 0 && errno == ENOENT) {
+    if (lstat(session->path, &status) != 0 && errno == ENOENT) {
         *ret_removed = true;
         return true;
     }
-    if (!session_dir_still_there(recording))
+    if (!session_dir_still_there(session))
         return error_set(err, ERROR_CHANGED, "not removed, since another is in its place: %s",
-                         recording->path);
-    if (!sweep_directory(recording->fd, 0, LOOK) || !sweep_directory(recording->fd, 0, REMOVE)) {
+                         session->path);
+    if (!sweep_directory(session->fd, 0, LOOK) || !sweep_directory(session->fd, 0, REMOVE)) {
         *ret_removed = false;
         return true;
     }
-    parent = open(recording->parent, RECORDING_DIRECTORY_FLAGS);
+    parent = open(session->parent, SESSION_DIR_OPEN_FLAGS);
     if (parent < 0)
-        return fail_to_remove(recording->path, errno, err);
-    result = unlinkat(parent, recording->session_id, AT_REMOVEDIR);
+        return fail_to_remove(session->path, errno, err);
+    result = unlinkat(parent, session->session_id, AT_REMOVEDIR);
     remove_errno = errno;
     if (result == 0)
         sync_directory(parent);
     close(parent);
     if (result != 0 && remove_errno != ENOTEMPTY && remove_errno != EEXIST)
-        return fail_to_remove(recording->path, remove_errno, err);
+        return fail_to_remove(session->path, remove_errno, err);
     *ret_removed = result == 0;
     return true;
 }

@@ -1,3 +1,4 @@
+/* session_dir_scan - visits the files of a session directory: session_dir_scan(). */
 #include "finalize/session/file_name.h"
 #include "finalize/session/session_dir.h"
 #include "finalize/session/session_dir_private.h"
@@ -67,7 +68,7 @@ static const char *shown(const struct scan *scan)
 
 static bool fail(const struct scan *scan, int errno_value, struct error *err)
 {
-    return error_set_errno(err, recording_error_kind(errno_value), errno_value, "cannot read %s",
+    return error_set_errno(err, session_dir_error_kind(errno_value), errno_value, "cannot read %s",
                            shown(scan));
 }
 
@@ -95,7 +96,7 @@ static bool read_names(const struct scan *scan, DIR *directory, struct names *na
 
 static bool list_names(const struct scan *scan, int fd, struct names *names, struct error *err)
 {
-    DIR *directory = recording_open_list(fd);
+    DIR *directory = session_dir_open_list(fd);
     bool done;
 
     if (!directory)
@@ -145,7 +146,7 @@ static bool enter(struct scan *scan, const struct level *level, const char *name
     struct level below = {.path_length = strlen(scan->path), .depth = level->depth + 1};
     bool done;
 
-    if (strcmp(name, RECORDING_OUR_DIRECTORY) == 0) {
+    if (strcmp(name, SESSION_DIR_OURS) == 0) {
         skip(scan, "the journal's directory");
         return true;
     }
@@ -153,7 +154,7 @@ static bool enter(struct scan *scan, const struct level *level, const char *name
         skip(scan, "nested too deep");
         return true;
     }
-    below.fd = openat(level->fd, name, RECORDING_DIRECTORY_FLAGS);
+    below.fd = openat(level->fd, name, SESSION_DIR_OPEN_FLAGS);
     if (below.fd < 0 && (errno == ENOTDIR || errno == ELOOP))
         return error_set_errno(err, ERROR_CHANGED, errno, "cannot open %s", scan->path);
     if (below.fd < 0)
@@ -178,7 +179,7 @@ static bool scan_entry(struct scan *scan, const struct level *level, const char 
         return true;
     }
     found.media = file_name_is_media(name);
-    found.identity = recording_identity_of(&status);
+    found.identity = session_dir_identity_of(&status);
     return scan->visitor->file(scan->visitor->context, &found, err);
 }
 
@@ -202,11 +203,11 @@ static bool scan_directory(struct scan *scan, const struct level *level, struct 
     return done;
 }
 
-bool session_dir_scan(struct session_dir *recording, const struct session_dir_visitor *visitor,
+bool session_dir_scan(struct session_dir *session, const struct session_dir_visitor *visitor,
                       struct error *err)
 {
-    struct scan scan = {.visitor = visitor, .session_path = recording->path};
-    struct level top = {.fd = recording->fd};
+    struct scan scan = {.visitor = visitor, .session_path = session->path};
+    struct level top = {.fd = session->fd};
 
     return scan_directory(&scan, &top, err);
 }
