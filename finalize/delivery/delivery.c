@@ -1,6 +1,5 @@
 #include "finalize/delivery/delivery_private.h"
 
-#include "finalize/journal/journal_outbox.h"
 #include "finalize/session/file_name.h"
 
 #include <stdio.h>
@@ -117,21 +116,6 @@ static bool open_upload(struct delivery *delivery, struct error *err)
     return upload_open(&options, &delivery->upload, err);
 }
 
-/* The content of a file that is to be uploaded may be another than the one whose digest is known.
- */
-static bool wants_digest(struct delivery *delivery, struct error *err)
-{
-    char hex[DIGEST_SHA256_HEX] = "";
-
-    if (!delivery->options.digest || delivery->options.growing)
-        return true;
-    if (delivery->file.state != JOURNAL_FILE_PENDING &&
-        !journal_load_digest(delivery->options.journal, delivery->file.id, hex, err))
-        return false;
-    delivery->digest_due = !hex[0];
-    return true;
-}
-
 bool delivery_open(const struct delivery_options *options, const struct journal_file *row,
                    struct delivery **ret_delivery, struct error *err)
 {
@@ -151,12 +135,9 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
         goto fail;
     }
     delivery->mtime_ns = identity.mtime_ns;
-    if (!wants_digest(delivery, err) ||
-        ((row->state == JOURNAL_FILE_PENDING || delivery->digest_due) &&
-         !choose_bytes(delivery, err)))
-        goto fail;
     if (row->state == JOURNAL_FILE_PENDING &&
-        (!choose_base_key(delivery, err) || !open_upload(delivery, err)))
+        (!choose_bytes(delivery, err) || !choose_base_key(delivery, err) ||
+         !open_upload(delivery, err)))
         goto fail;
     *ret_delivery = delivery;
     return true;
@@ -187,25 +168,21 @@ void delivery_end_with(struct delivery *delivery, const struct error *error)
 static bool translate(struct delivery *delivery, const struct upload_step *asked, uint64_t now_ms,
                       int64_t now, struct delivery_step *ret_step, struct error *err)
 {
+    ret_step->kind = asked->kind;
     ret_step->slot = asked->slot;
+    ret_step->until_ms = asked->until_ms;
     switch (asked->kind) {
     case UPLOAD_STEP_REQUEST:
         delivery->calls[asked->slot] = asked->call;
         delivery->started_ms[asked->slot] = now_ms;
-        ret_step->kind = DELIVERY_STEP_REQUEST;
         return s3_build(delivery->options.s3, &asked->call, (time_t)now, &ret_step->request, err);
     case UPLOAD_STEP_READ:
-        ret_step->kind = DELIVERY_STEP_READ;
         ret_step->read = (struct hasher_job){.fd = delivery->upload_fd,
                                              .offset = asked->read.offset,
                                              .length = asked->read.length,
                                              .wants = asked->read.wants,
                                              .owner = delivery,
                                              .slot = asked->slot};
-        return true;
-    case UPLOAD_STEP_PAUSE:
-        ret_step->kind = DELIVERY_STEP_PAUSE;
-        ret_step->until_ms = asked->until_ms;
         return true;
     default:
         return true;
@@ -237,36 +214,10 @@ static void leave_upload(struct delivery *delivery)
     delivery->upload = NULL;
 }
 
-static void ask_for_digest(struct delivery *delivery, struct delivery_step *ret_step)
-{
-    delivery->digest_due = false;
-    delivery->digest_under_way = true;
-    ret_step->kind = DELIVERY_STEP_READ;
-    ret_step->read_aside = true;
-    ret_step->read = (struct hasher_job){.fd = delivery->upload_fd,
-                                         .length = delivery->file.object_bytes,
-                                         .wants = HASHER_WANTS_SHA256,
-                                         .owner = delivery,
-                                         .slot = DELIVERY_DIGEST_SLOT};
-}
-
-/* Without it an event says less; that is no reason not to upload. */
-static bool take_digest(struct delivery *delivery, const struct hasher_result *result,
-                        struct error *err)
-{
-    delivery->digest_under_way = false;
-    return !result->whole || journal_save_digest(delivery->options.journal, delivery->file.id,
-                                                 result->sha256_hex, err);
-}
-
 bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
                    struct delivery_step *ret_step, struct error *err)
 {
-    *ret_step = (struct delivery_step){.kind = DELIVERY_STEP_NONE};
-    if (delivery->digest_due) {
-        ask_for_digest(delivery, ret_step);
-        return true;
-    }
+    *ret_step = (struct delivery_step){.kind = UPLOAD_STEP_NONE};
     if (delivery->upload && !delivery->ended) {
         struct upload_step asked;
 
@@ -278,39 +229,36 @@ bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, in
     }
     if (!delivery->ended)
         return delivery_next_notice_step(delivery, may_send, now_ms, now, ret_step, err);
-    ret_step->kind = DELIVERY_STEP_END;
+    ret_step->kind = UPLOAD_STEP_END;
     return true;
 }
 
 bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
                          const struct hasher_result *result, struct error *err)
 {
-    if (slot == DELIVERY_DIGEST_SLOT)
-        return take_digest(delivery, result, err);
     return !delivery->upload || upload_take_bytes(delivery->upload, slot, result, err);
 }
 
-static enum delivery_feedback feedback_of(enum s3_outcome outcome)
+static void tell_pace(struct pace *pace, enum s3_outcome outcome, uint64_t now_ms)
 {
-    if (outcome == S3_SLOW_DOWN)
-        return DELIVERY_FEEDBACK_SLOW_DOWN;
-    return outcome == S3_DONE ? DELIVERY_FEEDBACK_GOOD : DELIVERY_FEEDBACK_NONE;
+    if (pace && outcome == S3_SLOW_DOWN)
+        pace_slow_down(pace, now_ms);
+    else if (pace && outcome == S3_DONE)
+        pace_succeeded(pace);
 }
 
 bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct http_reply *reply,
-                         uint64_t now_ms, int64_t now, enum delivery_feedback *ret_feedback,
-                         struct error *err)
+                         uint64_t now_ms, int64_t now, struct pace *pace, struct error *err)
 {
     struct s3_result result;
     bool ok;
 
-    *ret_feedback = DELIVERY_FEEDBACK_NONE;
     if (slot == DELIVERY_NOTICE_SLOT)
         return delivery_take_notice_reply(delivery, reply, now_ms, now, err);
     if (!delivery->upload)
         return true;
     s3_read(delivery->options.s3, &delivery->calls[slot], reply, (time_t)now, &result);
-    *ret_feedback = feedback_of(result.outcome);
+    tell_pace(pace, result.outcome, now_ms);
     stats_count_s3(delivery->options.stats, delivery->calls[slot].operation, &result,
                    reply->bytes_sent, now_ms - delivery->started_ms[slot], now);
     if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)

@@ -10,12 +10,14 @@
 #include "config/settings.h"
 #include "finalize/base/error.h"
 #include "finalize/base/rng.h"
+#include "finalize/delivery/pace.h"
 #include "finalize/hash/hasher.h"
 #include "finalize/http/http.h"
 #include "finalize/journal/journal.h"
 #include "finalize/journal/stats.h"
 #include "finalize/s3/s3.h"
 #include "finalize/session/session_dir.h"
+#include "finalize/upload/upload_step.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,7 +36,6 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     struct s3 *s3;
     struct rng *rng;
     struct stats *stats; /* counted in; may be NULL */
-    bool digest;         /* the journal is to have the SHA-256 of the whole object */
     /* A media file of the session, for {meeting} and the date in keys; "" when there is none. */
     const char *main_media_name;
     int32_t meeting_id; /* for a name that has none; 0: there is none */
@@ -44,28 +45,13 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     void *context;
 };
 
-enum delivery_step_kind {
-    DELIVERY_STEP_NONE,
-    DELIVERY_STEP_REQUEST, /* send `request`: the caller's to give to the loop */
-    DELIVERY_STEP_READ,    /* hash `read` (owner and slot are filled in) */
-    DELIVERY_STEP_PAUSE,
-    DELIVERY_STEP_END
-};
-
+/* As struct upload_step, signed and ready for the loop and the hasher. */
 struct delivery_step {
-    enum delivery_step_kind kind;
+    enum upload_step_kind kind;
     unsigned slot;
-    struct http_request request;
-    struct hasher_job read;
-    bool read_aside; /* it is long, and nothing waits for it: other reads may overtake it */
+    struct http_request request; /* the caller's to give to the loop */
+    struct hasher_job read;      /* owner and slot are filled in */
     uint64_t until_ms;
-};
-
-/* What a reply says about the server's feedback. */
-enum delivery_feedback {
-    DELIVERY_FEEDBACK_NONE,
-    DELIVERY_FEEDBACK_GOOD,
-    DELIVERY_FEEDBACK_SLOW_DOWN
 };
 
 struct delivery;
@@ -79,7 +65,8 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
     __attribute__((warn_unused_result));
 void delivery_close(struct delivery *delivery);
 
-/* As the functions of upload.h. Fail when the journal does, or memory. */
+/* As the functions of upload.h; `pace` (may be NULL) hears of every reply. Fail when the journal
+ * does, or memory. */
 bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
                    struct delivery_step *ret_step, struct error *err)
     __attribute__((warn_unused_result));
@@ -87,10 +74,10 @@ bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
                          const struct hasher_result *result, struct error *err)
     __attribute__((warn_unused_result));
 bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct http_reply *reply,
-                         uint64_t now_ms, int64_t now, enum delivery_feedback *ret_feedback,
-                         struct error *err) __attribute__((warn_unused_result));
+                         uint64_t now_ms, int64_t now, struct pace *pace, struct error *err)
+    __attribute__((warn_unused_result));
 
-/* After DELIVERY_STEP_END: NULL when the file is safe (the row says so), else why it is not. */
+/* After UPLOAD_STEP_END: NULL when the file is safe (the row says so), else why it is not. */
 const struct error *delivery_error(const struct delivery *delivery);
 
 /* Its row as it is now; borrowed. */

@@ -1,3 +1,7 @@
+/*
+ * delivery_notice - the second half of a delivery: the backend is told of a media file, and the
+ * file becomes safe.
+ */
 #include "finalize/delivery/delivery_private.h"
 
 #include "finalize/notify/notice.h"
@@ -54,11 +58,9 @@ bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_
     struct error error = ERROR_INIT;
     int32_t meeting_id;
 
-    if (delivery->digest_under_way) /* once the file is safe, nobody may read it any more */
-        return true;
     if (!delivery->file.media || !delivery->options.settings->notice ||
         delivery->file.notice == JOURNAL_NOTICE_ACCEPTED) {
-        ret_step->kind = DELIVERY_STEP_END;
+        ret_step->kind = UPLOAD_STEP_END;
         return become_safe(delivery, now, err);
     }
     if (!find_meeting_id(delivery, &meeting_id)) {
@@ -67,13 +69,13 @@ bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_
             "%s is in the bucket, but its name does not begin with a meeting id and \"_\": the "
             "backend cannot be told",
             delivery->file.path);
-        ret_step->kind = DELIVERY_STEP_END;
+        ret_step->kind = UPLOAD_STEP_END;
         return refuse_notice(delivery, &error, err);
     }
     if (delivery->notice_under_way)
         return true;
     if (delivery->notice_not_before_ms > now_ms) {
-        ret_step->kind = DELIVERY_STEP_PAUSE;
+        ret_step->kind = UPLOAD_STEP_PAUSE;
         ret_step->until_ms = delivery->notice_not_before_ms;
         return true;
     }
@@ -87,7 +89,7 @@ bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_
         return false;
     }
     delivery->notice_under_way = true;
-    ret_step->kind = DELIVERY_STEP_REQUEST;
+    ret_step->kind = UPLOAD_STEP_REQUEST;
     ret_step->slot = DELIVERY_NOTICE_SLOT;
     return true;
 }

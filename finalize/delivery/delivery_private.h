@@ -12,7 +12,6 @@
 #include "finalize/upload/upload_parts.h"
 
 #define DELIVERY_NOTICE_SLOT (UPLOAD_PARTS_MAX_SLOTS + 1)
-#define DELIVERY_DIGEST_SLOT (UPLOAD_PARTS_MAX_SLOTS + 2)
 
 struct delivery {
     struct delivery_options options;
@@ -27,8 +26,6 @@ struct delivery {
     uint64_t started_ms[UPLOAD_PARTS_MAX_SLOTS + 1];  /* since when they are */
     bool ended;
     struct error error;
-
-    bool digest_due, digest_under_way;
 
     bool notice_under_way;
     unsigned notice_tries;

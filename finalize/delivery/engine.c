@@ -21,7 +21,6 @@ struct active {
 struct engine {
     struct loop *loop;
     struct hasher *hasher;
-    struct hasher *aside; /* for long reads that nothing waits for; NULL until there is one */
     const struct engine_source *source;
     const struct engine_limits *limits;
     struct pace pace;
@@ -71,14 +70,7 @@ static bool start_request(struct engine *engine, struct active *active, struct d
 static bool start_read(struct engine *engine, struct active *active,
                        const struct delivery_step *step, struct error *err)
 {
-    struct hasher *hasher = engine->hasher;
-
-    if (step->read_aside) {
-        if (!engine->aside && !hasher_open(loop_wake, engine->loop, &engine->aside, err))
-            return false;
-        hasher = engine->aside;
-    }
-    if (!hasher_submit(hasher, &step->read))
+    if (!hasher_submit(engine->hasher, &step->read))
         return error_set(err, ERROR_TRANSIENT, "too many reads at once");
     active->reads++;
     return true;
@@ -96,22 +88,22 @@ static bool pump(struct engine *engine, struct active *active, struct error *err
         if (!delivery_next(active->delivery, may_send, clock_now_ms(), time(NULL), &step, err))
             return false;
         switch (step.kind) {
-        case DELIVERY_STEP_REQUEST:
+        case UPLOAD_STEP_REQUEST:
             if (!start_request(engine, active, &step, err))
                 return false;
             break;
-        case DELIVERY_STEP_READ:
+        case UPLOAD_STEP_READ:
             if (!start_read(engine, active, &step, err))
                 return false;
             break;
-        case DELIVERY_STEP_END:
+        case UPLOAD_STEP_END:
             loop_cancel(engine->loop, active->delivery);
             active->ended = true;
             return engine->source->ended(engine->source->context, active->delivery, err);
-        case DELIVERY_STEP_PAUSE:
+        case UPLOAD_STEP_PAUSE:
             active->until_ms = step.until_ms;
             return true;
-        case DELIVERY_STEP_NONE:
+        case UPLOAD_STEP_NONE:
             return true;
         }
     }
@@ -129,11 +121,11 @@ static bool pump_all(struct engine *engine, struct error *err)
 /* ---- what came of them --------------------------------------------------------------------------
  */
 
-static bool collect_reads(struct engine *engine, struct hasher *hasher, struct error *err)
+static bool collect_reads(struct engine *engine, struct error *err)
 {
     struct hasher_result result;
 
-    while (hasher && hasher_collect(hasher, &result)) {
+    while (hasher_collect(engine->hasher, &result)) {
         struct active *active = find_active(engine, result.owner);
 
         active->reads--;
@@ -149,17 +141,12 @@ static bool collect_replies(struct engine *engine, struct error *err)
 
     while (loop_collect(engine->loop, &reply)) {
         struct active *active = find_active(engine, reply.owner);
-        enum delivery_feedback feedback = DELIVERY_FEEDBACK_NONE;
         bool ok = delivery_take_reply(active->delivery, reply.slot, &reply.http, clock_now_ms(),
-                                      time(NULL), &feedback, err);
+                                      time(NULL), &engine->pace, err);
 
         http_reply_done(&reply.http);
         if (!ok)
             return false;
-        if (feedback == DELIVERY_FEEDBACK_GOOD)
-            pace_succeeded(&engine->pace);
-        else if (feedback == DELIVERY_FEEDBACK_SLOW_DOWN)
-            pace_slow_down(&engine->pace, clock_now_ms());
     }
     return true;
 }
@@ -223,8 +210,8 @@ static bool take_steps(struct engine *engine, struct error *err)
 
     if (!journal_begin(journal, err))
         return false;
-    ok = collect_reads(engine, engine->hasher, err) && collect_reads(engine, engine->aside, err) &&
-         collect_replies(engine, err) && take_new(engine, err) && pump_all(engine, err);
+    ok = collect_reads(engine, err) && collect_replies(engine, err) && take_new(engine, err) &&
+         pump_all(engine, err);
     /* What was written before something failed is true all the same. */
     return journal_commit(journal, ok ? err : &of_commit) && ok;
 }
@@ -302,8 +289,7 @@ bool engine_run(struct loop *loop, const struct engine_source *source,
     }
     ok = true;
 out:
-    hasher_close(engine.hasher); /* first: they read the deliveries' files */
-    hasher_close(engine.aside);
+    hasher_close(engine.hasher); /* first: it reads the deliveries' files */
     for (unsigned i = 0; i < engine.count; i++) {
         loop_cancel(loop, engine.active[i].delivery);
         delivery_close(engine.active[i].delivery);

@@ -103,7 +103,6 @@ static bool open_delivery(struct finalizer_run *run, const struct journal_file *
         .s3 = run->s3,
         .rng = &run->rng,
         .stats = &run->account.stats,
-        .digest = finalizer_wants_events(run->options->settings),
         .main_media_name = run->intake.main_media_name,
         .meeting_id = run->row.meeting_id,
         .event = on_delivery_event,

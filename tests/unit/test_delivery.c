@@ -219,7 +219,6 @@ static void answer_notice(const struct http_request *request, struct http_reply 
 
 static void answer_step(struct delivery_step *step)
 {
-    enum delivery_feedback feedback;
     struct http_reply reply;
 
     http_reply_init(&reply, 65536);
@@ -229,9 +228,8 @@ static void answer_step(struct delivery_step *step)
         answer_put(&step->request, &reply);
     else
         answer_notice(&step->request, &reply);
-    ck_assert_msg(
-        delivery_take_reply(delivery, step->slot, &reply, now_ms, 1700000000, &feedback, &err),
-        "%s", err.text);
+    ck_assert_msg(delivery_take_reply(delivery, step->slot, &reply, now_ms, 1700000000, NULL, &err),
+                  "%s", err.text);
     http_request_done(&step->request);
     http_reply_done(&reply);
 }
@@ -260,20 +258,20 @@ static const struct error *drive(void)
         ck_assert_msg(delivery_next(delivery, true, now_ms, 1700000000, &step, &err), "%s",
                       err.text);
         switch (step.kind) {
-        case DELIVERY_STEP_REQUEST:
+        case UPLOAD_STEP_REQUEST:
             answer_step(&step);
             break;
-        case DELIVERY_STEP_READ:
+        case UPLOAD_STEP_READ:
             answer_read(&step);
             break;
-        case DELIVERY_STEP_PAUSE:
+        case UPLOAD_STEP_PAUSE:
             ck_assert_uint_gt(step.until_ms, now_ms);
             now_ms = step.until_ms;
             break;
-        case DELIVERY_STEP_NONE:
+        case UPLOAD_STEP_NONE:
             ck_abort_msg("it waits for nothing");
             break;
-        case DELIVERY_STEP_END:
+        case UPLOAD_STEP_END:
             return delivery_error(delivery);
         }
     }
@@ -513,7 +511,7 @@ START_TEST(a_file_that_changes_on_its_way_is_not_uploaded)
     add_row(MEDIA, true);
     ck_assert(try_open());
     ck_assert(delivery_next(delivery, true, now_ms, 1700000000, &step, &err));
-    ck_assert_int_eq(step.kind, DELIVERY_STEP_REQUEST);
+    ck_assert_int_eq(step.kind, UPLOAD_STEP_REQUEST);
     answer_step(&step);
     make_file(MEDIA, "y longer");
     error = drive();
@@ -544,7 +542,7 @@ START_TEST(while_nothing_may_be_sent_nothing_is)
     ck_assert(journal_save_file(journal, &file, &err));
     ck_assert(try_open());
     ck_assert(delivery_next(delivery, false, now_ms, 1700000000, &step, &err));
-    ck_assert_int_eq(step.kind, DELIVERY_STEP_NONE);
+    ck_assert_int_eq(step.kind, UPLOAD_STEP_NONE);
     load_row();
     ck_assert_int_eq(file.notice, JOURNAL_NOTICE_DUE);
 }
@@ -592,7 +590,7 @@ START_TEST(the_day_in_the_key_of_a_growing_file_is_that_of_the_file)
     file.identity.mtime_ns = INT64_MIN;
     ck_assert_msg(try_open(), "%s", err.text);
     ck_assert(delivery_next(delivery, true, now_ms, 1700000000, &step, &err));
-    ck_assert_int_eq(step.kind, DELIVERY_STEP_REQUEST);
+    ck_assert_int_eq(step.kind, UPLOAD_STEP_REQUEST);
     ck_assert_msg(strstr(step.request.url, "/recordings/2") != NULL, "%s", step.request.url);
     http_request_done(&step.request);
 }
