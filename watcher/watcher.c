@@ -145,7 +145,7 @@ static void open_server(struct watcher *watcher)
 
 static void tell_server(struct watcher *watcher)
 {
-    struct status_server_report report = {.suspended = watcher->dispatch.suspended};
+    struct status_loop_report report = {.suspended = watcher->dispatch.suspended};
 
     report.disk_fills = disk_trend_full_in(&watcher->space.trend, &report.disk_full_in_seconds);
     status_server_report(watcher->server, &report);

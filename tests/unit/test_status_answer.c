@@ -31,7 +31,7 @@ static void set_up(void)
                                   .journal = journal_path,
                                   .recordings_dir = base,
                                   .now = 1795507603,
-                                  .trend_known = true};
+                                  .reported = true};
     request = (struct status_request){.method = "GET", .path = "/"};
     buffer_init(&reply.body, 1);
 }
@@ -300,7 +300,7 @@ END_TEST
 
 START_TEST(settings_that_cannot_be_used_are_said)
 {
-    facts.suspended = true;
+    facts.loop.suspended = true;
     ck_assert_uint_eq(ask("/healthz"), 200);
     ck_assert_uint_eq(ask("/readyz"), 503);
     ck_assert_ptr_nonnull(strstr(body(), "settings"));

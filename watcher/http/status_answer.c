@@ -159,7 +159,7 @@ static void answer_ready(const struct status_facts *facts, const struct status_r
     (void)request;
     if (is_silent(facts, reply))
         return;
-    if (facts->suspended) {
+    if (facts->loop.suspended) {
         say(reply, 503, "not ready: the settings cannot be used, the log says why");
         return;
     }
@@ -183,9 +183,9 @@ static void answer_metrics(const struct status_facts *facts, const struct status
 {
     struct metrics metrics = {.instance_id = facts->settings->instance_id,
                               .now = facts->now,
-                              .trend_known = facts->trend_known,
-                              .disk_fills = facts->disk_fills,
-                              .disk_full_in_seconds = facts->disk_full_in_seconds};
+                              .trend_known = facts->reported,
+                              .disk_fills = facts->loop.disk_fills,
+                              .disk_full_in_seconds = facts->loop.disk_full_in_seconds};
     struct journal *journal = NULL;
     struct error ignored = ERROR_INIT; /* the metrics say that the journal can't be read */
 
@@ -226,7 +226,7 @@ static const struct route *find_route(const char *path)
         {"/metrics", false, answer_metrics},
         {STATUS_RECORDINGS_PATH, false, status_recordings_answer},
     };
-    static const struct route one_recording = {NULL, false, face_recording_answer};
+    static const struct route one_recording = {NULL, false, status_recording_answer};
     static const struct route nothing = {NULL, true, answer_not_found};
 
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)

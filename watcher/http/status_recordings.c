@@ -157,8 +157,8 @@ void status_recordings_answer(const struct status_facts *facts,
         refuse(reply, 503, out ? err.text : "no memory for the answer");
 }
 
-void face_recording_answer(const struct status_facts *facts, const struct status_request *request,
-                           struct status_reply *reply)
+void status_recording_answer(const struct status_facts *facts, const struct status_request *request,
+                             struct status_reply *reply)
 {
     const char *name = request->path + strlen(STATUS_RECORDINGS_PATH "/");
     struct report_json_about about = about_us(facts);

@@ -5,13 +5,13 @@
 #ifndef WATCHER_STATUS_RECORDINGS_H
 #define WATCHER_STATUS_RECORDINGS_H
 
-#include "watcher/http/status_answer.h"
+#include "watcher/http/status_exchange.h"
 
 #define STATUS_RECORDINGS_PATH "/api/v1/recordings"
 
 void status_recordings_answer(const struct status_facts *facts,
                               const struct status_request *request, struct status_reply *reply);
-void face_recording_answer(const struct status_facts *facts, const struct status_request *request,
-                           struct status_reply *reply);
+void status_recording_answer(const struct status_facts *facts, const struct status_request *request,
+                             struct status_reply *reply);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * server - jibri-watcher over HTTP: a thread of its own that accepts few connections, gives them
- * little time and little memory, and asks status_answer.h what to say. The only file that includes
- * microhttpd.h.
+ * status_server - jibri-watcher over HTTP: a thread of its own that listens, and shares nothing
+ * with the main loop but what the loop reports.
  *
  * A port that is taken is logged and tried again every minute; the watcher goes on without it.
  */
@@ -10,9 +9,9 @@
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
+#include "watcher/http/status_exchange.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
 struct status_server;
 
@@ -23,11 +22,11 @@ struct status_server_options { /* borrowed while the server is open: not to be c
 };
 
 /*
- * Starts it. With CONFOMEET_STATUS_LISTEN=off, *ret_face is NULL and all is well. Signals are not
+ * Starts it. With CONFOMEET_STATUS_LISTEN=off, *ret_server is NULL and all is well. Signals are not
  * delivered to its thread. ERROR_TRANSIENT when the thread can't be had.
  */
 bool status_server_open(const struct status_server_options *options,
-                        struct status_server **ret_face, struct error *err)
+                        struct status_server **ret_server, struct error *err)
     __attribute__((warn_unused_result));
 
 /* Closes its connections and waits for its thread. NULL is accepted. */
@@ -37,11 +36,6 @@ void status_server_close(struct status_server *server);
  * The main loop's sign of life, with what it knows: to be given at least every 30 s, else /healthz
  * says after two minutes that the loop hangs. Copied. `server` may be NULL.
  */
-struct status_server_report {
-    bool suspended;  /* the settings cannot be used */
-    bool disk_fills; /* false: it doesn't, or nothing is known yet */
-    uint64_t disk_full_in_seconds;
-};
-void status_server_report(struct status_server *server, const struct status_server_report *report);
+void status_server_report(struct status_server *server, const struct status_loop_report *report);
 
 #endif

@@ -1,0 +1,59 @@
+/*
+ * status_exchange - a request to the status server, the facts that it is answered from, and its
+ * reply: as values, without a socket or an HTTP library.
+ */
+#ifndef WATCHER_STATUS_EXCHANGE_H
+#define WATCHER_STATUS_EXCHANGE_H
+
+#include "config/settings.h"
+#include "finalize/base/buffer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STATUS_MOST_PARAMETERS 8u
+
+struct status_parameter {
+    const char *name;
+    const char *value; /* NULL: without "=" */
+};
+
+struct status_request { /* all strings are borrowed, and percent-decoded where that is due */
+    const char *method;
+    const char *path;
+    const char *authorization; /* the header's value; NULL: there is none */
+    struct status_parameter parameters[STATUS_MOST_PARAMETERS];
+    unsigned parameter_count; /* may be more than there is room for: then it is refused */
+    bool has_body;
+};
+
+/* What the watcher's main loop last said of itself. */
+struct status_loop_report {
+    bool suspended;  /* the settings cannot be used: nothing is begun */
+    bool disk_fills; /* false: it doesn't, or nothing is known yet */
+    uint64_t disk_full_in_seconds;
+};
+
+/* What the server knows beside the journal. */
+struct status_facts {
+    const struct settings *settings;
+    const char *journal;        /* its path */
+    const char *recordings_dir; /* NULL: unknown */
+    int64_t now;                /* seconds since 1970 */
+    uint64_t silent_ms;         /* since the main loop reported last, or was started */
+    bool reported;              /* it did; else `loop` is zero */
+    struct status_loop_report loop;
+};
+
+struct status_reply {
+    unsigned status;
+    const char *content_type; /* a literal */
+    const char *allow;        /* value of an Allow header, or NULL */
+    bool ask_for_token;       /* WWW-Authenticate: Bearer */
+    const void *fixed;        /* the body when it is one that never changes; else NULL */
+    size_t fixed_length;
+    struct buffer body; /* else; owned: buffer_done() */
+};
+
+#endif
