@@ -34,7 +34,7 @@ have() {
 }
 
 shell_files=()
-for file in scripts/* tests/*.sh tests/image/* config/image/* config/image/*/* config/image/*/*/* .ci/run; do
+for file in scripts/* tests/*.sh tests/*/* config/image/* config/image/*/* config/image/*/*/* .ci/run; do
 	if [ -f "$file" ] && read -r first_line <"$file" && [[ $first_line =~ ^'#!'.*sh$ ]]; then
 		shell_files+=("$file")
 	fi

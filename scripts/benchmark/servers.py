@@ -39,12 +39,12 @@ def in_namespace(netns, command):
 
 
 class Sink:
-    """tests/sink.c: takes everything, checks nothing, keeps nothing. Counts while it is open."""
+    """tests/tools/sink.c: takes everything, checks nothing, keeps nothing. Counts while it is open."""
 
     def __init__(self, build, options=(), tls=None, address="127.0.0.1", netns=None, own_port=False):
         """With `own_port` it listens on the scheme's port, which only root may."""
         port = "0" if not own_port else "443" if tls else "80"
-        self.command = in_namespace(netns, [str(build / "tests/sink"), "--address", address, "--port", port, "--stats"])
+        self.command = in_namespace(netns, [str(build / "tests/tools/sink"), "--address", address, "--port", port, "--stats"])
         self.command += list(options) + (["--tls", tls[0], tls[1]] if tls else [])
         self.scheme, self.address = "https" if tls else "http", address
         self.requests = self.bytes_received = 0
@@ -64,7 +64,7 @@ class Sink:
 @contextlib.contextmanager
 def backend(build, netns=None):
     """The stand-in for the ConfOMeet backend; gives its base address."""
-    process, line = start(in_namespace(netns, [str(build / "tests/backend-stand-in"), "--port", "0"]))
+    process, line = start(in_namespace(netns, [str(build / "tests/tools/backend-stand-in"), "--port", "0"]))
     try:
         yield f"http://127.0.0.1:{line.removeprefix('port=')}/meet"
     finally:
@@ -104,7 +104,7 @@ def shaped_link(build, rate_mbps, delay_ms):
     try:
         for name in names:
             ip("netns", "add", name)
-        link, _ = start([str(build / "tests/shaped-link"), "--netns", names[0], "--netns", names[1],
+        link, _ = start([str(build / "tests/tools/shaped-link"), "--netns", names[0], "--netns", names[1],
                          "--rate-mbps", str(rate_mbps), "--delay-ms", str(delay_ms)])
         for number, name in enumerate(names, 1):
             ip("-n", name, "addr", "add", f"10.77.0.{number}/24", "dev", "link0")

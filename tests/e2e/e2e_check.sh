@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+#
+# e2e_check.sh - end to end: jibri-finalize check, --help, --version, and what the log looks like.
+#
+# See e2e.sh for how to run it.
+
+# shellcheck source=tests/e2e/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
+
+check() {
+	local advice=no # each finding has its own
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" "$@" check
+	expect keys '' "$(keys)"
+	expect "requests that add something at the backend" 0 "$(accepted_notices)"
+}
+
+# expect_finding ok|WRONG SUBJECT [REGULAR-EXPRESSION]
+expect_finding() {
+	expect_match "the finding on $2" "(^|"$'\n'")$1 +$2 +[^"$'\n'"]*${3:-}" "$output"
+}
+
+check_finds_all_well() {
+	check
+	expect_code 0
+	for subject in settings recordings journal clock reading writing backend; do
+		expect_finding ok "$subject"
+	done
+	expect "findings of something wrong" 0 "$(grep -c '^WRONG' <<<"$output" || true)"
+	expect "findings" 7 "$(grep -c '^ok ' <<<"$output")"
+}
+
+# FINDING SUBJECT REGULAR-EXPRESSION [NAME=VALUE...]
+check_finds() {
+	check "${@:4}"
+	expect_code 1
+	expect_finding "$1" "$2" "$3"
+}
+
+check_finds_a_wrong_secret() {
+	more_secrets=(anotherSecretKey+001)
+	check_finds WRONG reading 'CONFOMEET_S3_CLIENT_SECRET' \
+		CONFOMEET_S3_CLIENT_SECRET=anotherSecretKey+001
+}
+
+check_finds_a_wrong_access_key() {
+	check_finds WRONG reading 'CONFOMEET_S3_CLIENT_ID' CONFOMEET_S3_CLIENT_ID=TESTACCESSKEY0000009
+}
+
+check_finds_keys_without_a_right_to_the_bucket() {
+	check_finds WRONG reading 'CONFOMEET_S3_BUCKET' "CONFOMEET_S3_CLIENT_ID=$S3_OTHER_ACCESS_KEY" \
+		"CONFOMEET_S3_CLIENT_SECRET=$S3_OTHER_SECRET_KEY"
+}
+
+check_finds_a_missing_bucket() {
+	check_finds WRONG '(reading|writing)' 'CONFOMEET_S3_BUCKET' \
+		CONFOMEET_S3_BUCKET=no-such-bucket-at-all
+}
+
+check_finds_no_server() {
+	check_finds WRONG reading '' CONFOMEET_S3_URL=http://s3.example.invalid
+}
+
+check_finds_a_certificate_of_nobody_known() {
+	check_finds WRONG reading '[Cc]ertificate' "CONFOMEET_S3_URL=$S3_TLS_ENDPOINT"
+}
+
+check_finds_no_backend() {
+	stop_backend
+	check_finds WRONG backend 'CONFOMEET_BASE_URL'
+	expect_finding ok writing
+}
+
+check_finds_a_directory_that_is_not_there() {
+	recordings=$recordings/no-such check_finds WRONG recordings 'no-such'
+	expect_finding ok writing
+	[ ! -e "$recordings/no-such" ] || fail "it was made"
+}
+
+check_finds_a_journal_that_cannot_be() {
+	printf x >"$case_dir/file"
+	check_finds WRONG journal '' "CONFOMEET_JOURNAL=$case_dir/file/journal.db"
+}
+
+check_finds_wrong_settings() {
+	check_finds WRONG settings CONFOMEET_S3_PART_SIZE CONFOMEET_S3_PART_SIZE=1MiB \
+		CONFOMEET_LOG_FORMAT=xml
+	expect "findings" 2 "$(grep -c '^WRONG settings' <<<"$output")"
+}
+
+help_and_version_need_no_settings() {
+	environment=("PATH=$PATH")
+	finalize --help
+	expect_code 0
+	expect_match "the help" 'Usage: jibri-finalize' "$output"
+	expect_match "the help" CONFOMEET_S3_CLIENT_SECRET "$output"
+	finalize --version
+	expect_code 0
+	expect_match "the version" '^jibri-finalize [0-9]+\.[0-9]+\.[0-9]+$' "$output"
+}
+
+each_line_of_the_json_log_is_an_object() {
+	session=$recordings/$'a "b" \\ c \xff\n\t№'
+	make_file "$session/12345_a.mp4" 1000
+	make_file "$session/room_"$'"\\\x01\xfe.mp4' 1000
+	mkfifo "$session/fi"$'\n'"fo"
+	restart_backend --fail 500:1
+	finalize CONFOMEET_LOG_FORMAT=json CONFOMEET_LOG_LEVEL=debug "$session" || true
+	expect_code 1
+	expect "lines that are no object" 0 \
+		"$(while read -r line; do jq -e 'has("time") and has("level") and has("message")' <<<"$line" ||
+			echo wrong; done <<<"$output" | grep -c wrong || true)"
+	expect "levels" "debug error info warning" \
+		"$(jq -r .level <<<"$output" | sort -u | paste -s -d ' ')"
+}
+
+only_what_was_asked_for_is_logged() {
+	make_file "$session/12345_a.mp4" 1000
+	finalize CONFOMEET_LOG_LEVEL=error "$session"
+	expect_code 0
+	expect "what was said" '' "$output"
+}
+
+progress_on_a_pipe_is_a_line_now_and_then() {
+	make_file "$session/12345_a.mp4" $((26 * MIB))
+	finalize CONFOMEET_S3_RATE_LIMIT=2MiB CONFOMEET_S3_PART_SIZE=5MiB "$session"
+	expect_code 0
+	expect "lines on the progress" 1 "$(grep -c 'info: uploading: [0-9]* %, .* left' <<<"$output")"
+}
+
+progress_on_a_terminal_is_a_bar() {
+	make_file "$session/12345_a.mp4" $((24 * MIB))
+	env -i "${environment[@]}" TERM=xterm CONFOMEET_S3_RATE_LIMIT=16MiB \
+		script -q -e -c "$program $session" "$case_dir/terminal" >/dev/null
+	expect_all_gone
+	grep -qF $'\e[K[#' "$case_dir/terminal" || fail "there is no bar"
+}
+
+run check_finds_all_well
+run check_finds_a_wrong_secret
+run check_finds_a_wrong_access_key
+run check_finds_keys_without_a_right_to_the_bucket
+run check_finds_a_missing_bucket
+run check_finds_no_server
+run check_finds_a_certificate_of_nobody_known
+run check_finds_no_backend
+run check_finds_a_directory_that_is_not_there
+run check_finds_a_journal_that_cannot_be
+run check_finds_wrong_settings
+run help_and_version_need_no_settings
+run each_line_of_the_json_log_is_an_object
+run only_what_was_asked_for_is_logged
+run progress_on_a_pipe_is_a_line_now_and_then
+run progress_on_a_terminal_is_a_bar
+end_of_cases
