@@ -1,7 +1,7 @@
 #include "watcher/work.h"
 
 #include "config/units.h"
-#include "finalize/command/check.h"
+#include "finalize/delivery/probe.h"
 #include "finalize/lifecycle/housekeeping.h"
 #include "finalize/lifecycle/live.h"
 #include "finalize/notify/webhook.h"
@@ -123,20 +123,18 @@ static int give_up(const struct settings *settings, struct program_stop *stop,
     return keep_house(settings, stop, above[0] ? above : "/", directory);
 }
 
-static void on_finding(void *context, bool fine, const char *subject, const char *text,
-                       const char *advice)
+static void on_finding(void *context, const struct probe_finding *finding)
 {
     (void)context;
-    (void)advice; /* whoever waits for the servers has said it */
-    if (!fine)
-        log_line(SETTINGS_LOG_DEBUG, NULL, "probing: %s: %s", subject, text);
+    if (!finding->fine)
+        log_line(SETTINGS_LOG_DEBUG, NULL, "probing: %s: %s", finding->subject, finding->text);
 }
 
 static int probe(const struct settings *settings)
 {
-    struct check_report report = {.finding = on_finding};
+    const struct probe_report report = {.finding = on_finding};
 
-    return check_servers(settings, &report) ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_LATER;
+    return probe_answers(settings, &report) ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_LATER;
 }
 
 static int deliver_events(const struct settings *settings, struct program_stop *stop,

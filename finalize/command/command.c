@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <libgen.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,21 +34,6 @@ int command_fail(const struct error *err)
     default:
         return fail_with(err, explain_advice(err));
     }
-}
-
-int command_misused(const char *name, const char *format, ...)
-{
-    struct error err = ERROR_INIT;
-    char text[512];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    error_set(&err, ERROR_USAGE, "%s", text); /* which takes control characters out */
-    fprintf(stderr, "jibri-finalize: %s; what to do: see jibri-finalize %s --help\n", err.text,
-            name);
-    return EXPLAIN_EXIT_USAGE;
 }
 
 void command_finish_output(FILE *out, int *code)

@@ -7,18 +7,12 @@
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
+#include "finalize/command/command_line.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 #include <stdio.h>
-
-/* What main() hands to a command: its own arguments, argv[0] being its name. */
-struct command_line {
-    const char *config; /* the file of settings; NULL: the default one, or none */
-    int argc;
-    char **argv;
-};
 
 enum command_needs {
     COMMAND_LOOKS, /* at this machine alone: settings of bucket and backend may be missing or wrong
@@ -55,10 +49,6 @@ bool command_become_owner(const struct settings *settings, const char *argument,
 
 /* Says on standard error why it did not work and what to do, and returns the exit code. */
 int command_fail(const struct error *err);
-
-/* Says that the command line cannot be used, and returns the exit code. */
-int command_misused(const char *name, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 /* Whether `out` took all of it; if not, that is said and *code is changed. */
 void command_finish_output(FILE *out, int *code);

@@ -1,6 +1,6 @@
-#include "finalize/command/command_abandon.h"
-
-#include "finalize/command/command_retry.h"
+/* command_abandon - jibri-finalize abandon: a person gives recordings up. */
+#include "finalize/command/command.h"
+#include "finalize/command/command_table.h"
 #include "finalize/command/screen.h"
 #include "finalize/command/status_text.h"
 #include "finalize/command/target.h"
@@ -9,77 +9,12 @@
 #include "finalize/program/explain.h"
 #include "finalize/program/program.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define REASON_SIZE 256 /* as journal_recording.reason */
-
-struct abandon {
-    char reason[REASON_SIZE];
-    bool yes;
-};
-
-static void print_help(void)
-{
-    printf(
-        "Usage: jibri-finalize [--config FILE] abandon [OPTION...] DIR|ID...\n"
-        "\n"
-        "Gives recordings up: nothing tries them again, their files stay on the disk. What was\n"
-        "sent of them is removed from the bucket (open multipart uploads are aborted); what is\n"
-        "an object already stays. `jibri-finalize retry` takes them up again.\n"
-        "\n"
-        "  ID             a session id or its first 4 characters or more, a number as shown by\n"
-        "                 status, or a meeting id that is there once\n"
-        "  --reason TEXT  why; kept in the journal, shown by status\n"
-        "  --yes          do not ask\n"
-        "  --help         this text\n"
-        "\n"
-        "Exit codes: 0 done; 75 done, but an upload could not be aborted now (the watcher tries\n"
-        "again); 66 there is no such recording; 64 usage; 1 it did not work; 78 settings.\n"
-        "\n"
-        "Examples:\n"
-        "  jibri-finalize abandon 12 --reason 'a test, nobody wants it'\n"
-        "  jibri-finalize abandon --yes nzqxnaoiugxqlhbp\n");
-}
-
-/* 0: go on; -1: all is said; else an exit code. */
-static int read_line(const struct command_line *line, struct abandon *abandon)
-{
-    static const struct option options[] = {{"reason", required_argument, NULL, 'r'},
-                                            {"yes", no_argument, NULL, 'y'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    int option;
-
-    optind = 0; /* another command line than main()'s */
-    opterr = 0;
-    while ((option = getopt_long(line->argc, line->argv, "hy", options, NULL)) != -1) {
-        switch (option) {
-        case 'r':
-            if (strlen(optarg) >= REASON_SIZE)
-                return command_misused("abandon", "the reason is longer than %d bytes",
-                                       REASON_SIZE - 1);
-            snprintf(abandon->reason, sizeof abandon->reason, "%s", optarg);
-            break;
-        case 'y':
-            abandon->yes = true;
-            break;
-        case 'h':
-            print_help();
-            return -1;
-        default:
-            return command_misused("abandon", "unknown option, or one without its value");
-        }
-    }
-    if (optind == line->argc)
-        return command_misused("abandon", "no recording is named");
-    if (!abandon->yes && !isatty(STDIN_FILENO))
-        return command_misused("abandon", "there is no terminal to ask on: say --yes");
-    return 0;
-}
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
@@ -142,23 +77,23 @@ static void on_waits(void *context)
     fprintf(stderr, "waiting: another process works on this recording\n");
 }
 
-static int give_up_one(const struct command *command, const struct abandon *abandon,
-                       const char *directory, struct program_stop *stop)
+static int abandon_one(const struct command *command, const char *reason, const char *directory,
+                       struct program_stop *stop)
 {
-    const struct abandon_options giving_up = {.settings = &command->settings,
-                                              .can_ask = command->complete,
-                                              .journal = command->journal,
-                                              .directory = directory,
-                                              .reason = abandon->reason,
-                                              .stop_fd = stop->fd,
-                                              .stop_requested = on_stop_requested,
-                                              .waits = on_waits,
-                                              .context = stop};
+    const struct abandon_options options = {.settings = &command->settings,
+                                            .can_ask = command->complete,
+                                            .journal = command->journal,
+                                            .directory = directory,
+                                            .reason = reason,
+                                            .stop_fd = stop->fd,
+                                            .stop_requested = on_stop_requested,
+                                            .waits = on_waits,
+                                            .context = stop};
     struct abandon_result result;
     struct error err = ERROR_INIT;
     struct buffer text;
 
-    if (!abandon_recording(&giving_up, &result, &err))
+    if (!abandon_recording(&options, &result, &err))
         return command_fail(&err);
     buffer_init(&text, 16384);
     text_column_append(&text, directory, 0);
@@ -175,7 +110,7 @@ static int give_up_one(const struct command *command, const struct abandon *aban
     return EXPLAIN_EXIT_LATER;
 }
 
-static int give_up_each(const struct command *command, const struct abandon *abandon,
+static int abandon_each(const struct command *command, const char *reason,
                         const struct targets *targets)
 {
     struct program_stop stop;
@@ -183,39 +118,42 @@ static int give_up_each(const struct command *command, const struct abandon *aba
 
     program_stop_open(&stop);
     for (size_t i = 0; i < targets->count && !program_stop_requested(&stop); i++)
-        code = command_retry_worse(
-            code, give_up_one(command, abandon, targets->list[i].directory, &stop));
+        code = explain_worse(code, abandon_one(command, reason, targets->list[i].directory, &stop));
     if (stop.requested)
-        code = command_retry_worse(code, EXPLAIN_EXIT_LATER);
+        code = explain_worse(code, EXPLAIN_EXIT_LATER);
     program_stop_close(&stop);
     return code;
 }
 
 int command_abandon(const struct command_line *line)
 {
-    struct abandon abandon = {.yes = false};
-    int code = read_line(line, &abandon);
+    const char *reason = command_line_value(line, "reason");
+    bool yes = command_line_value(line, "yes") != NULL;
     struct targets targets = {0};
     struct error err = ERROR_INIT;
     struct report *report = NULL;
     struct command command;
+    int code = EXPLAIN_EXIT_OK;
 
-    if (code)
-        return code < 0 ? EXPLAIN_EXIT_OK : code;
+    if (reason && strlen(reason) >= REASON_SIZE)
+        return command_line_misused(line, "the reason is longer than %d bytes", REASON_SIZE - 1);
+    if (!line->count)
+        return command_line_misused(line, "no recording is named");
+    if (!yes && !isatty(STDIN_FILENO))
+        return command_line_misused(line, "there is no terminal to ask on: say --yes");
     text_column_begin();
-    if (command_open(&command, line, COMMAND_MAY_WORK, line->argv[optind], &code)) {
+    if (command_open(&command, line, COMMAND_MAY_WORK, line->names[0], &code)) {
         const struct report_source source = {.journal = command.journal,
                                              .recordings_dir = command.recordings_dir};
 
         if (!report_open(&source, &report, &err) ||
-            !targets_find(report, line->argv + optind, (size_t)(line->argc - optind), time(NULL),
-                          stderr, &targets, &err) ||
-            (!abandon.yes && !show(report, &targets, &err)))
+            !targets_find(report, line->names, line->count, time(NULL), stderr, &targets, &err) ||
+            (!yes && !show(report, &targets, &err)))
             code = command_fail(&err);
-        else if (!abandon.yes && !is_confirmed(targets.count))
+        else if (!yes && !is_confirmed(targets.count))
             printf("nothing was done\n");
         else
-            code = give_up_each(&command, &abandon, &targets);
+            code = abandon_each(&command, reason ? reason : "", &targets);
         report_close(report);
     }
     targets_done(&targets);

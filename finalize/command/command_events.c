@@ -1,5 +1,6 @@
-#include "finalize/command/command_events.h"
-
+/* command_events - jibri-finalize events: the history of a recording. */
+#include "finalize/command/command.h"
+#include "finalize/command/command_table.h"
 #include "finalize/command/screen.h"
 #include "finalize/command/status_text.h"
 #include "finalize/command/target.h"
@@ -8,7 +9,6 @@
 #include "finalize/report/report_json.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,28 +27,6 @@ struct events {
     struct buffer out;
 };
 
-static void print_help(void)
-{
-    printf("Usage: jibri-finalize [--config FILE] events [OPTION...] [DIR|ID]\n"
-           "\n"
-           "Shows the history of a recording as the journal has it, or, without an ID, the last\n"
-           "events of all recordings.\n"
-           "\n"
-           "  ID        a session id or its first 4 characters or more, a number as shown by\n"
-           "            status, or a meeting id that is there once\n"
-           "  --last N  the last N events only; default: 1000 of one recording, 50 of all\n"
-           "  --json    as JSON (docs/status-schema.md)\n"
-           "  --help    this text\n"
-           "\n"
-           "Exit codes: 0; 66 there is no such recording; 64 usage; 78 settings; 1 the journal\n"
-           "cannot be read.\n"
-           "\n"
-           "Examples:\n"
-           "  jibri-finalize events\n"
-           "  jibri-finalize events 12345\n"
-           "  jibri-finalize events --json nzqx | jq -r '.events[].text'\n");
-}
-
 static bool read_number(const char *text, unsigned *ret_number)
 {
     char *end;
@@ -60,38 +38,6 @@ static bool read_number(const char *text, unsigned *ret_number)
         return false;
     *ret_number = (unsigned)value;
     return true;
-}
-
-/* 0: go on; -1: all is said; else an exit code. */
-static int read_line(const struct command_line *line, struct events *events)
-{
-    static const struct option options[] = {{"last", required_argument, NULL, 'l'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    int option;
-
-    optind = 0; /* another command line than main()'s */
-    opterr = 0;
-    while ((option = getopt_long(line->argc, line->argv, "h", options, NULL)) != -1) {
-        switch (option) {
-        case 'l':
-            if (!read_number(optarg, &events->most))
-                return command_misused("events", "--last wants a number from 1, not %s", optarg);
-            break;
-        case 'j':
-            events->json = true;
-            break;
-        case 'h':
-            print_help();
-            return -1;
-        default:
-            return command_misused("events", "unknown option, or one without its value");
-        }
-    }
-    if (line->argc - optind > 1)
-        return command_misused("events", "more than one recording is named");
-    return 0;
 }
 
 /* ---- the text -------------------------------------------------------------------------------- */
@@ -231,19 +177,22 @@ out:
 
 int command_events(const struct command_line *line)
 {
-    struct events events = {.json = false};
-    int code = read_line(line, &events);
+    struct events events = {.json = command_line_value(line, "json") != NULL};
+    const char *last = command_line_value(line, "last");
     struct screen screen;
     struct command command;
+    int code;
 
-    if (code)
-        return code < 0 ? EXPLAIN_EXIT_OK : code;
+    if (last && !read_number(last, &events.most))
+        return command_line_misused(line, "--last wants a number from 1, not %s", last);
+    if (line->count > 1)
+        return command_line_misused(line, "more than one recording is named");
     text_column_begin();
     screen_look(&screen);
     events.style = (struct status_text_style){
         .columns = screen.columns, .colours = screen.colours, .now = time(NULL)};
-    if (command_open(&command, line, COMMAND_LOOKS, line->argv[optind], &code))
-        code = look(&events, &command, line->argv + optind, (size_t)(line->argc - optind));
+    if (command_open(&command, line, COMMAND_LOOKS, line->names[0], &code))
+        code = look(&events, &command, line->names, line->count);
     command_close(&command);
     return code;
 }

@@ -1,6 +1,7 @@
-#include "finalize/command/command_status.h"
-
+/* command_status - jibri-finalize status: is my recording safe? */
 #include "config/units.h"
+#include "finalize/command/command.h"
+#include "finalize/command/command_table.h"
 #include "finalize/command/screen.h"
 #include "finalize/command/status_text.h"
 #include "finalize/command/target.h"
@@ -10,7 +11,6 @@
 #include "finalize/report/metrics.h"
 #include "finalize/report/report_json.h"
 
-#include <getopt.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +25,7 @@
 #define ENTER_SCREEN "\033[?1049h\033[?25l"
 
 struct status {
+    const struct command_line *line;
     struct report_filter filter;
     bool json, failed, watch, prometheus;
     struct report *report;
@@ -35,46 +36,6 @@ struct status {
     struct buffer table;
     struct report_totals totals;
 };
-
-static void print_help(void)
-{
-    printf(
-        "Usage: jibri-finalize [--config FILE] status [OPTION...] [DIR|ID...]\n"
-        "\n"
-        "Shows how the recordings are: a line that sums up, then a table. Named ones are shown\n"
-        "with their files. It asks neither the bucket nor the backend, and disturbs nobody.\n"
-        "\n"
-        "  ID              a session id or its first 4 characters or more, a number of the\n"
-        "                  table's column ID, or a meeting id that is there once\n"
-        "  --failed        what needs a person: why, and what to type\n"
-        "  --watch         follow it live, until q, Ctrl-C or Ctrl-D\n"
-        "  --json          all of it as JSON (docs/status-schema.md)\n"
-        "  --prometheus    the metrics of docs/metrics.md, for node_exporter's textfile collector\n"
-        "                  where no watcher runs; it exits with 0 then\n"
-        "  --state S[,S]   only: safe, uploading, recording, interrupted, waiting, failed, lost,\n"
-        "                  abandoned, found\n"
-        "  --since D       only those of the last D, as in 30min, 24h, 7d\n"
-        "  --all           all safe ones, not the last 10 alone\n"
-        "  --help          this text\n"
-        "\n"
-        "Exit codes: 0 all well; 75 something waits or is under way; 1 a person is needed;\n"
-        "66 there is no such recording; 64 usage; 78 settings.\n"
-        "\n"
-        "Examples:\n"
-        "  jibri-finalize status\n"
-        "  jibri-finalize status --watch\n"
-        "  jibri-finalize status 12345\n"
-        "  jibri-finalize status --json | jq -r '.recordings[] | select(.state == "
-        "\"failed\").directory'\n"
-        "  jibri-finalize status >/dev/null || echo 'not all recordings are safe'\n");
-}
-
-int command_status_code(unsigned states)
-{
-    if (states & REPORT_NEEDS_PERSON)
-        return EXPLAIN_EXIT_PERSON;
-    return states & REPORT_IS_PENDING ? EXPLAIN_EXIT_LATER : EXPLAIN_EXIT_OK;
-}
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
@@ -95,76 +56,40 @@ static bool read_states(const char *text, unsigned *ret_states)
     return true;
 }
 
-static int read_option(struct status *status, int option, int64_t now)
+static bool has(const struct command_line *line, const char *option)
 {
-    uint64_t age_ms;
-
-    switch (option) {
-    case 'f':
-        status->failed = true;
-        status->filter.states = REPORT_NEEDS_PERSON;
-        return 0;
-    case 'w':
-        status->watch = true;
-        return 0;
-    case 'j':
-        status->json = true;
-        return 0;
-    case 'p':
-        status->prometheus = true;
-        return 0;
-    case 'a':
-        status->filter.most_safe = 0;
-        return 0;
-    case 's':
-        if (read_states(optarg, &status->filter.states)) {
-            status->filter.most_safe = 0;
-            return 0;
-        }
-        return command_misused("status", "there is no state %s", optarg);
-    case 'd':
-        if (units_parse_duration(optarg, 1000, &age_ms)) {
-            status->filter.since = now - (int64_t)(age_ms / 1000);
-            status->filter.most_safe = 0;
-            return 0;
-        }
-        return command_misused("status", "--since wants a duration as in 30min, 24h or 7d, not %s",
-                               optarg);
-    case 'h':
-        print_help();
-        return -1;
-    default:
-        return command_misused("status", "unknown option, or one without its value");
-    }
+    return command_line_value(line, option) != NULL;
 }
 
-/* 0: go on; -1: all is said; else an exit code. */
-static int read_line(const struct command_line *line, struct status *status)
+/* EXPLAIN_EXIT_OK, or that of a line that cannot be used. */
+static int read_options(const struct command_line *line, struct status *status)
 {
-    static const struct option options[] = {{"failed", no_argument, NULL, 'f'},
-                                            {"watch", no_argument, NULL, 'w'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"all", no_argument, NULL, 'a'},
-                                            {"state", required_argument, NULL, 's'},
-                                            {"since", required_argument, NULL, 'd'},
-                                            {"prometheus", no_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    int64_t now = time(NULL);
-    int option, code = 0;
+    const char *states = command_line_value(line, "state");
+    const char *since = command_line_value(line, "since");
+    uint64_t age_ms;
 
-    optind = 0; /* another command line than main()'s */
-    opterr = 0;
-    while (!code && (option = getopt_long(line->argc, line->argv, "h", options, NULL)) != -1)
-        code = read_option(status, option, now);
-    if (!code && status->watch && status->json)
-        return command_misused("status", "--watch shows nothing as JSON");
-    if (!code && status->prometheus &&
-        (status->watch || status->json || status->failed || optind < line->argc))
-        return command_misused("status", "--prometheus is of all recordings, and stands alone");
-    if (status->json)
-        status->filter.most_safe = 0;
-    return code;
+    *status = (struct status){.line = line,
+                              .json = has(line, "json"),
+                              .failed = has(line, "failed"),
+                              .watch = has(line, "watch"),
+                              .prometheus = has(line, "prometheus"),
+                              .by_name = line->count > 0};
+    if (status->failed)
+        status->filter.states = REPORT_NEEDS_PERSON;
+    if (states && !read_states(states, &status->filter.states))
+        return command_line_misused(line, "there is no state %s", states);
+    if (since && !units_parse_duration(since, 1000, &age_ms))
+        return command_line_misused(line, "--since wants a duration as in 30min, 24h or 7d, not %s",
+                                    since);
+    if (since)
+        status->filter.since = time(NULL) - (int64_t)(age_ms / 1000);
+    if (!states && !since && !status->json && !status->by_name && !has(line, "all"))
+        status->filter.most_safe = MOST_SAFE;
+    if (status->watch && status->json)
+        return command_line_misused(line, "--watch shows nothing as JSON");
+    if (status->prometheus && (status->watch || status->json || status->failed || line->count))
+        return command_line_misused(line, "--prometheus is of all recordings, and stands alone");
+    return EXPLAIN_EXIT_OK;
 }
 
 /* ---- the text -------------------------------------------------------------------------------- */
@@ -261,7 +186,7 @@ static int show(struct status *status)
 
     buffer_init(&out, TEXT_CEILING);
     if (append_text(status, &out, &err)) {
-        code = command_status_code(status->totals.shown_states);
+        code = explain_exit_code_of_states(status->totals.shown_states);
         (void)fwrite(buffer_text(&out), 1, out.length, stdout);
         command_finish_output(stdout, &code);
     } else {
@@ -292,7 +217,7 @@ static int show_json(struct status *status)
     if (out)
         (void)fclose(out); /* it is memory */
     if (err.kind == ERROR_NONE) {
-        code = command_status_code(status->totals.shown_states);
+        code = explain_exit_code_of_states(status->totals.shown_states);
         (void)fwrite(text, 1, length, stdout);
         command_finish_output(stdout, &code);
     } else {
@@ -404,7 +329,7 @@ static int watch(struct status *status)
     if (keys)
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &before);
     program_stop_close(&stop);
-    return ok ? command_status_code(status->totals.shown_states) : command_fail(&err);
+    return ok ? explain_exit_code_of_states(status->totals.shown_states) : command_fail(&err);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -418,33 +343,31 @@ static int run(struct status *status)
     status->style =
         (struct status_text_style){.columns = screen.columns, .colours = screen.colours};
     if (status->watch && !screen.terminal)
-        return command_misused("status", "--watch needs a terminal");
+        return command_line_misused(status->line, "--watch needs a terminal");
     if (status->json)
         return show_json(status);
     return status->watch ? watch(status) : show(status);
 }
 
-static int look(struct status *status, char *const *names, size_t count)
+static int look(struct status *status)
 {
     const struct report_source source = {.journal = status->command->journal,
                                          .recordings_dir = status->command->recordings_dir};
+    const struct command_line *line = status->line;
     struct targets targets = {0};
     struct error err = ERROR_INIT;
     const char **directories = NULL;
     int code;
 
-    if (!report_open(&source, &status->report, &err) ||
-        !targets_find(status->report, names, count, time(NULL), stderr, &targets, &err)) {
+    if (report_open(&source, &status->report, &err) &&
+        targets_find(status->report, line->names, line->count, time(NULL), stderr, &targets,
+                     &err)) {
+        directories = status->by_name ? targets_directories(&targets) : NULL;
+        status->filter.directories = directories;
+        code = run(status);
+    } else {
         code = command_fail(&err);
-        goto out;
     }
-    status->by_name = count > 0;
-    directories = count ? targets_directories(&targets) : NULL;
-    status->filter.directories = directories;
-    if (status->by_name)
-        status->filter.most_safe = 0;
-    code = run(status);
-out:
     free(directories);
     targets_done(&targets);
     report_close(status->report);
@@ -453,17 +376,15 @@ out:
 
 int command_status(const struct command_line *line)
 {
-    struct status status = {.filter = {.most_safe = MOST_SAFE}};
-    int code = read_line(line, &status);
+    struct status status;
+    int code = read_options(line, &status);
     struct command command;
 
-    if (code)
-        return code < 0 ? EXPLAIN_EXIT_OK : code;
-    if (command_open(&command, line, COMMAND_LOOKS, line->argv[optind], &code)) {
+    if (code != EXPLAIN_EXIT_OK)
+        return code;
+    if (command_open(&command, line, COMMAND_LOOKS, line->names[0], &code)) {
         status.command = &command;
-        code = status.prometheus
-                   ? show_metrics(&command)
-                   : look(&status, line->argv + optind, (size_t)(line->argc - optind));
+        code = status.prometheus ? show_metrics(&command) : look(&status);
     }
     command_close(&command);
     return code;

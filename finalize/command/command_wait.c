@@ -1,7 +1,8 @@
-#include "finalize/command/command_wait.h"
-
+/* command_wait - jibri-finalize wait: until nothing is pending. */
 #include "config/units.h"
 #include "finalize/base/clock.h"
+#include "finalize/command/command.h"
+#include "finalize/command/command_table.h"
 #include "finalize/command/screen.h"
 #include "finalize/command/status_text.h"
 #include "finalize/command/text_column.h"
@@ -10,7 +11,6 @@
 #include "finalize/program/program.h"
 #include "finalize/report/report.h"
 
-#include <getopt.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -24,53 +24,6 @@ struct wait {
     int watcher;
     bool warned;
 };
-
-static void print_help(void)
-{
-    printf("Usage: jibri-finalize [--config FILE] wait [--timeout D]\n"
-           "\n"
-           "Waits until no recording is under way or waits to be tried again: before a machine is\n"
-           "taken away, say. Session directories that the journal does not know count as well.\n"
-           "What needs a person is not waited for: it is listed, and the exit code is 1.\n"
-           "It does none of the work itself: that is the watcher's, or retry's.\n"
-           "\n"
-           "  --timeout D  give up after D, as in 90s, 10min, 2h\n"
-           "  --help       this text\n"
-           "\n"
-           "Exit codes: 0 all is safe; 75 the time is over, or it was stopped; 1 a person is\n"
-           "needed; 64 usage; 78 settings.\n"
-           "\n"
-           "Examples:\n"
-           "  jibri-finalize wait --timeout 10min && docker stop jibri\n"
-           "  jibri-finalize wait\n");
-}
-
-/* 0: go on; -1: all is said; else an exit code. */
-static int read_line(const struct command_line *line, struct wait *wait)
-{
-    static const struct option options[] = {
-        {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'}, {0}};
-    int option;
-
-    optind = 0; /* another command line than main()'s */
-    opterr = 0;
-    while ((option = getopt_long(line->argc, line->argv, "h", options, NULL)) != -1) {
-        switch (option) {
-        case 't':
-            if (!units_parse_duration(optarg, 1000, &wait->timeout_ms))
-                return command_misused(
-                    "wait", "--timeout wants a duration as in 90s, 10min or 2h, not %s", optarg);
-            break;
-        case 'h':
-            print_help();
-            return -1;
-        default:
-            return command_misused("wait", "unknown option, or one without its value");
-        }
-    }
-    return optind < line->argc ? command_misused("wait", "it takes no recording: it waits for all")
-                               : 0;
-}
 
 /* ---- one look -------------------------------------------------------------------------------- */
 
@@ -218,12 +171,16 @@ static int wait_for_all(struct wait *wait)
 int command_wait(const struct command_line *line)
 {
     struct wait wait = {.timeout_ms = UINT64_MAX};
-    int code = read_line(line, &wait);
+    const char *timeout = command_line_value(line, "timeout");
     struct error err = ERROR_INIT;
     struct command command;
+    int code;
 
-    if (code)
-        return code < 0 ? EXPLAIN_EXIT_OK : code;
+    if (timeout && !units_parse_duration(timeout, 1000, &wait.timeout_ms))
+        return command_line_misused(
+            line, "--timeout wants a duration as in 90s, 10min or 2h, not %s", timeout);
+    if (line->count)
+        return command_line_misused(line, "it takes no recording: it waits for all");
     text_column_begin();
     if (command_open(&command, line, COMMAND_LOOKS, NULL, &code)) {
         const struct report_source source = {.journal = command.journal,

@@ -1,5 +1,7 @@
 #include "finalize/program/explain.h"
 
+#include "finalize/report/report.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -24,6 +26,26 @@ enum explain_exit explain_exit_code(const struct error *err)
         break;
     }
     return EXPLAIN_EXIT_PERSON;
+}
+
+int explain_exit_code_of_states(unsigned states)
+{
+    if (states & REPORT_NEEDS_PERSON)
+        return EXPLAIN_EXIT_PERSON;
+    return states & REPORT_IS_PENDING ? EXPLAIN_EXIT_LATER : EXPLAIN_EXIT_OK;
+}
+
+int explain_worse(int a, int b)
+{
+    static const int order[] = {EXPLAIN_EXIT_OK, EXPLAIN_EXIT_LATER};
+
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if (a == order[i])
+            return b;
+        if (b == order[i])
+            return a;
+    }
+    return a;
 }
 
 static const struct {

@@ -1,5 +1,5 @@
 /*
- * report_found - session directories that lie on the disk but are not in the journal.
+ * report_untracked - session directories that lie on the disk but are not in the journal.
  */
 #ifndef FINALIZE_REPORT_UNTRACKED_H
 #define FINALIZE_REPORT_UNTRACKED_H

@@ -50,21 +50,23 @@ expect '12 11 10 1' retry 1
 expect "$work/recordings" retry "$work/rec"
 echo "ok - bash completes commands, options, states, IDs and directories"
 
-for command in status retry abandon wait events; do
+for command in $(jibri-finalize --for-completion | sed -n 's/^command\t\([^\t]*\).*/\1/p'); do
 	options=$(jibri-finalize "$command" --help | grep -oE '^  (--[a-z-]+)' | tr -d ' ')
 	[ -n "$options" ] || fail "no options in the help of $command"
 	for option in $options; do
 		expect "$option" "$command" "$option"
-		sed -n "/^\t\t$command)/,/;;/p" "$completions/_jibri-finalize" | grep -qF -- "'${option}[" ||
-			fail "zsh does not know $command $option"
+		jibri-finalize --for-completion | grep -qP "^option\t$command\t$option\t[^\t]*\t[^\t]+$" ||
+			fail "the table has no help for $command $option"
 	done
 done
-echo "ok - both know every option that --help names"
+echo "ok - the table and bash know every option that --help names"
 
 if command -v zsh >/dev/null; then
 	zsh -n "$completions/_jibri-finalize" || fail "zsh does not understand its completion"
 	got=$(zsh -f "$here/completion.zsh" "$completions" 'jibri-finalize retry --not' --notify-only)
 	[[ $got == *--notify-only* ]] || fail "zsh completes 'retry --not' to '$got'"
+	got=$(zsh -f "$here/completion.zsh" "$completions" 'jibri-finalize status --state int' interrupted)
+	[[ $got == *interrupted* ]] || fail "zsh completes 'status --state int' to '$got'"
 	got=$(zsh -f "$here/completion.zsh" "$completions" 'jibri-finalize aban' abandon)
 	[[ $got == *abandon* ]] || fail "zsh completes 'aban' to '$got'"
 	echo "ok - zsh completes commands and options"

@@ -1,5 +1,6 @@
 #include "finalize/program/explain.h"
 
+#include "finalize/report/report.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -144,6 +145,44 @@ START_TEST(a_text_alone_is_advised_on_too)
 }
 END_TEST
 
+START_TEST(each_state_has_its_exit_code_and_a_person_comes_first)
+{
+    static const int codes[REPORT_STATES] = {
+        [REPORT_SAFE] = EXPLAIN_EXIT_OK,         [REPORT_UPLOADING] = EXPLAIN_EXIT_LATER,
+        [REPORT_RECORDING] = EXPLAIN_EXIT_LATER, [REPORT_INTERRUPTED] = EXPLAIN_EXIT_LATER,
+        [REPORT_WAITING] = EXPLAIN_EXIT_LATER,   [REPORT_FAILED] = EXPLAIN_EXIT_PERSON,
+        [REPORT_LOST] = EXPLAIN_EXIT_PERSON,     [REPORT_ABANDONED] = EXPLAIN_EXIT_OK,
+        [REPORT_FOUND] = EXPLAIN_EXIT_LATER,
+    };
+
+    for (unsigned i = 0; i < REPORT_STATES; i++) {
+        ck_assert_int_eq(explain_exit_code_of_states(REPORT_BIT(i)), codes[i]);
+        ck_assert_int_eq(explain_exit_code_of_states(REPORT_BIT(i) | REPORT_BIT(REPORT_FAILED)),
+                         EXPLAIN_EXIT_PERSON);
+    }
+    ck_assert_int_eq(explain_exit_code_of_states(0), EXPLAIN_EXIT_OK);
+}
+END_TEST
+
+START_TEST(the_worst_of_all_exit_codes_counts)
+{
+    static const struct {
+        int a, b, worse;
+    } cases[] = {
+        {EXPLAIN_EXIT_OK, EXPLAIN_EXIT_OK, EXPLAIN_EXIT_OK},
+        {EXPLAIN_EXIT_OK, EXPLAIN_EXIT_LATER, EXPLAIN_EXIT_LATER},
+        {EXPLAIN_EXIT_LATER, EXPLAIN_EXIT_PERSON, EXPLAIN_EXIT_PERSON},
+        {EXPLAIN_EXIT_PERSON, EXPLAIN_EXIT_OK, EXPLAIN_EXIT_PERSON},
+        {EXPLAIN_EXIT_NO_INPUT, EXPLAIN_EXIT_LATER, EXPLAIN_EXIT_NO_INPUT},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(explain_worse(cases[i].a, cases[i].b), cases[i].worse);
+        ck_assert_int_eq(explain_worse(cases[i].b, cases[i].a), cases[i].worse);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("explain");
@@ -157,6 +196,8 @@ int main(void)
     tcase_add_test(cases, the_advice_of_each_kind_says_what_to_do);
     tcase_add_test(cases, an_advice_is_one_line);
     tcase_add_test(cases, a_text_alone_is_advised_on_too);
+    tcase_add_test(cases, each_state_has_its_exit_code_and_a_person_comes_first);
+    tcase_add_test(cases, the_worst_of_all_exit_codes_counts);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }

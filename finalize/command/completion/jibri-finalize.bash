@@ -1,5 +1,14 @@
-# Completion of jibri-finalize for bash.
+# Completion of jibri-finalize for bash. What it knows of commands and options is the program's own table.
 # shellcheck shell=bash
+
+# What is completed: --for-completion prints lines of fields separated by tabs.
+# _jibri_finalize_table FIELD MATCH...: field FIELD of the lines that begin with MATCH...
+_jibri_finalize_table() {
+	local field=$1 IFS=$'\t'
+	shift
+	jibri-finalize --for-completion 2>/dev/null |
+		awk -F'\t' -v field="$field" -v begin="$*$IFS" 'index($0, begin) == 1 { print $field }'
+}
 
 # The column ID of the table that status prints.
 _jibri_finalize_ids() {
@@ -8,7 +17,6 @@ _jibri_finalize_ids() {
 
 _jibri_finalize() {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='status retry abandon wait events check'
 	local command='' config=() words='' names='' i
 
 	COMPREPLY=()
@@ -26,34 +34,28 @@ _jibri_finalize() {
 		esac
 	done
 
-	case $before in
-	--config)
+	if [[ $before == --config ]]; then
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
-		;;
-	--state)
-		words='safe uploading recording interrupted waiting failed lost abandoned found'
-		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-		return
-		;;
-	--since | --timeout)
-		mapfile -t COMPREPLY < <(compgen -W '10min 1h 24h 7d' -- "$current")
-		return
-		;;
-	--reason | --meeting-id | --last) return ;;
-	esac
-
-	case $command in
-	'') words="$commands --config --help --version" names=directories ;;
-	status) words='--failed --watch --json --prometheus --state --since --all --help' names=ids ;;
-	retry) words='--all --meeting-id --notify-only --help' names=ids ;;
-	abandon) words='--reason --yes --help' names=ids ;;
-	wait) words='--timeout --help' ;;
-	events) words='--last --json --help' names=ids ;;
-	check) words='--help' ;;
-	*) return ;;
-	esac
+	fi
+	if [[ -n $command ]]; then
+		case $(_jibri_finalize_table 4 option "$command" "$before") in
+		'') ;;
+		D) words='10min 1h 24h 7d' ;;&
+		S*) words=$(_jibri_finalize_table 2 state) ;;&
+		*)
+			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+			return
+			;;
+		esac
+		words=$(_jibri_finalize_table 3 option "$command")
+		names=$(_jibri_finalize_table 4 command "$command")
+	else
+		words="$(_jibri_finalize_table 2 command) --config --help --version"
+		names=directories
+	fi
+	[[ -n $words ]] || return
 	[[ $current == -* || $names != ids ]] || words=$(_jibri_finalize_ids "${config[@]}")
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 	if [[ -n $names && $current != -* && ($current == */* || ${#COMPREPLY[@]} = 0) ]]; then
