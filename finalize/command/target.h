@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum target_match { TARGET_NO, TARGET_MAYBE, TARGET_EXACT };
 

@@ -259,8 +259,8 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
         return true;
     s3_read(delivery->options.s3, &delivery->calls[slot], reply, (time_t)now, &result);
     tell_pace(pace, result.outcome, now_ms);
-    stats_count_s3(delivery->options.stats, delivery->calls[slot].operation, &result,
-                   reply->bytes_sent, now_ms - delivery->started_ms[slot], now);
+    stats_count_s3(delivery->options.stats, delivery->calls[slot].operation, result.outcome,
+                   &result.error, reply->bytes_sent, now_ms - delivery->started_ms[slot], now);
     if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)
         delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
                                 &result.error);

@@ -129,9 +129,6 @@ bool delivery_take_notice_reply(struct delivery *delivery, const struct http_rep
         return true;
     case NOTICE_REFUSED:
         return refuse_notice(delivery, &result.error, err);
-    case NOTICE_STOPPED:
-        delivery_end_with(delivery, &result.error);
-        return true;
     }
     return true;
 }

@@ -43,8 +43,7 @@ enum http_failure {
     HTTP_FAILED_TRANSFER,  /* broken while sending or receiving; the peer may have acted */
     HTTP_FAILED_TIMEOUT,   /* idle for too long; the peer may have acted */
     HTTP_FAILED_TOO_LARGE, /* the reply is longer than reply_ceiling */
-    HTTP_FAILED_LOCAL,     /* our side: the file could not be read, no memory */
-    HTTP_FAILED_CANCELLED  /* we gave it up ourselves */
+    HTTP_FAILED_LOCAL      /* our side: the file could not be read, no memory */
 };
 
 struct http_reply {

@@ -13,7 +13,7 @@
 #define FINALIZE_JOURNAL_H
 
 #include "finalize/base/error.h"
-#include "finalize/s3/s3.h"
+#include "finalize/s3/s3_limits.h"
 #include "finalize/session/session_dir.h"
 #include "finalize/upload/part.h"
 

@@ -6,24 +6,11 @@
 
 #define PREFIX "jibri_upload_"
 
-static const char *const operations[] = {"HeadObject",
-                                         "GetFirstByte",
-                                         "PutObject",
-                                         "CreateMultipartUpload",
-                                         "UploadPart",
-                                         "ListParts",
-                                         "CompleteMultipartUpload",
-                                         "AbortMultipartUpload",
-                                         "ListMultipartUploads",
-                                         NULL};
-static const char *const outcomes[] = {"done",     "no_such_key", "no_such_upload", "key_taken",
-                                       "bad_part", "sign_again",  "ask_reason",     "slow_down",
-                                       "retry",    "stopped",     "refused",        NULL};
 static const char *const targets[] = {"s3", "backend", NULL};
 static const char *const reasons[] = {"name",         "connection", "tls",   "slow_down",
                                       "server_error", "transfer",   "other", NULL};
 static const char *const results[] = {"safe", "waiting", "failed", NULL};
-static const char *const notices[] = {"accepted", "retry", "refused", "stopped", NULL};
+static const char *const notices[] = {"accepted", "retry", "refused", NULL};
 static const char *const webhooks[] = {"delivered", "failed", "dropped", NULL};
 
 static const uint32_t request_bounds_ms[] = {25,   50,    100,   250,   500,    1000, 2500,
@@ -59,14 +46,14 @@ static const struct stats_family families[STATS_METRICS] = {
                            .help = "Requests to the S3 service, by operation and outcome.",
                            .type = STATS_COUNTER,
                            .label = {"operation", "outcome"},
-                           .values = {operations, outcomes},
+                           .values = {s3_operation_names, s3_outcome_names},
                            .sparse = true},
     [STATS_S3_REQUEST_SECONDS] = {.name = PREFIX "s3_request_duration_seconds",
                                   .help = "How long requests to the S3 service took, whatever "
                                           "came of them.",
                                   .type = STATS_HISTOGRAM,
                                   .label = {"operation"},
-                                  .values = {operations},
+                                  .values = {s3_operation_names},
                                   .bounds_ms = request_bounds_ms,
                                   .sparse = true},
     [STATS_RETRIES] = {.name = PREFIX "retries_total",
@@ -223,29 +210,28 @@ enum stats_reason stats_reason_of(const struct error *error)
     return error->http_status ? STATS_REASON_OTHER : STATS_REASON_TRANSFER;
 }
 
-void stats_count_s3(struct stats *stats, enum s3_operation operation,
-                    const struct s3_result *result, uint64_t body_bytes, uint64_t duration_ms,
+void stats_count_s3(struct stats *stats, enum s3_operation operation, enum s3_outcome outcome,
+                    const struct error *error, uint64_t body_bytes, uint64_t duration_ms,
                     int64_t now)
 {
     bool sends = operation == S3_UPLOAD_PART || operation == S3_PUT_OBJECT;
     uint64_t at = now > 0 ? (uint64_t)now : 0;
 
-    stats_add(stats, STATS_S3_REQUESTS, operation, result->outcome, 1);
+    stats_add(stats, STATS_S3_REQUESTS, operation, outcome, 1);
     stats_observe(stats, STATS_S3_REQUEST_SECONDS, operation, duration_ms);
     if (sends)
         stats_add(stats, STATS_SENT_BYTES, 0, 0, body_bytes);
-    if (sends && result->outcome == S3_DONE)
+    if (sends && outcome == S3_DONE)
         stats_add(stats, STATS_SENT_PARTS, 0, 0, 1);
-    switch (result->outcome) {
+    switch (outcome) {
     case S3_SLOW_DOWN:
     case S3_RETRY:
-        stats_add(stats, STATS_RETRIES, STATS_TARGET_S3, stats_reason_of(&result->error), 1);
+        stats_add(stats, STATS_RETRIES, STATS_TARGET_S3, stats_reason_of(error), 1);
         stats_raise(stats, STATS_S3_LAST_FAILURE, at);
         break;
     case S3_REFUSED:
         stats_raise(stats, STATS_S3_LAST_FAILURE, at);
         break;
-    case S3_STOPPED:
     case S3_SIGN_AGAIN:
     case S3_ASK_REASON:
         break;

@@ -10,7 +10,7 @@
 
 #include "finalize/base/error.h"
 #include "finalize/notify/notice.h"
-#include "finalize/s3/s3.h"
+#include "finalize/s3/s3_operation.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -84,9 +84,9 @@ void stats_raise(struct stats *stats, enum stats_metric metric, uint64_t value);
 /* What an error that is tried again was about. */
 enum stats_reason stats_reason_of(const struct error *error);
 
-/* Everything that one S3 reply is counted as. `now`: seconds since 1970. */
-void stats_count_s3(struct stats *stats, enum s3_operation operation,
-                    const struct s3_result *result, uint64_t body_bytes, uint64_t duration_ms,
+/* Everything that one S3 reply is counted as; `error` is the reply's. `now`: seconds since 1970. */
+void stats_count_s3(struct stats *stats, enum s3_operation operation, enum s3_outcome outcome,
+                    const struct error *error, uint64_t body_bytes, uint64_t duration_ms,
                     int64_t now);
 
 /* How many cells there are; at most STATS_MAX_CELLS. */

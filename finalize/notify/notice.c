@@ -372,7 +372,6 @@ static void judge_failure(const struct settings *settings, const char *file_name
         [HTTP_FAILED_TIMEOUT] = {"the backend didn't answer in time", NOTICE_RETRY, true},
         [HTTP_FAILED_TOO_LARGE] = {"the backend's reply is too long", NOTICE_RETRY, true},
         [HTTP_FAILED_LOCAL] = {"the request to the backend failed here", NOTICE_RETRY, true},
-        [HTTP_FAILED_CANCELLED] = {"stopped while telling the backend", NOTICE_STOPPED, true},
     };
     size_t failure = (size_t)reply->failure;
 
@@ -384,18 +383,6 @@ static void judge_failure(const struct settings *settings, const char *file_name
     if (*reply->detail) {
         buffer_append_text(text, ": ");
         append_quoted(text, settings, reply->detail);
-    }
-}
-
-static enum error_kind kind_of(enum notice_outcome outcome)
-{
-    switch (outcome) {
-    case NOTICE_RETRY:
-        return ERROR_TRANSIENT;
-    case NOTICE_STOPPED:
-        return ERROR_STOPPED;
-    default:
-        return ERROR_PERMANENT;
     }
 }
 
@@ -411,7 +398,8 @@ void notice_read(const struct settings *settings, const char *file_name,
     else
         judge_failure(settings, file_name, reply, &result, &text);
     if (result.outcome != NOTICE_ACCEPTED) {
-        error_set(&result.error, kind_of(result.outcome), "%s", buffer_text(&text));
+        error_set(&result.error, result.outcome == NOTICE_RETRY ? ERROR_TRANSIENT : ERROR_PERMANENT,
+                  "%s", buffer_text(&text));
         result.error.http_status = reply->status;
         result.error.network = http_failed_network(reply->failure);
         result.error.from_backend = true;

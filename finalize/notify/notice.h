@@ -40,9 +40,8 @@ bool notice_build(const struct settings *settings, const struct notice *notice,
 
 enum notice_outcome {
     NOTICE_ACCEPTED,
-    NOTICE_RETRY, /* may work when it is sent again: 408, 425, 429, 5xx, no connection, no reply */
-    NOTICE_REFUSED, /* 400, redirects, other 4xx, a 2xx whose body isn't {"id": > 0, …} */
-    NOTICE_STOPPED  /* we cancelled it ourselves */
+    NOTICE_RETRY,  /* may work when it is sent again: 408, 425, 429, 5xx, no connection, no reply */
+    NOTICE_REFUSED /* 400, redirects, other 4xx, a 2xx whose body isn't {"id": > 0, …} */
 };
 
 struct notice_result {

@@ -6,31 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *s3_operation_name(enum s3_operation operation)
-{
-    switch (operation) {
-    case S3_HEAD_OBJECT:
-        return "HeadObject";
-    case S3_GET_FIRST_BYTE:
-        return "GetObject";
-    case S3_PUT_OBJECT:
-        return "PutObject";
-    case S3_CREATE_UPLOAD:
-        return "CreateMultipartUpload";
-    case S3_UPLOAD_PART:
-        return "UploadPart";
-    case S3_LIST_PARTS:
-        return "ListParts";
-    case S3_COMPLETE_UPLOAD:
-        return "CompleteMultipartUpload";
-    case S3_ABORT_UPLOAD:
-        return "AbortMultipartUpload";
-    case S3_LIST_UPLOADS:
-        return "ListMultipartUploads";
-    }
-    return "?";
-}
-
 /* One "name=value" of settings.s3_metadata, as a header. */
 static bool add_metadata(struct s3 *s3, const char *pair, size_t length)
 {

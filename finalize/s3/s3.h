@@ -11,33 +11,14 @@
 #include "finalize/base/error.h"
 #include "finalize/hash/digest.h"
 #include "finalize/http/http.h"
+#include "finalize/s3/s3_limits.h"
+#include "finalize/s3/s3_operation.h"
 #include "finalize/s3/s3_xml.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
-
-#define S3_MAX_KEY_BYTES    1024
-#define S3_ETAG_SIZE        128 /* an ETag without its quotes, and the NUL */
-#define S3_UPLOAD_ID_SIZE   1024
-#define S3_MARK_SIZE        33   /* our own mark of an object: 32 hex digits and the NUL */
-#define S3_MAX_LISTED_PARTS 1000 /* in one page of ListParts */
-
-enum s3_operation {
-    S3_HEAD_OBJECT,
-    S3_GET_FIRST_BYTE, /* asks for the reason why HEAD, whose replies have no body, was refused */
-    S3_PUT_OBJECT,
-    S3_CREATE_UPLOAD,
-    S3_UPLOAD_PART,
-    S3_LIST_PARTS,
-    S3_COMPLETE_UPLOAD,
-    S3_ABORT_UPLOAD,
-    S3_LIST_UPLOADS /* those of exactly one key */
-};
-
-/* The operation's name in S3's own words, e.g. "UploadPart", for logs and messages. */
-const char *s3_operation_name(enum s3_operation operation);
 
 /* What is stored with an object, in x-amz-meta-… headers. Strings are borrowed; NULL: left out. Any
  * bytes: values that aren't printable ASCII are percent-encoded. */
@@ -85,22 +66,6 @@ void s3_close(struct s3 *s3);
 bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
               struct http_request *ret_request, struct error *err)
     __attribute__((warn_unused_result));
-
-/* What a reply means for whoever sent the request. */
-enum s3_outcome {
-    S3_DONE,           /* it worked; the result's fields hold what the reply said */
-    S3_NO_SUCH_KEY,    /* the bucket has no such object */
-    S3_NO_SUCH_UPLOAD, /* the upload id is gone: completed, aborted or expired */
-    S3_KEY_TAKEN,      /* a conditional write met an object */
-    S3_BAD_PART, /* Complete: InvalidPart, InvalidPartOrder, EntityTooSmall: the parts are not what
-                    we believe */
-    S3_SIGN_AGAIN, /* clock or region were learned from the reply: build and send again at once */
-    S3_ASK_REASON, /* HEAD was refused without a body: ask by S3_GET_FIRST_BYTE */
-    S3_SLOW_DOWN,  /* the server wants less: 429, 503, SlowDown; to be retried after a pause */
-    S3_RETRY,      /* may work when it is sent again; the server may have acted */
-    S3_STOPPED,    /* we cancelled it ourselves */
-    S3_REFUSED     /* will not work by itself; `err` says what and why */
-};
 
 struct s3_result {
     enum s3_outcome outcome;

@@ -113,8 +113,6 @@ static enum error_kind kind_of(enum s3_outcome outcome)
     case S3_NO_SUCH_KEY:
     case S3_KEY_TAKEN:
         return ERROR_PERMANENT;
-    case S3_STOPPED:
-        return ERROR_STOPPED;
     case S3_DONE:
     case S3_NO_SUCH_UPLOAD:
     case S3_BAD_PART:
@@ -224,9 +222,6 @@ static void read_failure(const struct s3_call *call, const struct http_reply *re
         break;
     case HTTP_FAILED_LOCAL:
         outcome = S3_REFUSED;
-        break;
-    case HTTP_FAILED_CANCELLED:
-        outcome = S3_STOPPED;
         break;
     case HTTP_OK:
     case HTTP_FAILED_TRANSFER:

@@ -1,7 +1,7 @@
 #include "finalize/upload/key.h"
 
 #include "finalize/base/utf8.h"
-#include "finalize/s3/s3.h"
+#include "finalize/s3/s3_limits.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -428,9 +428,6 @@ static bool take_common(struct upload *upload, const struct s3_result *result, u
     switch (result->outcome) {
     case S3_SIGN_AGAIN:
         return true;
-    case S3_STOPPED:
-        upload_fail(upload, &result->error);
-        return true;
     case S3_REFUSED:
         if (upload->stage == UPLOAD_STAGE_ABORT || upload->stage == UPLOAD_STAGE_ORPHANS)
             return false; /* a pity, but no reason to fail */

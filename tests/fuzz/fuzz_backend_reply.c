@@ -54,7 +54,6 @@ static void check_result(const struct http_reply *reply, const struct notice_res
     PROMISE(fuzz_is_one_line(result->error.text));
     PROMISE(!strstr(result->error.text, TOKEN));
     PROMISE((result->outcome == NOTICE_ACCEPTED) == (result->error.kind == ERROR_NONE));
-    PROMISE((result->outcome == NOTICE_STOPPED) == (reply->failure == HTTP_FAILED_CANCELLED));
     if (result->outcome == NOTICE_ACCEPTED) {
         PROMISE(reply->failure == HTTP_OK && reply->status >= 200 && reply->status <= 299);
         PROMISE(result->backend_row > 0 && result->sent);
@@ -87,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     append_with_token(&reply.body, input);
     reply.headers.failed = reply.body.failed = false;
     reply.status = status_of(first, second);
-    if (ended % 16 <= HTTP_FAILED_CANCELLED)
+    if (ended % 16 <= HTTP_FAILED_LOCAL)
         reply.failure = (enum http_failure)(ended % 16);
     if (reply.failure != HTTP_OK) {
         buffer_init(&detail, ROOM);

@@ -57,7 +57,7 @@ static void reply_of(unsigned char status, struct fuzz_input headers, struct fuz
     ret_reply->headers.failed = ret_reply->body.failed = false;
     ret_reply->status = statuses[which % (sizeof statuses / sizeof *statuses)];
     if (which >= 128) {
-        ret_reply->failure = (enum http_failure)(1 + which % HTTP_FAILED_CANCELLED);
+        ret_reply->failure = (enum http_failure)(1 + which % HTTP_FAILED_LOCAL);
         snprintf(ret_reply->detail, sizeof ret_reply->detail, "%.*s", (int)(body.length % 256),
                  body.length ? body.bytes : "");
     }

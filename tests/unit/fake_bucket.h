@@ -168,9 +168,7 @@ static inline void fake_expire_uploads(struct fake_bucket *bucket)
 
 static inline void fake_answer(struct s3_result *result, enum s3_outcome outcome, const char *code)
 {
-    enum error_kind kind = outcome == S3_REFUSED   ? ERROR_PERMANENT
-                           : outcome == S3_STOPPED ? ERROR_STOPPED
-                                                   : ERROR_TRANSIENT;
+    enum error_kind kind = outcome == S3_REFUSED ? ERROR_PERMANENT : ERROR_TRANSIENT;
 
     result->outcome = outcome;
     if (outcome == S3_DONE)

@@ -95,8 +95,6 @@ static enum error_kind expected_kind(enum s3_outcome outcome)
 {
     if (outcome == S3_DONE)
         return ERROR_NONE;
-    if (outcome == S3_STOPPED)
-        return ERROR_STOPPED;
     if (outcome == S3_REFUSED || outcome == S3_NO_SUCH_KEY || outcome == S3_KEY_TAKEN)
         return ERROR_PERMANENT;
     return ERROR_TRANSIENT;
@@ -268,7 +266,6 @@ static const struct {
     {HTTP_FAILED_TIMEOUT, S3_RETRY, true, ERROR_TRANSIENT},
     {HTTP_FAILED_TOO_LARGE, S3_RETRY, true, ERROR_TRANSIENT},
     {HTTP_FAILED_LOCAL, S3_REFUSED, true, ERROR_TRANSIENT},
-    {HTTP_FAILED_CANCELLED, S3_STOPPED, true, ERROR_STOPPED},
 };
 
 START_TEST(each_failure_of_the_transfer_has_its_outcome)

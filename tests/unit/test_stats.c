@@ -50,25 +50,25 @@ END_TEST
 
 START_TEST(labels_are_the_words_of_their_enums)
 {
-    struct s3_result result = {.outcome = S3_DONE};
+    static const struct error none = ERROR_INIT;
 
     for (enum s3_operation operation = S3_HEAD_OBJECT; operation <= S3_LIST_UPLOADS; operation++) {
         char labels[STATS_LABELS_SIZE];
 
         empty();
-        stats_count_s3(&stats, operation, &result, 0, 1, 100);
+        stats_count_s3(&stats, operation, S3_DONE, &none, 0, 1, 100);
         snprintf(labels, sizeof labels, "operation=\"%s\",outcome=\"done\"",
-                 operation == S3_GET_FIRST_BYTE ? "GetFirstByte" : s3_operation_name(operation));
+                 s3_operation_name(operation));
         ck_assert_uint_eq(value_of("jibri_upload_s3_requests_total", labels), 1);
     }
     empty();
-    result.outcome = S3_REFUSED; /* the last one */
-    stats_count_s3(&stats, S3_LIST_UPLOADS, &result, 0, 1, 100);
+    /* the last ones */
+    stats_count_s3(&stats, S3_LIST_UPLOADS, S3_REFUSED, &none, 0, 1, 100);
     ck_assert_uint_eq(value_of("jibri_upload_s3_requests_total",
                                "operation=\"ListMultipartUploads\",outcome=\"refused\""),
                       1);
-    stats_add(&stats, STATS_NOTICES, NOTICE_STOPPED, 0, 1);
-    ck_assert_uint_eq(value_of("jibri_upload_notices_total", "outcome=\"stopped\""), 1);
+    stats_add(&stats, STATS_NOTICES, NOTICE_REFUSED, 0, 1);
+    ck_assert_uint_eq(value_of("jibri_upload_notices_total", "outcome=\"refused\""), 1);
 }
 END_TEST
 
@@ -102,15 +102,14 @@ END_TEST
 
 START_TEST(bytes_count_as_sent_whatever_became_of_the_request_and_parts_when_acknowledged)
 {
-    struct s3_result done = {.outcome = S3_DONE};
-    struct s3_result again = {.outcome = S3_RETRY,
-                              .error = {.kind = ERROR_TRANSIENT, .http_status = 500}};
+    static const struct error none = ERROR_INIT;
+    static const struct error again = {.kind = ERROR_TRANSIENT, .http_status = 500};
 
     empty();
-    stats_count_s3(&stats, S3_UPLOAD_PART, &again, 700, 10, 1000);
-    stats_count_s3(&stats, S3_UPLOAD_PART, &done, 1000, 10, 1001);
-    stats_count_s3(&stats, S3_PUT_OBJECT, &done, 5, 10, 1002);
-    stats_count_s3(&stats, S3_COMPLETE_UPLOAD, &done, 300, 10, 1003);
+    stats_count_s3(&stats, S3_UPLOAD_PART, S3_RETRY, &again, 700, 10, 1000);
+    stats_count_s3(&stats, S3_UPLOAD_PART, S3_DONE, &none, 1000, 10, 1001);
+    stats_count_s3(&stats, S3_PUT_OBJECT, S3_DONE, &none, 5, 10, 1002);
+    stats_count_s3(&stats, S3_COMPLETE_UPLOAD, S3_DONE, &none, 300, 10, 1003);
     ck_assert_uint_eq(value_of("jibri_upload_sent_bytes_total", ""), 1705);
     ck_assert_uint_eq(value_of("jibri_upload_sent_parts_total", ""), 2);
     ck_assert_uint_eq(
@@ -144,10 +143,10 @@ END_TEST
 
 START_TEST(nothing_is_counted_where_nobody_counts)
 {
-    struct s3_result result = {.outcome = S3_DONE};
+    static const struct error none = ERROR_INIT;
 
     empty();
-    stats_count_s3(NULL, S3_UPLOAD_PART, &result, 1, 1, 1);
+    stats_count_s3(NULL, S3_UPLOAD_PART, S3_DONE, &none, 1, 1, 1);
     stats_add(NULL, STATS_SENT_BYTES, 0, 0, 1);
     stats_raise(&stats, STATS_S3_LAST_SUCCESS, 0);
     stats_add(&stats, STATS_SENT_BYTES, 0, 0, 0);

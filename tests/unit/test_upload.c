@@ -1158,16 +1158,6 @@ START_TEST(a_refused_part_ends_it_and_only_what_was_under_way_was_asked)
 }
 END_TEST
 
-START_TEST(a_request_that_was_stopped_ends_it)
-{
-    begin(_i ? 2500 : 500);
-    answer(_i ? S3_UPLOAD_PART : S3_PUT_OBJECT, 1, 1, S3_STOPPED, NULL);
-    assert_failed(run(), ERROR_STOPPED);
-    assert_runs_well();
-    finish();
-}
-END_TEST
-
 START_TEST(why_head_was_refused_is_asked_by_get)
 {
     const struct error *error;
@@ -1518,7 +1508,6 @@ static void script_trouble(void)
         {.kind = FAKE_ANSWER, .outcome = S3_SLOW_DOWN, .code = "SlowDown", .retry_after_ms = 50},
         {.kind = FAKE_ANSWER, .outcome = S3_RETRY, .code = "InternalError"},
         {.kind = FAKE_ANSWER, .outcome = S3_SIGN_AGAIN},
-        {.kind = FAKE_ANSWER, .outcome = S3_STOPPED},
     };
 
     bucket.fault_count = 0;
@@ -1686,7 +1675,6 @@ static void add_servers_that_fail(Suite *suite)
     tcase_add_loop_test(cases, what_is_to_be_signed_again_is_sent_again_at_once, 0, 6);
     tcase_add_loop_test(cases, a_refusal_ends_it_and_nothing_else_is_asked, 0, 4);
     tcase_add_test(cases, a_refused_part_ends_it_and_only_what_was_under_way_was_asked);
-    tcase_add_loop_test(cases, a_request_that_was_stopped_ends_it, 0, 2);
     tcase_add_test(cases, why_head_was_refused_is_asked_by_get);
     tcase_add_test(cases,
                    a_get_that_finds_nothing_after_head_was_refused_means_that_the_key_is_free);
