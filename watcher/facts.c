@@ -3,6 +3,7 @@
 #include "finalize/lifecycle/live.h"
 #include "finalize/lifecycle/schedule.h"
 #include "finalize/session/lock_table.h"
+#include "finalize/session/open_writer.h"
 #include "finalize/session/session_dir.h"
 
 #include <errno.h>
@@ -27,14 +28,6 @@ static void note_change(struct policy_facts *facts, int64_t at, int64_t now)
         *latest = at;
 }
 
-/* Somebody who is seen to write outweighs files that nobody writes to. */
-static void note_writer(struct policy_facts *facts, enum open_writer writer)
-{
-    if (facts->writer == OPEN_WRITER_THERE || writer == OPEN_WRITER_NONE)
-        return;
-    facts->writer = writer;
-}
-
 static bool note_parts(struct look *look, const struct session_dir_file *found, struct error *err)
 {
     struct journal_file file;
@@ -56,16 +49,9 @@ static bool note_parts(struct look *look, const struct session_dir_file *found, 
 static bool on_file(void *context, const struct session_dir_file *found, struct error *err)
 {
     struct look *look = context;
-    struct file_identity identity;
-    struct error vanished = ERROR_INIT;
-    int fd;
 
     look->facts->has_media |= found->media;
     note_change(look->facts, found->identity.mtime_ns / 1000000000, look->now);
-    if (session_dir_open_file(look->recording, found->path, &fd, &identity, &vanished)) {
-        note_writer(look->facts, open_writer_of(fd));
-        close(fd);
-    }
     return !found->media || note_parts(look, found, err);
 }
 
@@ -82,6 +68,7 @@ static bool look_inside(struct look *look, const char *directory, struct error *
     bool ok;
 
     look->facts->locked = lock_table_holder_now(directory) > 0;
+    look->facts->writer = open_writer_in(directory);
     if (!session_dir_open(directory, &look->recording, err))
         return false;
     ok = session_dir_scan(look->recording, &visitor, err);

@@ -1,15 +1,12 @@
 #include "finalize/session/open_writer.h"
 
-#include "finalize/session/file_name.h"
+#include "finalize/session/session_dir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -28,50 +25,62 @@ static bool is_on_network(int fd)
     return false;
 }
 
-enum open_writer open_writer_of(int fd)
+/*
+ * The kernel gives a read lease only while no process has the file open for writing (fcntl(2),
+ * F_SETLEASE); it is given back at once. NFS and SMB refuse it for reasons of their own as well.
+ */
+static enum open_writer ask_for_lease(int fd)
 {
-    /* Sent when somebody opens it for writing while we have the lease. */
-    void (*before)(int) = signal(SIGIO, SIG_IGN);
-    enum open_writer writer = OPEN_WRITER_NONE;
-
     if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
-        (void)fcntl(fd, F_SETLEASE, F_UNLCK);
-    else
-        writer = errno == EAGAIN && !is_on_network(fd) ? OPEN_WRITER_THERE : OPEN_WRITER_UNKNOWN;
-    (void)signal(SIGIO, before == SIG_ERR ? SIG_DFL : before);
-    return writer;
+        return fcntl(fd, F_SETLEASE, F_UNLCK) == 0 ? OPEN_WRITER_NONE : OPEN_WRITER_UNKNOWN;
+    return errno == EAGAIN && !is_on_network(fd) ? OPEN_WRITER_THERE : OPEN_WRITER_UNKNOWN;
 }
 
-static enum open_writer look_at(int directory, const char *name)
-{
-    int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct stat status;
-    enum open_writer writer = OPEN_WRITER_UNKNOWN;
+struct look {
+    struct session_dir *session;
+    enum open_writer writer;
+};
 
-    if (fd < 0)
-        return errno == ENOENT || errno == ELOOP ? OPEN_WRITER_NONE : OPEN_WRITER_UNKNOWN;
-    if (fstat(fd, &status) == 0)
-        writer = S_ISREG(status.st_mode) ? open_writer_of(fd) : OPEN_WRITER_NONE;
-    close(fd);
-    return writer;
+static bool look_at(void *context, const struct session_dir_file *found, struct error *err)
+{
+    struct look *look = context;
+    struct error ignored = ERROR_INIT;
+    enum open_writer writer = OPEN_WRITER_UNKNOWN;
+    struct file_identity identity;
+    int fd;
+
+    if (session_dir_open_file(look->session, found->path, &fd, &identity, &ignored)) {
+        writer = ask_for_lease(fd);
+        close(fd);
+    } else if (ignored.kind == ERROR_CHANGED) {
+        writer = OPEN_WRITER_NONE; /* it is gone */
+    }
+    if (writer != OPEN_WRITER_NONE)
+        look->writer = writer;
+    return writer != OPEN_WRITER_THERE || error_set(err, ERROR_STOPPED, "a writer is found");
+}
+
+static void on_skipped(void *context, const char *path, const char *reason)
+{
+    (void)context;
+    (void)path;
+    (void)reason;
 }
 
 enum open_writer open_writer_in(const char *directory)
 {
-    DIR *list = opendir(directory);
-    enum open_writer writer = OPEN_WRITER_NONE;
-    struct dirent *entry;
+    struct look look = {.writer = OPEN_WRITER_NONE};
+    struct session_dir_visitor visitor = {.context = &look, .file = look_at, .skipped = on_skipped};
+    struct error err = ERROR_INIT;
+    void (*before)(int);
 
-    if (!list)
-        return errno == ENOENT ? OPEN_WRITER_NONE : OPEN_WRITER_UNKNOWN;
-    while (writer != OPEN_WRITER_THERE && (entry = readdir(list))) {
-        enum open_writer one = file_name_is_media(entry->d_name)
-                                   ? look_at(dirfd(list), entry->d_name)
-                                   : OPEN_WRITER_NONE;
-
-        if (one != OPEN_WRITER_NONE)
-            writer = one;
-    }
-    closedir(list);
-    return writer;
+    if (!session_dir_open(directory, &look.session, &err))
+        return err.kind == ERROR_NO_INPUT ? OPEN_WRITER_NONE : OPEN_WRITER_UNKNOWN;
+    /* The kernel sends it when a process opens a file for writing while we have the lease. */
+    before = signal(SIGIO, SIG_IGN);
+    if (!session_dir_scan(look.session, &visitor, &err) && look.writer == OPEN_WRITER_NONE)
+        look.writer = OPEN_WRITER_UNKNOWN;
+    (void)signal(SIGIO, before == SIG_ERR ? SIG_DFL : before);
+    session_dir_close(look.session);
+    return look.writer;
 }
