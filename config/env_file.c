@@ -1,80 +1,33 @@
 #include "config/env_file.h"
 
-#include "config/small_file.h"
-
-#include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WHITE_SPACE " \t\r\v\f"
+#define DIGITS      "0123456789"
+#define LETTERS     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-static const char no_memory[] = "there is not enough memory to read it";
-
-/* One line of the file: what it assigns, in place. */
-struct assignment {
-    const char *name; /* NULL: nothing */
-    size_t name_length;
-    const char *value;
-    size_t value_length;
-};
-
-/* Always returns false. `line` 0: the file as a whole. */
-static bool report(char *problem, size_t problem_size, const char *path, unsigned line,
-                   const char *reason)
+static size_t name_length(const char *text)
 {
-    if (line > 0)
-        snprintf(problem, problem_size, "%s, line %u: %s", path, line, reason);
-    else
-        snprintf(problem, problem_size, "cannot read %s: %s", path, reason);
-    for (char *c = problem; problem_size > 0 && *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
-    return false;
+    return *text && strchr(DIGITS ".-", *text) ? 0 : strspn(text, LETTERS DIGITS "_.-");
 }
 
-static const char *read_content(const char *path, struct small_file *content)
+static char *skip_export(char *text)
 {
-    const char *reason = small_file_read(path, ENV_FILE_MAX_BYTES, content);
-    if (!reason && content->length > ENV_FILE_MAX_BYTES)
-        reason = "it is larger than 256 KiB";
-    return reason;
+    static const char WORD[] = "export";
+    size_t blanks =
+        strncmp(text, WORD, sizeof WORD - 1) == 0 ? strspn(text + sizeof WORD - 1, " \t") : 0;
+
+    return blanks ? text + sizeof WORD - 1 + blanks : text;
 }
 
-static bool is_name_start(char c)
+/* Takes the quotes off, in place, and the backslashes where they mean something. NULL, or what is
+ * wrong with it; so below. */
+static const char *unquote(char *text)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
-static size_t count_name(const char *text)
-{
-    size_t length = 0;
-    if (!is_name_start(text[0]))
-        return 0;
-    while (is_name_start(text[length]) || (text[length] >= '0' && text[length] <= '9') ||
-           text[length] == '.' || text[length] == '-')
-        length++;
-    return length;
-}
-
-static const char *skip_export(const char *text)
-{
-    static const char word[] = "export";
-    if (strncmp(text, word, sizeof(word) - 1) != 0)
-        return text;
-    const char *behind = text + sizeof(word) - 1;
-    const char *name = behind + strspn(behind, " \t");
-    return name == behind ? text : name;
-}
-
-/* Takes the quotes off, in place, and the backslashes where they mean something. */
-static const char *unquote(char *text, struct assignment *assignment)
-{
-    char quote = text[0];
+    char quote = *text, *to = text;
     const char *from = text + 1;
-    char *to = text;
+
     while (*from && *from != quote) {
         if (quote == '"' && from[0] == '\\' && from[1] && strchr("\"\\$`n", from[1])) {
             *to++ = from[1] == 'n' ? '\n' : from[1];
@@ -83,134 +36,108 @@ static const char *unquote(char *text, struct assignment *assignment)
             *to++ = *from++;
         }
     }
-    if (*from != quote)
+    if (!*from)
         return "the quote is not closed";
     from++;
-    if (from[strspn(from, WHITE_SPACE)] != '\0')
-        return "there is something behind the closing quote";
-    assignment->value = text;
-    assignment->value_length = (size_t)(to - text);
+    if (from[strspn(from, WHITE_SPACE)])
+        return "there is something after the closing quote";
+    *to = 0;
     return NULL;
 }
 
-/* Takes a line apart, in place; NULL, or what is wrong with it. */
-static const char *parse_line(char *line, struct assignment *ret_assignment)
+/* Makes "NAME=value" of a line, in place; NULL where it assigns nothing. */
+static const char *parse_line(char *line, char **ret_assignment)
 {
-    struct assignment assignment = {.name = NULL};
+    char *name = line + strspn(line, WHITE_SPACE);
     const char *reason = NULL;
-    const char *start = line + strspn(line, WHITE_SPACE);
-    if (*start != '\0' && *start != '#') {
-        assignment.name = skip_export(start);
-        assignment.name_length = count_name(assignment.name);
-        if (assignment.name_length == 0 || assignment.name[assignment.name_length] != '=')
-            return "expected NAME=value";
-        char *value = line + (assignment.name - line) + assignment.name_length + 1;
-        value += strspn(value, WHITE_SPACE);
-        if (*value == '"' || *value == '\'') {
-            reason = unquote(value, &assignment);
-        } else {
-            assignment.value = value;
-            assignment.value_length = strlen(value);
-            while (assignment.value_length > 0 &&
-                   strchr(WHITE_SPACE, value[assignment.value_length - 1]))
-                assignment.value_length--;
-        }
-    }
-    *ret_assignment = assignment;
-    return reason;
-}
+    char *value, *text;
+    size_t length;
 
-static char *join(const struct assignment *assignment)
-{
-    size_t name_length = assignment->name_length;
-    char *line = malloc(name_length + 1 + assignment->value_length + 1);
-    if (!line)
+    *ret_assignment = NULL;
+    if (!*name || *name == '#')
         return NULL;
-    memcpy(line, assignment->name, name_length);
-    line[name_length] = '=';
-    memcpy(line + name_length + 1, assignment->value, assignment->value_length);
-    line[name_length + 1 + assignment->value_length] = '\0';
-    return line;
+    name = skip_export(name);
+    length = name_length(name);
+    if (!length || name[length] != '=')
+        return "expected NAME=value";
+    value = name + length + 1;
+    text = value + strspn(value, WHITE_SPACE);
+    if (*text == '"' || *text == '\'')
+        reason = unquote(text);
+    else
+        for (char *end = text + strlen(text); end > text && strchr(WHITE_SPACE, end[-1]);)
+            *--end = 0;
+    memmove(value, text, strlen(text) + 1);
+    *ret_assignment = name;
+    return reason;
 }
 
 static size_t count_lines(const struct small_file *content)
 {
     size_t count = 1;
+
     for (size_t i = 0; i < content->length; i++)
         count += content->bytes[i] == '\n';
     return count;
 }
 
-/* NULL, or what is wrong, with the number of the line (0: none) in *ret_line. */
-static const char *parse_content(struct small_file *content, struct env_file *file,
-                                 unsigned *ret_line)
+static bool parse_content(struct env_file *file, const char *path, struct error *err)
 {
-    static const char byte_order_mark[] = "\xef\xbb\xbf";
-    char *line = content->bytes;
-    char *end = content->bytes + content->length;
-    *ret_line = 0;
-    assert(line);
-    file->lines = calloc(count_lines(content) + 1, sizeof(*file->lines));
-    if (!file->lines)
-        return no_memory;
-    if (strncmp(line, byte_order_mark, 3) == 0)
-        line += 3;
+    char *line = file->content.bytes, *end = line + file->content.length;
     size_t count = 0;
+
+    file->lines = calloc(count_lines(&file->content) + 1, sizeof *file->lines);
+    if (!file->lines)
+        return error_set(err, ERROR_TRANSIENT,
+                         "cannot read %s: there is not enough memory to read it", path);
+    if (strncmp(line, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
+        line += 3;
     for (unsigned number = 1; line < end; number++) {
         char *line_end = memchr(line, '\n', (size_t)(end - line));
+        const char *reason;
+
         if (!line_end)
             line_end = end;
-        *line_end = '\0';
-        struct assignment assignment;
-        const char *reason = strlen(line) == (size_t)(line_end - line)
-                                 ? parse_line(line, &assignment)
-                                 : "there is a NUL byte in it";
-        if (reason) {
-            *ret_line = number;
-            return reason;
-        }
-        if (assignment.name && !(file->lines[count++] = join(&assignment)))
-            return no_memory;
+        *line_end = 0;
+        reason = strlen(line) == (size_t)(line_end - line) ? parse_line(line, &file->lines[count])
+                                                           : "there is a NUL byte in it";
+        if (reason)
+            return error_set(err, ERROR_SETTINGS, "%s, line %u: %s", path, number, reason);
+        count += file->lines[count] != NULL;
         line = line_end + 1;
     }
-    return NULL;
+    return true;
 }
 
-bool env_file_read(const char *path, struct env_file *ret_file, char *ret_problem,
-                   size_t problem_size)
+bool env_file_read(const char *path, struct env_file *ret_file, struct error *err)
 {
-    struct small_file content;
-    struct env_file file = {.lines = NULL};
-    unsigned line = 0;
-    const char *reason = read_content(path, &content);
-    if (!reason)
-        reason = parse_content(&content, &file, &line);
-    small_file_done(&content);
-    if (reason) {
-        env_file_done(&file);
-        return report(ret_problem, problem_size, path, line, reason);
+    struct env_file file = {0};
+    struct error reason = ERROR_INIT;
+
+    if (!small_file_read(path, ENV_FILE_MAX_BYTES, &file.content, &reason))
+        error_set(err, reason.kind, "cannot read %s: %s", path, reason.text);
+    else if (parse_content(&file, path, err)) {
+        *ret_file = file;
+        return true;
     }
-    *ret_file = file;
-    return true;
+    env_file_done(&file);
+    return false;
 }
 
 const char *env_file_get(const struct env_file *file, const char *name)
 {
     size_t length = strlen(name);
     const char *value = NULL;
-    for (char **line = file->lines; line && *line; line++) {
+
+    for (char **line = file->lines; line && *line; line++)
         if (strncmp(*line, name, length) == 0 && (*line)[length] == '=')
             value = *line + length + 1;
-    }
     return value;
 }
 
 void env_file_done(struct env_file *file)
 {
-    for (char **line = file->lines; line && *line; line++) {
-        explicit_bzero(*line, strlen(*line));
-        free(*line);
-    }
+    small_file_done(&file->content);
     free(file->lines);
     file->lines = NULL;
 }

@@ -10,23 +10,27 @@
 #ifndef CONFIG_ENV_FILE_H
 #define CONFIG_ENV_FILE_H
 
+#include "config/small_file.h"
+#include "finalize/base/error.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 
 /* Most bytes of a file that are read; a larger one is refused. */
 #define ENV_FILE_MAX_BYTES (256u * 1024)
 
 struct env_file {
-    char **lines; /* "NAME=value" strings, NULL-terminated, later lines of a name win; owned */
+    struct small_file content;
+    char *
+        *lines; /* "NAME=value" strings within it, NULL-terminated; of a name the last one holds */
 };
 
 /*
- * Reads `path`. False when it can't be read (reason in `ret_problem`, one line that names the file
- * and, where it applies, the line's number, never its value). A directory, a FIFO or a device is
- * refused and never waited for.
+ * Reads `path`. ERROR_SETTINGS, or ERROR_TRANSIENT for want of memory, when that can't be done: the
+ * text names the file and, where it applies, the line's number, never its value. A directory, a
+ * FIFO or a device is refused and never waited for.
  */
-bool env_file_read(const char *path, struct env_file *ret_file, char *ret_problem,
-                   size_t problem_size) __attribute__((warn_unused_result));
+bool env_file_read(const char *path, struct env_file *ret_file, struct error *err)
+    __attribute__((warn_unused_result));
 
 /* Value of `name`, borrowed; NULL when it isn't there. */
 const char *env_file_get(const struct env_file *file, const char *name);

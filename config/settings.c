@@ -7,6 +7,7 @@
 #include "config/settings_values.h"
 #include "config/small_file.h"
 #include "config/units.h"
+#include "finalize/base/utf8.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,11 +17,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MIB             (UINT64_C(1) << 20)
-#define MAX_PART_BYTES  (UINT64_C(5) << 30)
-#define MAX_SHOWN_NAME  80
-#define MAX_SECRET_KIB  16u
-#define MAX_PATH_REPORT 5000
+#define MIB              (UINT64_C(1) << 20)
+#define MAX_PART_BYTES   (UINT64_C(5) << 30)
+#define MAX_SHOWN_NAME   80
+#define MAX_SECRET_BYTES (16u * 1024)
 
 /* What one settings_load() works on. */
 struct loader {
@@ -43,7 +43,7 @@ static bool take_line(char ***list, char *line)
             return true;
         }
     }
-    char **longer = reallocarray(*list, count + 2, sizeof(*longer));
+    char **longer = reallocarray(*list, count + 2, sizeof *longer);
     if (!longer) {
         free(line);
         return false;
@@ -68,10 +68,7 @@ static void add_line(struct loader *loader, char ***list, const char *format, ..
         loader->is_out_of_memory = true;
         return;
     }
-    for (char *c = line; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
+    utf8_make_plain(line);
     if (!take_line(list, line))
         loader->is_out_of_memory = true;
 }
@@ -88,7 +85,7 @@ static void report_wrong(struct loader *loader, const struct settings_row *row,
 {
     char expected[SETTINGS_EXPECTED_BYTES];
     char quoted[SETTINGS_QUOTED_BYTES];
-    settings_value_expected(row, expected, sizeof(expected));
+    settings_value_expected(row, expected, sizeof expected);
     bool may_be_secret =
         row->secret || (row->secret_signs && strpbrk(found->text, row->secret_signs));
     if (may_be_secret)
@@ -97,7 +94,7 @@ static void report_wrong(struct loader *loader, const struct settings_row *row,
                  found->where, expected);
     else
         add_line(loader, &loader->problems.errors, "%s is %s (from %s): expected %s", found->name,
-                 settings_value_quote(found->text, quoted, sizeof(quoted)), found->where, expected);
+                 settings_value_quote(found->text, quoted, sizeof quoted), found->where, expected);
 }
 
 /* Where there is no such file, its name may be the secret itself, in the wrong place: not shown. */
@@ -110,12 +107,28 @@ static void report_secret_file(struct loader *loader, const struct settings_row 
              found->where, is_there ? found->path : "the file that it names", reason);
 }
 
-/* Reads the file that holds the row's value, and takes the newlines off its end. False when it
- * can't be used, which is reported then. */
+/* Takes the newlines off the end of a secret; NULL, or why it can't be used. */
+static const char *trim_secret(struct small_file *secret)
+{
+    size_t length = secret->length;
+
+    while (length > 0 && (secret->bytes[length - 1] == '\n' || secret->bytes[length - 1] == '\r'))
+        length--;
+    secret->bytes[length] = 0;
+    if (length == 0)
+        return "it is empty";
+    return strlen(secret->bytes) < length ? "there is a NUL byte in it" : NULL;
+}
+
+/* Reads the file that holds the row's value. False when it can't be used, which is reported then.
+ */
 static bool read_secret(struct loader *loader, const struct settings_row *row,
                         const struct settings_found *found, struct small_file *ret_secret)
 {
-    *ret_secret = (struct small_file){.bytes = NULL};
+    struct error err = ERROR_INIT;
+    const char *reason;
+
+    *ret_secret = (struct small_file){0};
     if (!settings_check_path(found->path)) {
         add_line(loader, &loader->problems.errors,
                  "%s (from %s) cannot be used; its value is not shown: expected the absolute path "
@@ -123,21 +136,10 @@ static bool read_secret(struct loader *loader, const struct settings_row *row,
                  row->file_name, found->where, row->name);
         return false;
     }
-    const char *reason = small_file_read(found->path, MAX_SECRET_KIB * 1024, ret_secret);
-    if (!reason) {
-        size_t length = ret_secret->length;
-        while (length > 0 && strchr("\r\n", ret_secret->bytes[length - 1]) &&
-               ret_secret->bytes[length - 1] != '\0')
-            length--;
-        if (length > MAX_SECRET_KIB * 1024)
-            reason = "it is larger than 16 KiB";
-        else if (length == 0)
-            reason = "it is empty";
-        else if (memchr(ret_secret->bytes, '\0', length))
-            reason = "there is a NUL byte in it";
-        else
-            ret_secret->bytes[length] = '\0';
-    }
+    if (small_file_read(found->path, MAX_SECRET_BYTES, ret_secret, &err))
+        reason = trim_secret(ret_secret);
+    else
+        reason = err.text;
     if (reason)
         report_secret_file(loader, row, found, reason);
     return !reason;
@@ -190,7 +192,7 @@ static void load_row(struct loader *loader, const struct settings_row *row)
         /* It may well stand in the file that could not be read. */
         if (loader->is_source_complete)
             add_line(loader, &loader->problems.errors, "%s is not set: expected %s", row->name,
-                     settings_value_expected(row, expected, sizeof(expected)));
+                     settings_value_expected(row, expected, sizeof expected));
     } else if (found.path) {
         load_secret(loader, row, &found);
     } else if (found.text) {
@@ -231,7 +233,7 @@ static void check_addressing(struct loader *loader)
     add_line(loader, &loader->problems.errors,
              "CONFOMEET_S3_ADDRESSING is \"virtual\": the bucket %s cannot be a part of a host's "
              "name; expected path",
-             settings_value_quote(settings->s3_bucket, quoted, sizeof(quoted)));
+             settings_value_quote(settings->s3_bucket, quoted, sizeof quoted));
 }
 
 /* How much 10,000 parts hold, by the part plan (finalize/upload/part.h): blocks of 500 parts, where
@@ -261,16 +263,16 @@ static void check_part_plan(struct loader *loader)
     add_line(loader, &loader->problems.errors,
              "CONFOMEET_S3_PART_SIZE is \"%s\": 10,000 parts hold %s then, which is less than "
              "CONFOMEET_S3_MAX_OBJECT_SIZE, %s: expected %" PRIu64 "MiB at least",
-             units_spell_size(part_size, spelt[0], sizeof(spelt[0])),
-             units_format_size(capacity_bytes(part_size), capacity, sizeof(capacity)),
-             units_spell_size(largest, spelt[1], sizeof(spelt[1])), enough / MIB);
+             units_spell_size(part_size, spelt[0], sizeof spelt[0]),
+             units_format_size(capacity_bytes(part_size), capacity, sizeof capacity),
+             units_spell_size(largest, spelt[1], sizeof spelt[1]), enough / MIB);
 }
 
 static void warn_of_unknown_names(struct loader *loader, const char *const *lines)
 {
     for (; lines && *lines; lines++) {
         size_t length = strcspn(*lines, "=");
-        bool is_set = (*lines)[length] == '=' && (*lines)[length + 1] != '\0';
+        bool is_set = (*lines)[length] == '=' && (*lines)[length + 1] != 0;
         if (!is_set || strncmp(*lines, SETTINGS_NAMES_PREFIX, strlen(SETTINGS_NAMES_PREFIX)) != 0 ||
             settings_name_is_known(*lines, length))
             continue;
@@ -282,7 +284,7 @@ static void warn_of_unknown_names(struct loader *loader, const char *const *line
             if (c <= 0x20 || c >= 0x7f)
                 shown[i] = '?';
         }
-        shown[shown_length] = '\0';
+        shown[shown_length] = 0;
         add_line(loader, &loader->problems.warnings, "%s%s is not a setting; did you mean %s?",
                  shown, length > shown_length ? "..." : "", settings_name_nearest(*lines, length));
     }
@@ -290,13 +292,14 @@ static void warn_of_unknown_names(struct loader *loader, const char *const *line
 
 static void read_file(struct loader *loader, const char *path)
 {
-    char problem[MAX_PATH_REPORT];
+    struct error err = ERROR_INIT;
+
     loader->is_source_complete = true;
     if (!path)
         return;
-    if (!env_file_read(path, &loader->source.file, problem, sizeof(problem))) {
+    if (!env_file_read(path, &loader->source.file, &err)) {
         loader->is_source_complete = false;
-        add_line(loader, &loader->problems.errors, "%s", problem);
+        add_line(loader, &loader->problems.errors, "%s", err.text);
     }
 }
 
@@ -366,7 +369,7 @@ const char *settings_default_file(void)
 {
     static const char *const paths[] = {"/run/jibri-finalize/finalize.env",
                                         "/etc/jibri-finalize/finalize.env"};
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         struct stat status;
         if (lstat(paths[i], &status) == 0 || (errno != ENOENT && errno != ENOTDIR))
             return paths[i];

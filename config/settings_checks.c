@@ -1,6 +1,7 @@
 #include "config/settings_checks.h"
 
 #include "config/listen.h"
+#include "finalize/base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -29,14 +30,23 @@ static bool consists_of(const char *text, const char *allowed, size_t least, siz
 
 static bool is_letter_or_digit(char c)
 {
-    return c != '\0' && strchr(LETTERS DIGITS, c);
+    return c != 0 && strchr(LETTERS DIGITS, c);
 }
 
 /* What follows `prefix` in `text`; NULL when it does not begin with it. */
-static const char *behind(const char *text, const char *prefix)
+static const char *after_prefix(const char *text, const char *prefix)
 {
     size_t length = strlen(prefix);
     return strncmp(text, prefix, length) == 0 ? text + length : NULL;
+}
+
+/* Neither C0 control characters nor DEL; what isn't ASCII may stand there. */
+static bool has_control_character(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    return false;
 }
 
 static bool is_port(const char *text, size_t length)
@@ -83,9 +93,9 @@ bool settings_check_host(const char *text)
 
 bool settings_check_url(const char *text)
 {
-    const char *rest = behind(text, "http://");
+    const char *rest = after_prefix(text, "http://");
     if (!rest)
-        rest = behind(text, "https://");
+        rest = after_prefix(text, "https://");
     if (!rest)
         return false;
     size_t length = strcspn(rest, "/");
@@ -102,8 +112,8 @@ bool settings_check_proxy(const char *text)
 {
     static const char *const schemes[] = {"http://", "https://", "socks5://", "socks5h://"};
     const char *rest = NULL;
-    for (size_t i = 0; !rest && i < sizeof(schemes) / sizeof(schemes[0]); i++)
-        rest = behind(text, schemes[i]);
+    for (size_t i = 0; !rest && i < sizeof schemes / sizeof schemes[0]; i++)
+        rest = after_prefix(text, schemes[i]);
     if (!rest)
         return false;
     for (const char *c = rest; *c; c++) {
@@ -111,7 +121,7 @@ bool settings_check_proxy(const char *text)
             return false;
     }
     size_t length = strcspn(rest, "/?#");
-    if (rest[length] != '\0' && strcmp(rest + length, "/") != 0)
+    if (rest[length] != 0 && strcmp(rest + length, "/") != 0)
         return false;
     const char *at = memrchr(rest, '@', length);
     const char *host = at ? at + 1 : rest;
@@ -142,13 +152,7 @@ bool settings_check_client_id(const char *text)
 bool settings_check_client_secret(const char *text)
 {
     size_t length = strlen(text);
-    if (length == 0 || text[0] == ' ' || text[length - 1] == ' ')
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return false;
-    }
-    return true;
+    return length > 0 && text[0] != ' ' && text[length - 1] != ' ' && !has_control_character(text);
 }
 
 bool settings_check_storage_class(const char *text)
@@ -165,7 +169,7 @@ bool settings_check_listen(const char *text)
 
 bool settings_check_token(const char *text)
 {
-    if (*text == '\0')
+    if (*text == 0)
         return false;
     for (; *text; text++) {
         if (!is_visible(*text))
@@ -188,7 +192,7 @@ static bool is_name_repeated(const char *list, const char *pair, size_t name_len
 static bool is_metadata_pair(const char *text, size_t length)
 {
     size_t name = strspn(text, LOWER DIGITS "-");
-    if (name == 0 || text[name] != '=' || name + 1 >= length || behind(text, "jibri-"))
+    if (name == 0 || text[name] != '=' || name + 1 >= length || after_prefix(text, "jibri-"))
         return false;
     const char *value = text + name + 1;
     if (*value == ' ' || text[length - 1] == ' ')
@@ -209,7 +213,7 @@ bool settings_check_metadata(const char *text)
         if (!is_metadata_pair(pair, length) ||
             is_name_repeated(text, pair, (size_t)(strchr(pair, '=') - pair)))
             return false;
-        if (pair[length] == '\0')
+        if (pair[length] == 0)
             return true;
         pair += length + 1;
     }
@@ -220,8 +224,8 @@ static size_t placeholder_length(const char *text)
 {
     static const char *const placeholders[] = {"{session}", "{instance}", "{meeting}",
                                                "{yyyy}",    "{mm}",       "{dd}"};
-    for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++) {
-        if (behind(text, placeholders[i]))
+    for (size_t i = 0; i < sizeof placeholders / sizeof placeholders[0]; i++) {
+        if (after_prefix(text, placeholders[i]))
             return strlen(placeholders[i]);
     }
     return 0;
@@ -258,34 +262,16 @@ bool settings_check_key_prefix(const char *text)
 
 bool settings_check_path(const char *text)
 {
-    size_t length = strlen(text);
-    if (text[0] != '/' || length > MAX_PATH_BYTES)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return false;
-    }
-    return true;
+    return text[0] == '/' && strlen(text) <= MAX_PATH_BYTES && !has_control_character(text);
 }
 
 size_t settings_check_character(const char *text)
 {
-    unsigned char first = (unsigned char)text[0];
-    if (first < 0x80)
-        return first >= 0x20 && first != 0x7f ? 1 : 0;
-    size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    static const uint32_t least[] = {0, 0, 0xa0, 0x800, 0x10000}; /* no control character U+0080 */
-    if (first < 0xc2 || first > 0xf4)
-        return 0;
-    uint32_t character = first & (0xffu >> (length + 1));
-    for (size_t i = 1; i < length; i++) {
-        unsigned char next = (unsigned char)text[i];
-        if ((next & 0xc0) != 0x80)
-            return 0;
-        character = character << 6 | (next & 0x3f);
-    }
-    if (character < least[length] || character > 0x10ffff ||
-        (character >= 0xd800 && character <= 0xdfff) || character == 0xfffe || character == 0xffff)
+    uint32_t character;
+    size_t length = utf8_read(text, &character);
+
+    if (!length || character < 0x20 || (character >= 0x7f && character < 0xa0) ||
+        character == 0xfffe || character == 0xffff)
         return 0;
     return length;
 }

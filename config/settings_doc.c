@@ -1,6 +1,6 @@
 /*
  * settings-doc - prints a document that comes from the table of settings, for the build and for
- * whoever changed the table.
+ * the author of a change to the table.
  */
 #include "config/settings.h"
 
@@ -21,7 +21,7 @@ static const struct document documents[] = {
 
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; argc == 2 && i < sizeof(documents) / sizeof(documents[0]); i++) {
+    for (size_t i = 0; argc == 2 && i < sizeof documents / sizeof documents[0]; i++) {
         if (strcmp(argv[1], documents[i].name) != 0)
             continue;
         documents[i].write(stdout);

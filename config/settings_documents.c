@@ -1,3 +1,4 @@
+/* settings_documents - the documents that come from the table: settings_write_*() of settings.h. */
 #include "config/settings.h"
 #include "config/settings_source.h"
 #include "config/settings_table.h"
@@ -69,8 +70,8 @@ static const char *describe(const struct settings_row *row, char *out, size_t ou
 {
     char form[FORM_BYTES];
     char standard[FORM_BYTES];
-    snprintf(out, out_size, "%s; %s", settings_value_form(row, form, sizeof(form)),
-             describe_default(row, standard, sizeof(standard)));
+    snprintf(out, out_size, "%s; %s", settings_value_form(row, form, sizeof form),
+             describe_default(row, standard, sizeof standard));
     return out;
 }
 
@@ -78,14 +79,14 @@ void settings_write_help(FILE *out)
 {
     char margin[HELP_COLUMN + 1];
     memset(margin, ' ', HELP_COLUMN);
-    margin[HELP_COLUMN] = '\0';
+    margin[HELP_COLUMN] = 0;
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
         char description[2 * FORM_BYTES];
         if (begins_group(i))
             fprintf(out, "%s%s:\n", i == 0 ? "" : "\n", settings_table_group_title(row->group));
         fprintf(out, "  %-*s", HELP_COLUMN - 2, row->name);
-        describe(row, description, sizeof(description));
+        describe(row, description, sizeof description);
         write_wrapped(out, description, strlen(description), margin, HELP_COLUMN, HELP_WIDTH);
         fputs(margin, out);
         write_wrapped(out, row->help, sentence_length(row->help), margin, HELP_COLUMN, HELP_WIDTH);
@@ -107,14 +108,14 @@ static void write_example_row(FILE *out, const struct settings_row *row)
     char description[2 * FORM_BYTES];
     fputc('\n', out);
     write_comment(out, row->help);
-    write_comment(out, describe(row, description, sizeof(description)));
+    write_comment(out, describe(row, description, sizeof description));
     if (row->alias)
         fprintf(out, "# Where it is not set, %s is read.\n", row->alias);
     if (row->file_name)
         fprintf(out, "# Or in a file: %s names it.\n", row->file_name);
     bool shows_default = row->default_text && !row->in_example;
     if (row->example && !row->in_example) {
-        snprintf(description, sizeof(description), "For example: %s", row->example);
+        snprintf(description, sizeof description, "For example: %s", row->example);
         write_comment(out, description);
     }
     fprintf(out, "%s%s=%s\n", row->in_example ? "" : "#", row->name,
@@ -158,7 +159,7 @@ void settings_write_compose(FILE *out)
         write_wrapped(out, row->help, sentence_length(row->help), margin, strlen(margin),
                       HELP_WIDTH);
         fputs(margin, out);
-        describe(row, description, sizeof(description));
+        describe(row, description, sizeof description);
         write_wrapped(out, description, strlen(description), margin, strlen(margin), HELP_WIDTH);
         write_compose_variable(out, row->name);
         write_compose_variable(out, row->alias);
@@ -180,7 +181,8 @@ static void write_template_variable(FILE *out, const char *name)
 
 void settings_write_template(FILE *out)
 {
-    fputs("# The settings that this container was started with; made anew at every start.\n", out);
+    fputs("# The settings that this container was started with; written again at every start.\n",
+          out);
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
         write_template_variable(out, row->name);
@@ -221,7 +223,7 @@ void settings_write_markdown(FILE *out)
                     "%s**%s**\n\n| name | value | default | meaning |\n| --- | --- | --- | --- |\n",
                     i == 0 ? "" : "\n", settings_table_group_title(row->group));
         fprintf(out, "| `%s` | ", row->name);
-        write_cell(out, settings_value_form(row, form, sizeof(form)));
+        write_cell(out, settings_value_form(row, form, sizeof form));
         fputs(" | ", out);
         write_markdown_default(out, row);
         fputs(" | ", out);
@@ -283,9 +285,9 @@ void settings_write_man(FILE *out)
             fprintf(out, "Where it is not set,\n.Ev %s\nis read.\n", row->alias);
         if (row->file_name)
             fprintf(out, "Or in a file:\n.Ev %s\nnames it.\n", row->file_name);
-        char in_brackets[sizeof(description) + 2];
-        snprintf(in_brackets, sizeof(in_brackets), "(%s)",
-                 describe(row, description, sizeof(description)));
+        char in_brackets[sizeof description + 2];
+        snprintf(in_brackets, sizeof in_brackets, "(%s)",
+                 describe(row, description, sizeof description));
         write_man_text(out, in_brackets);
     }
 }
@@ -295,7 +297,7 @@ static void write_effective_row(const struct settings_row *row, const struct set
 {
     char buffer[VALUE_BYTES];
     struct settings_found found;
-    const char *value = settings_value_spell(row, settings, buffer, sizeof(buffer));
+    const char *value = settings_value_spell(row, settings, buffer, sizeof buffer);
     if (row->secret)
         value = value ? "set" : "not set";
     fprintf(out, "%s=%s (", row->name, value ? value : "");
@@ -313,10 +315,10 @@ void settings_write_effective(const struct settings *settings, const char *const
                               const char *path, FILE *out)
 {
     struct settings_source source = {.environment = environment, .path = path};
-    char problem[64];
-    /* A file that cannot be read has been reported by settings_load() already. */
-    if (path && !env_file_read(path, &source.file, problem, sizeof(problem)))
-        source.file = (struct env_file){.lines = NULL};
+    struct error reported = ERROR_INIT; /* by settings_load() already */
+
+    if (path && !env_file_read(path, &source.file, &reported))
+        source.file = (struct env_file){0};
     for (size_t i = 0; i < settings_table_length; i++)
         write_effective_row(&settings_table[i], settings, &source, out);
     env_file_done(&source.file);

@@ -19,14 +19,14 @@ static const char *get(const struct settings_source *source, const char *where, 
     const char *text = !name                       ? NULL
                        : where == from_environment ? environment_get(source->environment, name)
                                                    : env_file_get(&source->file, name);
-    return text && *text != '\0' ? text : NULL;
+    return text && *text != 0 ? text : NULL;
 }
 
 static bool find_names(const struct settings_source *source, const char *name,
                        const char *file_name, struct settings_found *ret_found)
 {
     const char *const places[] = {from_environment, source->path};
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         struct settings_found found = {.name = name,
                                        .text = get(source, places[i], name),
                                        .path = get(source, places[i], file_name),

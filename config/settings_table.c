@@ -520,9 +520,9 @@ const struct settings_row settings_table[] = {
     },
 };
 
-const size_t settings_table_length = sizeof(settings_table) / sizeof(settings_table[0]);
+const size_t settings_table_length = sizeof settings_table / sizeof settings_table[0];
 
-_Static_assert(sizeof(settings_table) / sizeof(settings_table[0]) <= SETTINGS_MAX_ROWS,
+_Static_assert(sizeof settings_table / sizeof settings_table[0] <= SETTINGS_MAX_ROWS,
                "SETTINGS_MAX_ROWS is too small");
 
 const struct settings_row *settings_table_find(const char *name)

@@ -3,7 +3,7 @@
  *
  * What is parsed, checked, documented and shown comes from its rows and from nowhere else. To add a
  * setting: add its field to struct settings and its row to settings_table.c, then write
- * config/example.env and the README's table anew (settings-doc prints them; a test compares).
+ * config/example.env and the README's table again (settings-doc prints them; a test compares).
  */
 #ifndef CONFIG_SETTINGS_TABLE_H
 #define CONFIG_SETTINGS_TABLE_H
@@ -46,7 +46,7 @@ struct settings_row {
     const char *const *choices;  /* SETTINGS_CHOICE: NULL-terminated, in the enum's order */
     bool (*check)(const char *); /* SETTINGS_TEXT */
     const char *form;            /* SETTINGS_TEXT: "URL", "path", for the documents */
-    const char *expected;        /* SETTINGS_TEXT: what `check` accepts, behind "expected " */
+    const char *expected;        /* SETTINGS_TEXT: what `check` accepts, after "expected " */
     const char *example;         /* a plausible value for the documents, or NULL */
     const char *secret_signs;    /* a wrong value with one of these bytes may be a secret that
                                     got into the wrong place: it isn't shown. Or NULL */

@@ -42,7 +42,7 @@ static bool is_word(const char *text, const char *word)
         text++;
         word++;
     }
-    return *text == '\0' && *word == '\0';
+    return *text == 0 && *word == 0;
 }
 
 /* Index of the word in the NULL-terminated `words`; -1 when it is none of them. */
@@ -82,7 +82,7 @@ static bool parse_boolean(const char *text, bool *ret_value)
 static bool parse_count(const char *text, uint64_t *ret_count)
 {
     uint64_t count = 0;
-    if (*text == '\0')
+    if (*text == 0)
         return false;
     for (; *text; text++) {
         if (*text < '0' || *text > '9' || __builtin_mul_overflow(count, UINT64_C(10), &count) ||
@@ -98,7 +98,7 @@ static bool parse_rate(const char *text, uint64_t *ret_rate)
 {
     char size[NUMBER_BYTES];
     size_t length = strlen(text);
-    if (length < 3 || length >= sizeof(size) || !is_word(text + length - 3, "bit"))
+    if (length < 3 || length >= sizeof size || !is_word(text + length - 3, "bit"))
         return units_parse_size(text, ret_rate);
     memcpy(size, text, length - 3);
     memcpy(size + length - 3, "B", 2);
@@ -161,13 +161,13 @@ enum settings_parsed settings_value_parse(const struct settings_row *row, const 
         int index = find_word(text, row->choices);
         if (index < 0)
             return SETTINGS_WRONG;
-        memcpy(field_of(row, settings), &index, sizeof(index));
+        memcpy(field_of(row, settings), &index, sizeof index);
         return SETTINGS_PARSED;
     }
     uint64_t number;
     if (!parse_number(row, text, &number) || !is_in_range(row, number))
         return SETTINGS_WRONG;
-    memcpy(field_of(row, settings), &number, sizeof(number));
+    memcpy(field_of(row, settings), &number, sizeof number);
     return SETTINGS_PARSED;
 }
 
@@ -197,11 +197,11 @@ const char *settings_value_spell(const struct settings_row *row, const struct se
         return *(const bool *)field ? "on" : "off";
     if (row->type == SETTINGS_CHOICE) {
         unsigned index;
-        memcpy(&index, field, sizeof(index));
+        memcpy(&index, field, sizeof index);
         return row->choices[index];
     }
     uint64_t number;
-    memcpy(&number, field, sizeof(number));
+    memcpy(&number, field, sizeof number);
     return spell_number(row, number, out, out_size);
 }
 
@@ -220,7 +220,7 @@ void settings_value_done(const struct settings_row *row, struct settings *settin
 static const char *list_choices(const char *const *choices, char *out, size_t out_size)
 {
     size_t length = 0;
-    out[0] = '\0';
+    out[0] = 0;
     for (size_t i = 0; choices[i] && length < out_size; i++) {
         const char *between = i == 0 ? "" : choices[i + 1] ? ", " : " or ";
         length += (size_t)snprintf(out + length, out_size - length, "%s%s", between, choices[i]);
@@ -232,8 +232,8 @@ const char *settings_value_expected(const struct settings_row *row, char *out, s
 {
     char least[NUMBER_BYTES];
     char most[NUMBER_BYTES];
-    const char *min = spell_number(row, row->min, least, sizeof(least));
-    const char *max = spell_number(row, row->max, most, sizeof(most));
+    const char *min = spell_number(row, row->min, least, sizeof least);
+    const char *max = spell_number(row, row->max, most, sizeof most);
     switch (row->type) {
     case SETTINGS_TEXT:
         snprintf(out, out_size, "%s", row->expected);
@@ -267,8 +267,8 @@ const char *settings_value_form(const struct settings_row *row, char *out, size_
 {
     char least[NUMBER_BYTES];
     char most[NUMBER_BYTES];
-    const char *min = spell_number(row, row->min, least, sizeof(least));
-    const char *max = spell_number(row, row->max, most, sizeof(most));
+    const char *min = spell_number(row, row->min, least, sizeof least);
+    const char *max = spell_number(row, row->max, most, sizeof most);
     switch (row->type) {
     case SETTINGS_TEXT:
         snprintf(out, out_size, "%s%s", row->form, row->secret ? ", secret" : "");
@@ -308,7 +308,7 @@ static size_t quote_character(const char *text, char *out, size_t out_size)
         snprintf(out, out_size, "\\%c", *text == '\n' ? 'n' : *text == '\r' ? 'r' : 't');
     else
         snprintf(out, out_size, "\\x%02X", (unsigned)(unsigned char)*text);
-    return length > 0 ? length : 1;
+    return length ? length : 1;
 }
 
 const char *settings_value_quote(const char *text, char *out, size_t out_size)

@@ -39,7 +39,7 @@ const char *settings_value_form(const struct settings_row *row, char *out, size_
 
 /*
  * Writes `text` in quotes, of one line whatever it holds: control characters and what isn't UTF-8
- * as \n, \t or \xHH, and "..." behind the quote when it was cut, after 80 characters. Returns
+ * as \n, \t or \xHH, and "..." after the quote when it was cut, after 80 characters. Returns
  * `out`.
  */
 const char *settings_value_quote(const char *text, char *out, size_t out_size);

@@ -1,5 +1,7 @@
 #include "config/small_file.h"
 
+#include "finalize/base/read_at.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,44 +9,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reads from `fd` until its end, or until there is more than `max_bytes`. */
-static const char *read_to_end(int fd, size_t max_bytes, struct small_file *file)
+static bool read_open_file(int fd, size_t max_bytes, struct small_file *file, struct error *err)
 {
-    size_t room = max_bytes + 1;
-    file->bytes = malloc(room + 1);
+    struct stat status;
+    ssize_t length;
+
+    if (fstat(fd, &status) != 0)
+        return error_set(err, ERROR_SETTINGS, "%s", strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return error_set(err, ERROR_SETTINGS, "it is not a regular file");
+    file->bytes = malloc(max_bytes + 2);
     if (!file->bytes)
-        return "there is not enough memory to read it";
-    while (file->length < room) {
-        ssize_t count = read(fd, file->bytes + file->length, room - file->length);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return strerror(errno);
-        if (count == 0)
-            break;
-        file->length += (size_t)count;
-    }
-    file->bytes[file->length] = '\0';
-    return NULL;
+        return error_set(err, ERROR_TRANSIENT, "there is not enough memory to read it");
+    length = read_at(fd, file->bytes, max_bytes + 1, 0);
+    if (length < 0)
+        return error_set(err, ERROR_SETTINGS, "%s", strerror(errno));
+    file->length = (size_t)length;
+    file->bytes[length] = 0;
+    if (file->length > max_bytes)
+        return error_set(err, ERROR_SETTINGS, "it is larger than %zu KiB", max_bytes / 1024);
+    return true;
 }
 
-const char *small_file_read(const char *path, size_t max_bytes, struct small_file *ret_file)
+bool small_file_read(const char *path, size_t max_bytes, struct small_file *ret_file,
+                     struct error *err)
 {
-    *ret_file = (struct small_file){.bytes = NULL};
-    /* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever. */
+    /* O_NONBLOCK: opening a FIFO without a writer would wait for ever. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    bool done;
+
+    *ret_file = (struct small_file){0};
     if (fd < 0)
-        return strerror(errno);
-    struct stat status;
-    const char *reason;
-    if (fstat(fd, &status) != 0)
-        reason = strerror(errno);
-    else if (!S_ISREG(status.st_mode))
-        reason = "it is not a regular file";
-    else
-        reason = read_to_end(fd, max_bytes, ret_file);
+        return error_set(err, ERROR_SETTINGS, "%s", strerror(errno));
+    done = read_open_file(fd, max_bytes, ret_file, err);
     close(fd);
-    return reason;
+    return done;
 }
 
 void small_file_done(struct small_file *file)
@@ -52,5 +51,5 @@ void small_file_done(struct small_file *file)
     if (file->bytes)
         explicit_bzero(file->bytes, file->length);
     free(file->bytes);
-    *file = (struct small_file){.bytes = NULL};
+    *file = (struct small_file){0};
 }

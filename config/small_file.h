@@ -7,6 +7,9 @@
 #ifndef CONFIG_SMALL_FILE_H
 #define CONFIG_SMALL_FILE_H
 
+#include "finalize/base/error.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 
 struct small_file {
@@ -15,12 +18,12 @@ struct small_file {
 };
 
 /*
- * Reads at most `max_bytes` + 1 bytes of `path`: a longer file shows by a length above `max_bytes`.
- * NULL, or the reason why it can't be read, in a few words; `ret_file` is to be given to
- * small_file_done() in either case.
+ * Reads `path`, a file of at most `max_bytes`. ERROR_SETTINGS, or ERROR_TRANSIENT for want of
+ * memory: the text is the reason alone, without the path, which may be a secret in the wrong place.
+ * `ret_file` is to be given to small_file_done() in either case.
  */
-const char *small_file_read(const char *path, size_t max_bytes, struct small_file *ret_file)
-    __attribute__((warn_unused_result));
+bool small_file_read(const char *path, size_t max_bytes, struct small_file *ret_file,
+                     struct error *err) __attribute__((warn_unused_result));
 
 /* Wipes and frees it; it is empty then. */
 void small_file_done(struct small_file *file);

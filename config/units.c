@@ -75,13 +75,13 @@ static const struct unit *find_unit(const struct unit *units, const char *name, 
         size_t i = 0;
         while (i < length && unit->name[i] == to_lower(name[i]))
             i++;
-        if (i == length && unit->name[i] == '\0')
+        if (i == length && unit->name[i] == 0)
             return unit;
     }
     return NULL;
 }
 
-/* Reads a number at *cursor and moves *cursor behind it. */
+/* Reads a number at *cursor and moves *cursor past it. */
 static bool read_decimal(const char **cursor, struct decimal *ret_number)
 {
     const char *at = *cursor;
@@ -121,7 +121,7 @@ static bool multiply(const struct decimal *number, uint64_t factor, uint64_t *re
     if (__builtin_mul_overflow(number->whole, factor, &product) ||
         __builtin_add_overflow(product, part, &product))
         return false;
-    /* Zero often means "none" or "no limit": nobody who writes 0.3 means that. */
+    /* Zero often means "none" or "no limit": 0.3 does not. */
     if (product == 0 && !is_zero)
         return false;
     *ret_product = product;
@@ -134,7 +134,7 @@ bool units_parse_size(const char *text, uint64_t *ret_bytes)
     if (!read_decimal(&text, &number))
         return false;
     const char *name = skip_blanks(text);
-    if (name != text && *name == '\0')
+    if (name != text && *name == 0)
         return false;
     const struct unit *unit = find_unit(size_units, name, strlen(name));
     return unit && multiply(&number, unit->factor, ret_bytes);
@@ -149,7 +149,7 @@ bool units_parse_duration(const char *text, uint64_t bare_unit_ms, uint64_t *ret
     do {
         if (!read_decimal(&text, &number))
             return false;
-        if (*text == '\0' && previous_factor == UINT64_MAX)
+        if (*text == 0 && previous_factor == UINT64_MAX)
             return multiply(&number, bare_unit_ms, ret_ms);
         text = skip_blanks(text);
         size_t length = count_letters(text);
@@ -162,7 +162,7 @@ bool units_parse_duration(const char *text, uint64_t bare_unit_ms, uint64_t *ret
         previous_factor = unit->factor;
         end = text + length;
         text = skip_blanks(end);
-    } while (*text != '\0');
+    } while (*text != 0);
     if (text != end)
         return false;
     *ret_ms = total;
@@ -187,7 +187,7 @@ const char *units_format_size(uint64_t bytes, char *out, size_t out_size)
             whole++;
             tenths = 0;
         }
-        if (whole < 1024 || i + 1 == sizeof(names) / sizeof(names[0]))
+        if (whole < 1024 || i + 1 == sizeof names / sizeof names[0])
             break;
     }
     if (tenths == 0)
@@ -239,7 +239,7 @@ const char *units_spell_size(uint64_t bytes, char *out, size_t out_size)
 {
     static const char *const names[] = {"", "KiB", "MiB", "GiB", "TiB"};
     size_t i = 0;
-    while (bytes != 0 && bytes % 1024 == 0 && i + 1 < sizeof(names) / sizeof(names[0])) {
+    while (bytes != 0 && bytes % 1024 == 0 && i + 1 < sizeof names / sizeof names[0]) {
         bytes /= 1024;
         i++;
     }

@@ -6,21 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Also those from U+0080 to U+009F, which terminals obey too, and what isn't UTF-8. */
-static void replace_control_characters(char *text)
-{
-    while (*text) {
-        uint32_t character;
-        size_t length = utf8_read(text, &character);
-
-        if (!length || character < 0x20 || (character >= 0x7f && character < 0xa0)) {
-            length = length ? length : 1;
-            memset(text, '?', length);
-        }
-        text += length;
-    }
-}
-
 __attribute__((format(printf, 3, 0))) static void fill(struct error *err, enum error_kind kind,
                                                        const char *format, va_list arguments)
 {
@@ -35,7 +20,7 @@ __attribute__((format(printf, 3, 0))) static void fill(struct error *err, enum e
     length = vsnprintf(err->text, sizeof err->text, format, arguments);
     if (length >= (int)sizeof err->text) /* it was cut, perhaps within a character */
         err->text[utf8_cut(err->text, sizeof err->text - 2)] = 0;
-    replace_control_characters(err->text);
+    utf8_make_plain(err->text);
 }
 
 bool error_set(struct error *err, enum error_kind kind, const char *format, ...)

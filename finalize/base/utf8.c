@@ -54,3 +54,17 @@ size_t utf8_cut(const char *text, size_t limit)
             return limit - back;
     return limit;
 }
+
+void utf8_make_plain(char *text)
+{
+    while (*text) {
+        uint32_t character;
+        size_t length = utf8_read(text, &character);
+
+        if (!length || character < 0x20 || (character >= 0x7f && character < 0xa0)) {
+            length = length ? length : 1;
+            memset(text, '?', length);
+        }
+        text += length;
+    }
+}

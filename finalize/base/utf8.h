@@ -17,4 +17,8 @@ size_t utf8_read(const char *text, uint32_t *ret_character);
 /* The most bytes, at most `limit`, at which the text can be cut without cutting a character. */
 size_t utf8_cut(const char *text, size_t limit);
 
+/* Makes one plain line of the text, in place: '?' for control characters (also those from U+0080 to
+ * U+009F, which terminals obey too) and for what isn't UTF-8. */
+void utf8_make_plain(char *text);
+
 #endif

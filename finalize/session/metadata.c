@@ -18,8 +18,8 @@
 /*
  * What may be the secret member's name, in text that isn't understood: "credentials" in any case of
  * letters, or the JSON escape that could spell it ("\u00…"). NUL bytes are passed over: they stand
- * between the letters of UTF-16. No word looked for has its first character in it again, which is
- * why a mismatch can start anew so simply.
+ * between the letters of UTF-16. No word looked for has its first character in it again: a
+ * mismatch starts over with the next character.
  */
 struct suspicion {
     size_t in_member, in_word, in_escape; /* characters matched so far: also across pieces */

@@ -96,7 +96,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool secrets = wishes & 1;
     struct env_file file = {.lines = NULL};
     struct buffer text;
-    char path[64], problem[256] = "untouched";
+    char path[64];
+    struct error err = ERROR_INIT;
     bool readable;
     int fd, secret_fd = -1;
 
@@ -120,10 +121,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     fd = fuzz_file(buffer_text(&text), text.length);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    readable = env_file_read(path, &file, problem, sizeof problem);
-    PROMISE(readable == !strcmp(problem, "untouched"));
+    readable = env_file_read(path, &file, &err);
+    PROMISE(readable == (err.kind == ERROR_NONE));
     PROMISE(readable || !file.lines);
-    PROMISE(readable || (fuzz_is_one_line(problem) && !strstr(problem, SECRET)));
+    PROMISE(readable || (fuzz_is_one_line(err.text) && !strstr(err.text, SECRET)));
     for (char **line = file.lines; line && *line; line++)
         PROMISE(**line && **line != '=' && strchr(*line, '='));
     check_load(nothing, path, readable);
