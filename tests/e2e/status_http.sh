@@ -144,6 +144,14 @@ kill -0 "$watcher_pid" || fail "the watcher has ended"
 stop_watcher
 ok "a port that is taken is said, and the watcher goes on without it"
 
+start_watcher
+expect "another's name" 421 "$(status -H 'Host: evil.example' "$url/metrics")"
+for host in "localhost:${url##*:}" jibri:9469 "$(hostname)" 192.0.2.7:9469 '[2001:db8::1]:9469'; do
+	expect "$host" 200 "$(status -H "Host: $host" "$url/metrics")"
+done
+stop_watcher
+ok "a page whose name resolves to this machine reads nothing, and Prometheus reads by address and name"
+
 write_settings CONFOMEET_STATUS_LISTEN=off
 env -i PATH="$PATH" "$watcher" --config "$work/finalize.env" >"$work/watcher.log" 2>&1 &
 watcher_pid=$!

@@ -156,6 +156,24 @@ static const struct {
     {"", 404},
 };
 
+START_TEST(a_name_that_others_can_have_resolve_to_this_machine_is_not_answered)
+{
+    static const char *const paths[] = {"/", "/metrics", "/api/v1/recordings", "/readyz", "/x"};
+
+    request.host = "evil.example:9469";
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        ck_assert_uint_eq(ask(paths[i]), 421);
+        ck_assert_ptr_nonnull(strstr(body(), "CONFOMEET_STATUS_TOKEN"));
+    }
+    request.host = "10.1.2.3:9469";
+    ck_assert_uint_eq(ask("/metrics"), 200);
+    request.host = "evil.example"; /* whose page has no token */
+    settings.status_token = (char *)TOKEN;
+    ck_assert_uint_eq(ask("/"), 200);
+    ck_assert_uint_eq(ask("/metrics"), 401);
+}
+END_TEST
+
 START_TEST(every_path_has_its_answer)
 {
     make_journal(1, JOURNAL_RECORDING_DONE);
@@ -342,6 +360,7 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, every_path_has_its_answer, 0, sizeof targets / sizeof *targets);
+    tcase_add_test(tcase, a_name_that_others_can_have_resolve_to_this_machine_is_not_answered);
     tcase_add_test(tcase, nothing_but_reading_is_taken);
     tcase_add_test(tcase, a_token_is_asked_for_where_recordings_are_shown);
     tcase_add_test(tcase, before_the_first_recording_all_is_well);

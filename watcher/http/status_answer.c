@@ -5,10 +5,12 @@
 #include "finalize/journal/journal_stats.h"
 #include "finalize/report/metrics.h"
 #include "watcher/http/page.h"
+#include "watcher/http/status_host.h"
 #include "watcher/http/status_recordings.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -237,6 +239,16 @@ static const struct route *find_route(const char *path)
     return &nothing;
 }
 
+/* Where a token is set, it protects what a page of another name could read. */
+static bool is_addressed(const struct settings *settings, const struct status_request *request)
+{
+    char machine[HOST_NAME_MAX + 1] = "";
+
+    (void)gethostname(machine, sizeof machine - 1);
+    return (settings->status_token && *settings->status_token) ||
+           status_host_is_ours(request->host, machine);
+}
+
 /* Takes as long for a wrong token as for the right one, whatever they have in common. */
 static bool has_token(const struct settings *settings, const char *authorization)
 {
@@ -270,7 +282,11 @@ void status_answer(const struct status_facts *facts, const struct status_request
 
     *ret_reply = (struct status_reply){0};
     buffer_init(&ret_reply->body, BODY_CEILING);
-    if (!is_read_only(request->method)) {
+    if (!is_addressed(facts->settings, request)) {
+        say(ret_reply, 421,
+            "this server is not known by that name: ask for it by its address, by a name without a "
+            "dot or by the machine's host name, or set CONFOMEET_STATUS_TOKEN");
+    } else if (!is_read_only(request->method)) {
         ret_reply->allow = "GET, HEAD";
         say(ret_reply, 405, "this can only be read");
     } else if (request->has_body) {

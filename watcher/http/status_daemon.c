@@ -125,6 +125,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         *request_context = context;
         return MHD_YES;
     }
+    request.host = header_of(connection, MHD_HTTP_HEADER_HOST);
     request.authorization = header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION);
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter, &request);
     daemon->gather(daemon->context, &facts);

@@ -22,6 +22,7 @@ struct status_parameter {
 struct status_request { /* all strings are borrowed, and percent-decoded where that is due */
     const char *method;
     const char *path;
+    const char *host;          /* the header's value; NULL: there is none */
     const char *authorization; /* the header's value; NULL: there is none */
     struct status_parameter parameters[STATUS_MOST_PARAMETERS];
     unsigned parameter_count; /* may be more than there is room for: then it is refused */

@@ -1,6 +1,6 @@
 /*
  * status_recordings - /api/v1/recordings and /api/v1/recordings/<id>: what the status page shows,
- * and what other programs may read. docs/api.md has its schema.
+ * and what other programs may read. docs/status-schema.md has its schema.
  */
 #ifndef WATCHER_STATUS_RECORDINGS_H
 #define WATCHER_STATUS_RECORDINGS_H
