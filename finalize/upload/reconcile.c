@@ -34,6 +34,15 @@ enum reconcile_verdict reconcile_part(const struct reconcile_file *file, unsigne
     return same_bytes(held, bytes) ? RECONCILE_HELD : RECONCILE_SEND;
 }
 
+enum resend_reason reconcile_reason(const struct journal_part *held)
+{
+    if (!held)
+        return RESEND_NOT;
+    if (held->has_fingerprint)
+        return RESEND_BYTES_CHANGED;
+    return held->acknowledged_at ? RESEND_ETAG_DIFFERS : RESEND_UNACKNOWLEDGED;
+}
+
 bool reconcile_fits(const struct reconcile_file *file, unsigned highest_held_number)
 {
     return highest_held_number <= part_count(file->base_bytes, file->size_bytes);

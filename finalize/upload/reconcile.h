@@ -10,6 +10,7 @@
 
 #include "finalize/hash/digest.h"
 #include "finalize/journal/journal.h"
+#include "finalize/upload/resend.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,9 +43,14 @@ enum reconcile_verdict reconcile_part(const struct reconcile_file *file, unsigne
                                       const struct journal_part *held,
                                       const struct reconcile_bytes *bytes);
 
+/* Why a part of which the bucket holds, or held, `held` (NULL: nothing) is to be sent: RESEND_NOT
+ * for the first time. */
+enum resend_reason reconcile_reason(const struct journal_part *held);
+
 /*
  * False when the bucket holds a part that the file does not have (it was replaced by a shorter
- * one): since Complete must list every part that was uploaded, such an upload is to be begun anew.
+ * one): since Complete must list every part that was uploaded, such an upload is aborted and begun
+ * again.
  */
 bool reconcile_fits(const struct reconcile_file *file, unsigned highest_held_number);
 

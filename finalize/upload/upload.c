@@ -27,12 +27,41 @@ void upload_fail(struct upload *upload, const struct error *error)
     upload->stage = UPLOAD_STAGE_ENDED;
 }
 
+void upload_report(const struct upload *upload, const char *sentence)
+{
+    upload->options.report(upload->options.context, sentence);
+}
+
+bool upload_report_resends(struct upload *upload)
+{
+    char sentence[RESEND_SENTENCE_SIZE];
+    bool any = false;
+
+    for (; resend_take_sentence(&upload->resends, sentence); any = true)
+        upload_report(upload, sentence);
+    return any;
+}
+
 bool upload_save_phase(struct upload *upload, enum journal_phase phase, int64_t now,
                        struct error *err)
 {
     upload->options.file->phase = phase;
     upload->options.file->phase_at = now;
     return journal_save_file(upload->options.journal, upload->options.file, err);
+}
+
+bool upload_save_without_parts(struct upload *upload, enum journal_phase phase, int64_t now,
+                               struct error *err)
+{
+    struct journal *journal = upload->options.journal;
+
+    if (!journal_begin(journal, err))
+        return false;
+    if (journal_forget_parts(journal, upload->options.file->id, err) &&
+        upload_save_phase(upload, phase, now, err) && journal_commit(journal, err))
+        return true;
+    journal_rollback(journal);
+    return false;
 }
 
 bool upload_end_if_changed(struct upload *upload)
@@ -59,6 +88,8 @@ bool upload_open(const struct upload_options *options, struct upload **ret_uploa
     upload->options = *options;
     upload->stage =
         options->file->phase == JOURNAL_PHASE_ABORTING ? UPLOAD_STAGE_ABORT : UPLOAD_STAGE_PROBE;
+    if (options->file->phase == JOURNAL_PHASE_PUTTING)
+        upload->put_again = RESEND_UNACKNOWLEDGED;
     upload->metadata = (struct s3_object_metadata){
         .mark = options->file->mark,
         .session_id = options->session_id,
@@ -69,6 +100,7 @@ bool upload_open(const struct upload_options *options, struct upload **ret_uploa
     upload->parts.file = options->file;
     upload->parts.rng = options->rng;
     upload->parts.stats = options->stats;
+    upload->parts.resends = &upload->resends;
     upload->parts.fd = options->fd;
     upload->parts.content_md5 = options->settings->s3_content_md5;
     upload->parts.patience_ms = options->settings->s3_retry_for_ms;
@@ -85,6 +117,7 @@ void upload_close(struct upload *upload)
 {
     if (!upload)
         return;
+    (void)upload_report_resends(upload);
     free(upload->adopt);
     upload_strays_done(&upload->strays);
     buffer_done(&upload->complete_body);
@@ -111,13 +144,11 @@ bool upload_take_bytes(struct upload *upload, unsigned slot, const struct hasher
     upload->under_way = false;
     if (upload->stage == UPLOAD_STAGE_ADOPT)
         return upload_take_adopted(upload, result, err);
-    if (upload->stage != UPLOAD_STAGE_PUT_READ)
+    if (upload->stage != UPLOAD_STAGE_PUT)
         return true; /* it ended meanwhile */
-    if (result->whole) {
-        upload->put_bytes = *result;
-        upload->stage = UPLOAD_STAGE_PUT;
+    upload->put_bytes = *result;
+    if (result->whole)
         return true;
-    }
     if (result->read_errno)
         error_set_errno(&error, ERROR_PERMANENT, result->read_errno, "cannot read %s",
                         upload->options.file->path);
@@ -222,9 +253,10 @@ static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *
         return true;
     case UPLOAD_STAGE_PUT:
         *ret_call = put_call(upload);
+        resend_add(&upload->resends, upload->put_again, file->object_bytes);
         return upload_end_if_changed(upload) ||
                upload_save_phase(upload, JOURNAL_PHASE_PUTTING, now, err);
-    case UPLOAD_STAGE_ORPHANS:
+    case UPLOAD_STAGE_STRAYS:
         *ret_call = upload_strays_call(&upload->strays);
         return true;
     case UPLOAD_STAGE_CREATE:
@@ -265,7 +297,7 @@ static bool next_control_step(struct upload *upload, bool may_send, uint64_t now
         ret_step->until_ms = upload->not_before_ms;
         return true;
     }
-    if (upload->stage == UPLOAD_STAGE_PUT_READ) {
+    if (upload->stage == UPLOAD_STAGE_PUT && !upload->put_bytes.whole) {
         upload->under_way = true;
         ask_to_read_all(upload, ret_step);
         return true;
@@ -289,31 +321,18 @@ static bool next_control_step(struct upload *upload, bool may_send, uint64_t now
     return true;
 }
 
-/* The parts are through, one way or another. */
+/* Goes on when the walk over the parts has ended, one way or another. */
 static bool leave_parts(struct upload *upload, int64_t now, struct error *err)
 {
-    struct error error = ERROR_INIT;
+    const struct upload_parts *parts = &upload->parts;
 
-    switch (upload->parts.state) {
-    case UPLOAD_PARTS_GOING:
-        break;
-    case UPLOAD_PARTS_ALL_HELD:
+    if (parts->gone) /* the requests under way are told the same in a moment */
+        return parts->busy || upload_start_afresh(upload, RESEND_UPLOAD_GONE, now, err);
+    if (parts->error.kind != ERROR_NONE) {
+        upload_fail(upload, &parts->error);
+    } else if (parts->all_held) {
         upload->all_held = true;
         upload_go_to(upload, upload->options.growing ? UPLOAD_STAGE_ENDED : UPLOAD_STAGE_CHECK_KEY);
-        break;
-    case UPLOAD_PARTS_UPLOAD_GONE:
-        if (upload->parts.busy) /* the others are told the same in a moment */
-            break;
-        return upload_start_afresh(
-            upload, "the bucket does not know the upload any more: it is begun anew", now, err);
-    case UPLOAD_PARTS_FILE_CHANGED:
-        error_set(&error, ERROR_CHANGED, "%s became shorter while it was uploaded",
-                  upload->options.file->path);
-        upload_fail(upload, &error);
-        break;
-    case UPLOAD_PARTS_FAILED:
-        upload_fail(upload, &upload->parts.error);
-        break;
     }
     return true;
 }

@@ -7,7 +7,7 @@
  * is in the journal before it is asked for.
  *
  *   probe ─┬─ ours already ─────────────────────────────────────────► done
- *          ├─ somebody else's: another key, probe again
+ *          ├─ another's object: another key, probe again
  *          └─ free ─┬─ small: read, put ──────────────► confirm ─► done
  *                   └─ large: (list │ find strays, create) ─► parts ─► check key ─► complete ─►
  * confirm ─► done
@@ -54,6 +54,7 @@ struct upload;
 /* ERROR_TRANSIENT without memory. Nothing is asked of the bucket yet. */
 bool upload_open(const struct upload_options *options, struct upload **ret_upload,
                  struct error *err) __attribute__((warn_unused_result));
+/* Says by `report`, if it was not said yet, what was sent again and why (resend.h). */
 void upload_close(struct upload *upload);
 
 /*

@@ -4,8 +4,8 @@
  *
  * So it is when the journal was lost, or when a session directory was brought from another machine.
  * An object of the same session and size is compared by its ETag, which is the MD5 of its bytes, or
- * of the MD5s of its parts, on servers that do not encrypt; anything else stays somebody else's
- * object. Used by upload.c alone.
+ * of the MD5s of its parts, on servers that do not encrypt; anything else stays another's object.
+ * Used by upload*.c alone.
  */
 #ifndef FINALIZE_UPLOAD_ADOPT_H
 #define FINALIZE_UPLOAD_ADOPT_H

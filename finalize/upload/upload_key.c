@@ -1,3 +1,7 @@
+/*
+ * upload_key - which key an upload takes: the base key, or the next one like it that no other file
+ * of the journal has, and what is to be done when the bucket has another object there.
+ */
 #include "finalize/upload/upload_private.h"
 
 #include "finalize/upload/key.h"
@@ -52,8 +56,20 @@ bool upload_choose_key(struct upload *upload, struct error *err)
         snprintf(sentence, sizeof sentence,
                  "%s is another object's key, which is left alone: %s is used",
                  upload->options.base_key, file->key);
-        upload->options.report(upload->options.context, sentence);
+        upload_report(upload, sentence);
     }
     upload_go_to(upload, UPLOAD_STAGE_PROBE);
     return true;
+}
+
+bool upload_leave_key(struct upload *upload, int64_t now, struct error *err)
+{
+    if (upload->options.file->upload_id[0]) /* bound to the key; the next probe tells the same */
+        return upload_abort(upload, RESEND_KEY_TAKEN, now, err);
+    if (upload->options.file->phase == JOURNAL_PHASE_CREATING) { /* so is one of unknown id */
+        upload_begin_strays(upload);
+        return true;
+    }
+    upload->options.file->phase = JOURNAL_PHASE_NONE;
+    return upload_choose_key(upload, err);
 }

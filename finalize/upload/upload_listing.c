@@ -16,6 +16,7 @@ static bool forget_up_to(struct upload_listing *listing, unsigned number,
             break;
         if (!journal_forget_part(listing->journal, listing->file_id, ret_part->number, err))
             return false;
+        resend_add(listing->resends, RESEND_NOT_LISTED, ret_part->length);
     }
     *ret_found = *ret_found && ret_part->number == number;
     return true;
@@ -33,7 +34,9 @@ static bool compare_item(struct upload_listing *listing, const struct s3_xml_ite
     listing->highest_listed = item->part_number;
     if (found && part.length == item->size_bytes && !strcmp(part.etag, item->etag))
         return true;
-    part = (struct journal_part){.number = item->part_number, .length = item->size_bytes};
+    part = (struct journal_part){.number = item->part_number,
+                                 .length = item->size_bytes,
+                                 .acknowledged_at = found ? part.acknowledged_at : 0};
     snprintf(part.etag, sizeof part.etag, "%s", item->etag);
     return journal_save_part(listing->journal, listing->file_id, &part, err);
 }

@@ -1,7 +1,6 @@
 #include "finalize/upload/upload_parts.h"
 
 #include "finalize/upload/part.h"
-#include "finalize/upload/reconcile.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -11,7 +10,8 @@ void upload_parts_begin(struct upload_parts *parts, unsigned at_once)
 {
     unsigned slots = at_once + UPLOAD_PARTS_READ_AHEAD;
 
-    parts->state = UPLOAD_PARTS_GOING;
+    parts->all_held = parts->gone = false;
+    parts->error = (struct error)ERROR_INIT;
     parts->count = part_count(parts->file->part_size_bytes, parts->file->object_bytes);
     if (parts->count > PART_MAX_NUMBER) /* more than an object can be: said when it is finished */
         parts->count = PART_MAX_NUMBER;
@@ -38,15 +38,31 @@ static struct part_range range_of(const struct upload_parts *parts, unsigned par
 
 static void free_slot(struct upload_parts *parts, struct upload_slot *slot)
 {
-    *slot = (struct upload_slot){.state = UPLOAD_SLOT_FREE};
+    *slot = (struct upload_slot){.part_number = 0};
     parts->busy--;
 }
 
 static void fail(struct upload_parts *parts, const struct error *error)
 {
-    parts->state = UPLOAD_PARTS_FAILED;
     if (parts->error.kind == ERROR_NONE)
         parts->error = *error;
+}
+
+static bool has_ended(const struct upload_parts *parts)
+{
+    return parts->all_held || parts->gone || parts->error.kind != ERROR_NONE;
+}
+
+/* ---- what a slot waits for ------------------------------------------------------------------- */
+
+static bool is_to_be_read(const struct upload_slot *slot)
+{
+    return slot->part_number && !slot->under_way && !slot->sha256_hex[0];
+}
+
+static bool is_to_be_sent(const struct upload_slot *slot)
+{
+    return slot->part_number && !slot->under_way && slot->sha256_hex[0];
 }
 
 /* ---- what to do next ------------------------------------------------------------------------ */
@@ -59,7 +75,7 @@ static void ask_to_read(const struct upload_parts *parts, unsigned index, struct
 
     if (md5_for_comparison || (!slot->verifying && parts->content_md5))
         wants |= HASHER_WANTS_MD5;
-    slot->state = UPLOAD_SLOT_READING;
+    slot->under_way = true;
     *ret_step = (struct upload_step){.kind = UPLOAD_STEP_READ, .slot = index + 1};
     ret_step->read.offset = range.offset;
     ret_step->read.length = range.length;
@@ -71,8 +87,9 @@ static void ask_to_send(const struct upload_parts *parts, unsigned index, struct
 {
     struct part_range range = range_of(parts, slot->part_number);
 
-    slot->state = UPLOAD_SLOT_SENDING;
+    slot->under_way = true;
     if (slot->again) {
+        resend_add(parts->resends, slot->again, range.length);
         stats_add(parts->stats, STATS_RESENT_PARTS, 0, 0, 1);
         stats_add(parts->stats, STATS_RESENT_BYTES, 0, 0, range.length);
     }
@@ -100,7 +117,7 @@ static struct upload_slot *find_ready(struct upload_parts *parts, uint64_t now_m
     for (unsigned i = 0; i < parts->slot_count; i++) {
         struct upload_slot *slot = &parts->slots[i];
 
-        if (slot->state != UPLOAD_SLOT_READY)
+        if (!is_to_be_sent(slot))
             continue;
         if (slot->not_before_ms > now_ms) {
             if (slot->not_before_ms < *ret_until_ms)
@@ -112,10 +129,18 @@ static struct upload_slot *find_ready(struct upload_parts *parts, uint64_t now_m
     return found;
 }
 
-static struct upload_slot *find_slot(struct upload_parts *parts, enum upload_slot_state state)
+static struct upload_slot *find_to_read(struct upload_parts *parts)
 {
     for (unsigned i = 0; i < parts->slot_count; i++)
-        if (parts->slots[i].state == state)
+        if (is_to_be_read(&parts->slots[i]))
+            return &parts->slots[i];
+    return NULL;
+}
+
+static struct upload_slot *find_free(struct upload_parts *parts)
+{
+    for (unsigned i = 0; i < parts->slot_count; i++)
+        if (!parts->slots[i].part_number)
             return &parts->slots[i];
     return NULL;
 }
@@ -143,8 +168,9 @@ static bool take_next_part(struct upload_parts *parts, struct upload_slot *slot,
             parts->bytes_kept += held.length;
             continue;
         }
-        *slot =
-            (struct upload_slot){.part_number = number, .verifying = verdict == RECONCILE_VERIFY};
+        *slot = (struct upload_slot){.part_number = number,
+                                     .verifying = verdict == RECONCILE_VERIFY,
+                                     .again = reconcile_reason(found ? &held : NULL)};
         parts->busy++;
         ask_to_read(parts, (unsigned)(slot - parts->slots), slot,
                     slot->verifying && !held.has_fingerprint, ret_step);
@@ -158,8 +184,7 @@ static bool take_next_part(struct upload_parts *parts, struct upload_slot *slot,
 static void drop_waiting(struct upload_parts *parts)
 {
     for (unsigned i = 0; i < parts->slot_count; i++)
-        if (parts->slots[i].state == UPLOAD_SLOT_READY ||
-            parts->slots[i].state == UPLOAD_SLOT_TO_READ)
+        if (parts->slots[i].part_number && !parts->slots[i].under_way)
             free_slot(parts, &parts->slots[i]);
 }
 
@@ -170,7 +195,7 @@ bool upload_parts_next(struct upload_parts *parts, bool may_send, uint64_t now_m
     uint64_t until_ms;
 
     *ret_step = (struct upload_step){.kind = UPLOAD_STEP_NONE};
-    if (parts->state != UPLOAD_PARTS_GOING) {
+    if (has_ended(parts)) {
         drop_waiting(parts);
         return true;
     }
@@ -179,18 +204,18 @@ bool upload_parts_next(struct upload_parts *parts, bool may_send, uint64_t now_m
         ask_to_send(parts, (unsigned)(slot - parts->slots), slot, ret_step);
         return true;
     }
-    slot = find_slot(parts, UPLOAD_SLOT_TO_READ);
+    slot = find_to_read(parts);
     if (slot) {
         ask_to_read(parts, (unsigned)(slot - parts->slots), slot, false, ret_step);
         return true;
     }
-    slot = find_slot(parts, UPLOAD_SLOT_FREE);
+    slot = find_free(parts);
     if (slot && !take_next_part(parts, slot, ret_step, err))
         return false;
     if (ret_step->kind != UPLOAD_STEP_NONE)
         return true;
     if (!parts->busy) {
-        parts->state = UPLOAD_PARTS_ALL_HELD;
+        parts->all_held = true;
     } else if (until_ms != UINT64_MAX) {
         ret_step->kind = UPLOAD_STEP_PAUSE;
         ret_step->until_ms = until_ms;
@@ -204,12 +229,12 @@ static void take_unreadable(struct upload_parts *parts, const struct hasher_resu
 {
     struct error error = ERROR_INIT;
 
-    if (!result->read_errno) {
-        parts->state = UPLOAD_PARTS_FILE_CHANGED;
-        return;
-    }
-    error_set_errno(&error, ERROR_PERMANENT, result->read_errno, "cannot read %s",
-                    parts->file->path);
+    if (result->read_errno)
+        error_set_errno(&error, ERROR_PERMANENT, result->read_errno, "cannot read %s",
+                        parts->file->path);
+    else
+        error_set(&error, ERROR_CHANGED, "%s became shorter while it was uploaded",
+                  parts->file->path);
     fail(parts, &error);
 }
 
@@ -246,9 +271,7 @@ static bool take_comparison(struct upload_parts *parts, struct upload_slot *slot
         return false;
     if (reconcile_part(&file, slot->part_number, found ? &held : NULL, &bytes) == RECONCILE_HELD)
         return keep_part(parts, slot, &held, result, err);
-    slot->verifying = false; /* it changed since it was sent */
-    slot->again = true;
-    slot->state = UPLOAD_SLOT_TO_READ;
+    slot->verifying = false; /* to be read again, with the digests that a request needs */
     return true;
 }
 
@@ -257,7 +280,8 @@ bool upload_parts_take_bytes(struct upload_parts *parts, unsigned slot_number,
 {
     struct upload_slot *slot = &parts->slots[slot_number - 1];
 
-    assert(slot->state == UPLOAD_SLOT_READING);
+    assert(slot->under_way && !slot->sha256_hex[0]);
+    slot->under_way = false;
     if (!result->whole) {
         take_unreadable(parts, result);
         free_slot(parts, slot);
@@ -268,7 +292,6 @@ bool upload_parts_take_bytes(struct upload_parts *parts, unsigned slot_number,
     memcpy(slot->fingerprint, result->fingerprint, sizeof slot->fingerprint);
     memcpy(slot->sha256_hex, result->sha256_hex, sizeof slot->sha256_hex);
     memcpy(slot->md5_base64, result->md5_base64, sizeof slot->md5_base64);
-    slot->state = UPLOAD_SLOT_READY;
     return true;
 }
 
@@ -289,25 +312,19 @@ static bool take_acknowledgement(struct upload_parts *parts, struct upload_slot 
     return true;
 }
 
-/* The server found other bytes than those that were hashed: damaged on the way, or written to. */
-static bool bytes_differed(const struct s3_result *result)
-{
-    return !strcmp(result->error.s3_code, "XAmzContentSHA256Mismatch") ||
-           !strcmp(result->error.s3_code, "BadDigest");
-}
-
 static void try_again(struct upload_parts *parts, struct upload_slot *slot,
                       const struct s3_result *result, uint64_t now_ms)
 {
     slot->tries++;
-    slot->again = true;
+    slot->again = resend_reason_of(result);
     if (!retry_goes_on(&parts->streak, slot->tries, now_ms, parts->patience_ms)) {
         fail(parts, &result->error);
         free_slot(parts, slot);
         return;
     }
     slot->not_before_ms = now_ms + retry_delay_ms(slot->tries, result->retry_after_ms, parts->rng);
-    slot->state = bytes_differed(result) ? UPLOAD_SLOT_TO_READ : UPLOAD_SLOT_READY;
+    if (slot->again == RESEND_DAMAGED)
+        slot->sha256_hex[0] = 0; /* to be read again */
 }
 
 bool upload_parts_take_reply(struct upload_parts *parts, unsigned slot_number,
@@ -316,19 +333,20 @@ bool upload_parts_take_reply(struct upload_parts *parts, unsigned slot_number,
 {
     struct upload_slot *slot = &parts->slots[slot_number - 1];
 
-    assert(slot->state == UPLOAD_SLOT_SENDING);
+    assert(slot->under_way && slot->sha256_hex[0]);
+    slot->under_way = false;
     switch (result->outcome) {
     case S3_DONE:
         return take_acknowledgement(parts, slot, result, now, err);
     case S3_SIGN_AGAIN:
-        slot->state = UPLOAD_SLOT_READY;
+        slot->again = RESEND_SIGNATURE;
         return true;
     case S3_RETRY:
     case S3_SLOW_DOWN:
         try_again(parts, slot, result, now_ms);
         return true;
     case S3_NO_SUCH_UPLOAD:
-        parts->state = UPLOAD_PARTS_UPLOAD_GONE;
+        parts->gone = true;
         break;
     default:
         fail(parts, &result->error);

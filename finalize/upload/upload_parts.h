@@ -4,7 +4,7 @@
  * Walks the part plan once, from the first part to the last (of a file that grows: those that will
  * not change any more, as far as one can know), with a few parts under way at a time
  * (in slots). What reconcile calls held is not sent; each acknowledged part is in the journal
- * before the next step is given out. Used by upload.c alone, which does everything else about an
+ * before the next step is given out. Used by upload*.c alone, which do everything else about an
  * upload.
  */
 #ifndef FINALIZE_UPLOAD_PARTS_H
@@ -16,6 +16,7 @@
 #include "finalize/hash/hasher.h"
 #include "finalize/journal/journal.h"
 #include "finalize/journal/stats.h"
+#include "finalize/upload/reconcile.h"
 #include "finalize/upload/retry.h"
 #include "finalize/upload/upload_step.h"
 
@@ -26,31 +27,15 @@
 #define UPLOAD_PARTS_READ_AHEAD 4u
 #define UPLOAD_PARTS_MAX_SLOTS  (SETTINGS_MOST_PARALLEL + UPLOAD_PARTS_READ_AHEAD)
 
-enum upload_parts_state {
-    UPLOAD_PARTS_GOING,
-    UPLOAD_PARTS_ALL_HELD,    /* the bucket holds every part that is to be sent now */
-    UPLOAD_PARTS_UPLOAD_GONE, /* the upload id is not known any more */
-    UPLOAD_PARTS_FILE_CHANGED,
-    UPLOAD_PARTS_FAILED /* `error` says why */
-};
-
-enum upload_slot_state {
-    UPLOAD_SLOT_FREE = 0,
-    UPLOAD_SLOT_TO_READ,
-    UPLOAD_SLOT_READING,
-    UPLOAD_SLOT_READY, /* to be sent, not before not_before_ms */
-    UPLOAD_SLOT_SENDING
-};
-
 struct upload_slot {
-    enum upload_slot_state state;
-    unsigned part_number;
-    bool verifying; /* the bytes are read to be compared, not to be sent */
-    bool again;     /* its bytes, or others in their place, were sent before */
+    unsigned part_number; /* 0: the slot is free */
+    bool verifying;       /* the bytes are read to be compared, not to be sent */
+    bool under_way;       /* read while sha256_hex is "", else sent */
+    enum resend_reason again;
     unsigned tries;
-    uint64_t not_before_ms;
+    uint64_t not_before_ms; /* nothing is sent before */
     uint8_t fingerprint[16];
-    char sha256_hex[DIGEST_SHA256_HEX];
+    char sha256_hex[DIGEST_SHA256_HEX]; /* "": to be read first */
     char md5_base64[DIGEST_MD5_BASE64];
 };
 
@@ -58,14 +43,18 @@ struct upload_parts {
     struct journal *journal; /* all borrowed */
     const struct journal_file *file;
     struct rng *rng;
-    struct stats *stats; /* counted in; may be NULL */
+    struct stats *stats;     /* counted in; may be NULL */
+    struct resends *resends; /* likewise */
     int fd;
     bool content_md5;
     bool growing; /* the file's writer has not finished: see reconcile.h */
     uint64_t patience_ms;
 
-    enum upload_parts_state state;
-    struct error error;
+    /* The walk ends when one of these is set. */
+    bool all_held;      /* the bucket holds every part that is to be sent now */
+    bool gone;          /* the upload id is not known any more; goes before `error` */
+    struct error error; /* ERROR_CHANGED: the file became shorter */
+
     unsigned count;       /* of the file */
     unsigned next_number; /* not yet looked at: this one and those above */
     unsigned slot_count;
@@ -80,8 +69,8 @@ struct upload_parts {
 void upload_parts_begin(struct upload_parts *parts, unsigned at_once);
 
 /*
- * The next thing to do. Slots in `ret_step` count from 1. UPLOAD_STEP_NONE also when the state
- * isn't UPLOAD_PARTS_GOING any more. `may_send`: a request may be started. Fails when the journal
+ * The next thing to do. Slots in `ret_step` count from 1. UPLOAD_STEP_NONE also when the walk
+ * has ended. `may_send`: a request may be started. Fails when the journal
  * does.
  */
 bool upload_parts_next(struct upload_parts *parts, bool may_send, uint64_t now_ms,

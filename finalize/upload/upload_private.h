@@ -1,9 +1,12 @@
 /*
- * upload_private - what upload.c (which asks) and upload_replies.c (which judges) share.
+ * upload_private - what the files upload*.c share: upload.c asks, upload_replies.c judges what
+ * every reply may say, upload_object.c what is said of the object, upload_multipart.c what is said
+ * of the multipart upload, and upload_key.c chooses keys.
  */
 #ifndef FINALIZE_UPLOAD_PRIVATE_H
 #define FINALIZE_UPLOAD_PRIVATE_H
 
+#include "finalize/upload/resend.h"
 #include "finalize/upload/upload.h"
 #include "finalize/upload/upload_adopt.h"
 #include "finalize/upload/upload_listing.h"
@@ -11,12 +14,11 @@
 #include "finalize/upload/upload_strays.h"
 
 enum upload_stage {
-    UPLOAD_STAGE_PROBE,    /* HEAD: is the key free? */
-    UPLOAD_STAGE_REASON,   /* GET: why was HEAD refused? */
-    UPLOAD_STAGE_ADOPT,    /* an object of this session is there: is it this file? */
-    UPLOAD_STAGE_PUT_READ, /* hash a small file */
-    UPLOAD_STAGE_PUT,
-    UPLOAD_STAGE_ORPHANS, /* look for an upload whose id was never learned */
+    UPLOAD_STAGE_PROBE,  /* HEAD: is the key free? */
+    UPLOAD_STAGE_REASON, /* GET: why was HEAD refused? */
+    UPLOAD_STAGE_ADOPT,  /* an object of this session is there: is it this file? */
+    UPLOAD_STAGE_PUT,    /* a small file, once it is hashed */
+    UPLOAD_STAGE_STRAYS, /* look for an upload whose id was never learned */
     UPLOAD_STAGE_CREATE,
     UPLOAD_STAGE_LIST, /* compare the journal with what the bucket holds */
     UPLOAD_STAGE_PARTS,
@@ -44,34 +46,47 @@ struct upload {
     unsigned blind_completes;
     unsigned missing_confirms;
     bool all_held; /* every part was compared or acknowledged in this run */
+    struct resends resends;
+    enum resend_reason put_again; /* why a PutObject is not the first one */
 
     struct upload_listing listing;
     struct s3_object_metadata metadata;
-    struct upload_adopt *adopt; /* NULL when there is no candidate */
-    struct hasher_result put_bytes;
+    struct upload_adopt *adopt;     /* NULL when there is no candidate */
+    struct hasher_result put_bytes; /* of UPLOAD_STAGE_PUT, once it is `whole` */
     struct buffer complete_body;
     struct upload_strays strays;
     struct upload_parts parts;
 };
 
+/* ---- upload.c ---- */
+
 /* Goes on with another stage; its tries are counted from nothing. */
 void upload_go_to(struct upload *upload, enum upload_stage stage);
-
-/* Goes on with the parts of the upload that is open. */
-void upload_begin_parts(struct upload *upload);
 
 /* Ends the upload for the reason `error`. */
 void upload_fail(struct upload *upload, const struct error *error);
 
+/* Says something that a person may want to know. */
+void upload_report(const struct upload *upload, const char *sentence);
+
+/* Says what was sent again and why, as far as it was not said yet. False: nothing. */
+bool upload_report_resends(struct upload *upload);
+
 /* Writes `phase`, since `now`, and all else of the row to the journal. */
 bool upload_save_phase(struct upload *upload, enum journal_phase phase, int64_t now,
                        struct error *err) __attribute__((warn_unused_result));
+
+/* Likewise, and forgets the row's parts, in one write. */
+bool upload_save_without_parts(struct upload *upload, enum journal_phase phase, int64_t now,
+                               struct error *err) __attribute__((warn_unused_result));
 
 /*
  * True, and ended, when the file was written to since its row was made: whatever was read of it may
  * be a mixture.
  */
 bool upload_end_if_changed(struct upload *upload);
+
+/* ---- upload_key.c ---- */
 
 /*
  * Takes the base key, or the next suffixed one that no other file of the journal has, and goes on
@@ -80,17 +95,66 @@ bool upload_end_if_changed(struct upload *upload);
 bool upload_choose_key(struct upload *upload, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Nothing of this file is in the bucket any more: begins anew, for the reason `why`, a few times.
- */
-bool upload_start_afresh(struct upload *upload, const char *why, int64_t now, struct error *err)
+/* The bucket has an object of this key that isn't this recording: it is left alone. */
+bool upload_leave_key(struct upload *upload, int64_t now, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Takes what was read for UPLOAD_STAGE_ADOPT. */
-bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
-                         struct error *err) __attribute__((warn_unused_result));
+/* ---- upload_replies.c ---- */
+
+/* Repeats the control request after a pause, or leaves it for now. */
+void upload_try_again(struct upload *upload, const struct s3_result *result, uint64_t now_ms);
+
+/* As upload_try_again(), for a request whose fate is to be found out before it may be repeated. */
+void upload_look_again(struct upload *upload, enum upload_stage stage,
+                       const struct s3_result *result, uint64_t now_ms);
+
+/* True when the server may have done what was asked, and nobody knows. */
+bool upload_may_be_done(const struct s3_result *result);
 
 /* Takes the reply to the control request. */
 bool upload_take_control_reply(struct upload *upload, struct s3_result *result, uint64_t now_ms,
                                int64_t now, struct error *err) __attribute__((warn_unused_result));
+
+/* ---- upload_object.c: replies of HeadObject, GetObject and PutObject ---- */
+
+bool upload_take_head(struct upload *upload, struct s3_result *result, uint64_t now_ms, int64_t now,
+                      struct error *err) __attribute__((warn_unused_result));
+bool upload_take_reason(struct upload *upload, struct s3_result *result, uint64_t now_ms,
+                        int64_t now, struct error *err) __attribute__((warn_unused_result));
+void upload_take_put(struct upload *upload, const struct s3_result *result, uint64_t now_ms);
+/* Takes what was read for UPLOAD_STAGE_ADOPT. */
+bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
+                         struct error *err) __attribute__((warn_unused_result));
+
+/* ---- upload_multipart.c: the multipart upload, from Create to Complete or Abort ---- */
+
+/* The key is free: goes on from where the journal says that we are. */
+void upload_begin_on_free_key(struct upload *upload);
+
+/* Goes on with the parts of the upload that is open. */
+void upload_begin_parts(struct upload *upload);
+
+/* Looks for an upload of this key whose id was never learned; the next probe tells what is to be
+ * done then. */
+void upload_begin_strays(struct upload *upload);
+
+/* Gives up the multipart upload, whose parts are to be sent again for `reason`; the next probe
+ * tells what is to be done then. */
+bool upload_abort(struct upload *upload, enum resend_reason reason, int64_t now, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Nothing of this file is in the bucket any more: begins again, a few times. */
+bool upload_start_afresh(struct upload *upload, enum resend_reason reason, int64_t now,
+                         struct error *err) __attribute__((warn_unused_result));
+
+bool upload_take_created(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
+                         int64_t now, struct error *err) __attribute__((warn_unused_result));
+bool upload_take_listed(struct upload *upload, const struct s3_result *result, int64_t now,
+                        struct error *err) __attribute__((warn_unused_result));
+void upload_take_completed(struct upload *upload, const struct s3_result *result, uint64_t now_ms);
+bool upload_take_aborted(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
+                         int64_t now, struct error *err) __attribute__((warn_unused_result));
+bool upload_take_strays(struct upload *upload, struct s3_result *result, int64_t now,
+                        struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -1,12 +1,12 @@
 /*
  * upload_strays - multipart uploads of ours whose id was never learned.
  *
- * When the reply to CreateMultipartUpload is lost, an upload may exist that nobody knows and that
- * is paid for. Such a one has our key and no parts, since nobody could send any: those are aborted.
- * One with parts belongs to somebody who is at work, and is left alone. Used by upload.c alone.
+ * When the reply to CreateMultipartUpload is lost, an upload may exist whose id no journal has
+ * and that is paid for. It has our key and no parts, since sending them takes the id: those are
+ * aborted. One with parts is another process's, and is left alone.
  */
-#ifndef FINALIZE_UPLOAD_ORPHANS_H
-#define FINALIZE_UPLOAD_ORPHANS_H
+#ifndef FINALIZE_UPLOAD_STRAYS_H
+#define FINALIZE_UPLOAD_STRAYS_H
 
 #include "finalize/s3/s3.h"
 
@@ -14,13 +14,14 @@
 #include <stddef.h>
 
 struct upload_strays {
-    enum { UPLOAD_STRAYS_LIST, UPLOAD_STRAYS_INSPECT, UPLOAD_STRAYS_ABORT } next;
-    const char *key; /* borrowed */
+    enum s3_operation next; /* S3_LIST_UPLOADS, then of each candidate S3_LIST_PARTS and, when it
+                               has none, S3_ABORT_UPLOAD */
+    const char *key;        /* borrowed */
     struct s3_xml_listing candidates;
     size_t index;
 };
 
-/* Begins anew; what an earlier search held is freed. */
+/* Begins a search; what an earlier search held is freed. */
 void upload_strays_begin(struct upload_strays *strays, const char *key);
 void upload_strays_done(struct upload_strays *strays);
 

@@ -880,7 +880,7 @@ START_TEST(an_upload_that_is_gone_when_the_run_begins_is_begun_anew)
     fake_expire_uploads(&bucket);
     assert_runs_well();
     ck_assert_uint_eq(calls(S3_CREATE_UPLOAD), 2);
-    ck_assert_ptr_nonnull(strstr(buffer_text(&reports), "begun anew"));
+    ck_assert_ptr_nonnull(strstr(buffer_text(&reports), "sent again: "));
     finish();
 }
 END_TEST

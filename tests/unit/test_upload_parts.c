@@ -242,7 +242,7 @@ START_TEST(when_every_part_is_held_the_walk_is_over)
     give_bytes(expect_read(1, 0), 'a');
     give_bytes(expect_read(2, 0), 'b');
     ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_NONE);
-    ck_assert_int_eq(parts.state, UPLOAD_PARTS_ALL_HELD);
+    ck_assert(parts.all_held);
     ck_assert_uint_eq(parts.bytes_held, 1500);
     ck_assert_uint_eq(parts.bytes_kept, 1500);
 }
@@ -265,7 +265,7 @@ START_TEST(a_failed_part_waits_and_the_pause_ends_when_it_may_go)
     expect_request(1, 1000 + RETRY_FIRST_BOUND_MS);
     give_reply(slot, S3_DONE, "", 2000);
     ck_assert_int_eq(ask(true, 2000), UPLOAD_STEP_NONE);
-    ck_assert_int_eq(parts.state, UPLOAD_PARTS_ALL_HELD);
+    ck_assert(parts.all_held);
 }
 END_TEST
 
@@ -305,7 +305,7 @@ START_TEST(a_refusal_ends_the_walk_and_the_first_one_is_kept)
     give_reply(second, S3_REFUSED, "AccessDenied", 0);
     ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_NONE);
     give_reply(first, S3_REFUSED, "NoSuchBucket", 0);
-    ck_assert_int_eq(parts.state, UPLOAD_PARTS_FAILED);
+    ck_assert_int_ne(parts.error.kind, ERROR_NONE);
     ck_assert_str_eq(parts.error.s3_code, "AccessDenied");
     ck_assert_int_eq(parts.error.kind, ERROR_PERMANENT);
 }
@@ -321,7 +321,7 @@ START_TEST(an_upload_that_is_gone_leaves_nothing_waiting)
     give_bytes(second, 'b'); /* ready, and never to be sent */
     expect_request(1, 0);
     give_reply(first, S3_NO_SUCH_UPLOAD, "NoSuchUpload", 0);
-    ck_assert_int_eq(parts.state, UPLOAD_PARTS_UPLOAD_GONE);
+    ck_assert(parts.gone);
     ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_NONE);
     ck_assert_uint_eq(parts.busy, 1); /* the third is being read */
     give_bytes(third, 'c');
@@ -336,7 +336,7 @@ START_TEST(a_file_that_ends_too_early_has_changed)
     unsigned slot = expect_read(1, HASHER_WANTS_SHA256);
 
     ck_assert(upload_parts_take_bytes(&parts, slot, &result, &err));
-    ck_assert_int_eq(parts.state, UPLOAD_PARTS_FILE_CHANGED);
+    ck_assert_int_eq(parts.error.kind, ERROR_CHANGED);
 }
 END_TEST
 
@@ -346,7 +346,7 @@ START_TEST(a_file_that_cannot_be_read_fails_with_the_reason)
     unsigned slot = expect_read(1, HASHER_WANTS_SHA256);
 
     ck_assert(upload_parts_take_bytes(&parts, slot, &result, &err));
-    ck_assert_int_eq(parts.state, UPLOAD_PARTS_FAILED);
+    ck_assert_int_ne(parts.error.kind, ERROR_NONE);
     ck_assert_int_eq(parts.error.sys_errno, EIO);
     ck_assert_int_eq(parts.error.kind, ERROR_PERMANENT);
 }
@@ -384,7 +384,7 @@ static void send_part(unsigned number)
 static void expect_all_held(void)
 {
     ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_NONE);
-    ck_assert_int_eq(parts.state, UPLOAD_PARTS_ALL_HELD);
+    ck_assert(parts.all_held);
 }
 
 START_TEST(of_a_file_that_grows_neither_the_first_part_nor_the_tail_is_read)

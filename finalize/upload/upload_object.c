@@ -1,0 +1,135 @@
+/*
+ * upload_object - what the bucket says of the object: HeadObject's replies (is the key free, is the
+ * object ours, is it there), GetObject's where HEAD was refused, and PutObject's.
+ */
+#include "finalize/upload/upload_private.h"
+
+#include <string.h>
+
+#define MAX_MISSING_CONFIRMS 5u /* HEADs that do not see what was just stored */
+
+static bool is_ours(const struct upload *upload, const struct s3_result *result)
+{
+    const struct journal_file *file = upload->options.file;
+
+    return !strcmp(result->mark, file->mark) && result->size_bytes == file->object_bytes;
+}
+
+/* HEAD saw the object, whole and with our mark: this, and nothing else, makes a file uploaded. */
+static bool confirm(struct upload *upload, const struct s3_result *result, int64_t now,
+                    struct error *err)
+{
+    struct journal_file *file = upload->options.file;
+    bool left_open = file->upload_id[0] && file->phase != JOURNAL_PHASE_COMPLETING;
+
+    if (upload_end_if_changed(upload))
+        return true;
+    if (left_open) /* an earlier Complete was done after all, late, while we went on */
+        return upload_abort(upload, RESEND_NOT, now, err);
+    file->state = JOURNAL_FILE_UPLOADED;
+    file->uploaded_at = now;
+    file->upload_id[0] = 0;
+    file->last_error[0] = 0;
+    memcpy(file->etag, result->etag, sizeof file->etag);
+    if (!upload_save_without_parts(upload, JOURNAL_PHASE_NONE, now, err))
+        return false;
+    upload_go_to(upload, UPLOAD_STAGE_ENDED);
+    return true;
+}
+
+/* ---- an object that the journal does not know ------------------------------------------------ */
+
+/* Nothing was sent yet, but the object may be this file, sent before the journal was lost. */
+static bool may_adopt(struct upload *upload, const struct s3_result *result)
+{
+    if (upload->stage != UPLOAD_STAGE_PROBE || upload->options.file->phase != JOURNAL_PHASE_NONE ||
+        upload->adopt)
+        return false;
+    upload->adopt = upload_adopt_begin(result, upload->options.file->object_bytes);
+    if (upload->adopt)
+        upload_go_to(upload, UPLOAD_STAGE_ADOPT);
+    return upload->adopt != NULL;
+}
+
+bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
+                         struct error *err)
+{
+    uint64_t offset, length;
+
+    if (!upload_adopt_take(upload->adopt, bytes))
+        return upload_leave_key(upload, 0, err);
+    if (upload_adopt_next(upload->adopt, &offset, &length))
+        return true;
+    if (!upload_adopt_is_same(upload->adopt))
+        return upload_leave_key(upload, 0, err);
+    upload_report(upload,
+                  "the bucket has this very file already, from before the journal was lost");
+    memcpy(upload->options.file->mark, upload->adopt->mark, S3_MARK_SIZE);
+    if (!journal_save_file(upload->options.journal, upload->options.file, err))
+        return false;
+    upload_go_to(upload, UPLOAD_STAGE_PROBE); /* which finds the mark to be ours now */
+    return true;
+}
+
+/* ---- replies --------------------------------------------------------------------------------- */
+
+bool upload_take_head(struct upload *upload, struct s3_result *result, uint64_t now_ms, int64_t now,
+                      struct error *err)
+{
+    if (result->outcome == S3_ASK_REASON) {
+        upload->stage_after_reason = upload->stage;
+        upload_go_to(upload, UPLOAD_STAGE_REASON);
+        return true;
+    }
+    if (result->outcome == S3_DONE && is_ours(upload, result))
+        return confirm(upload, result, now, err);
+    if (result->outcome == S3_DONE)
+        return may_adopt(upload, result) || upload_leave_key(upload, now, err);
+    if (upload->stage == UPLOAD_STAGE_PROBE) {
+        upload_begin_on_free_key(upload);
+        return true;
+    }
+    if (upload->stage == UPLOAD_STAGE_CHECK_KEY) {
+        upload_go_to(upload, UPLOAD_STAGE_COMPLETE);
+        return true;
+    }
+    if (++upload->missing_confirms >= MAX_MISSING_CONFIRMS)
+        return upload_start_afresh(upload, RESEND_NOT_THERE, now, err);
+    error_set(&result->error, ERROR_TRANSIENT, "%s is not there after it was stored",
+              upload->options.file->key);
+    upload_try_again(upload, result, now_ms);
+    return true;
+}
+
+/* GET told what HEAD, whose replies have no body, could not. A refusal has ended the upload
+ * already. */
+bool upload_take_reason(struct upload *upload, struct s3_result *result, uint64_t now_ms,
+                        int64_t now, struct error *err)
+{
+    upload->stage = upload->stage_after_reason;
+    if (result->outcome == S3_NO_SUCH_KEY)
+        return upload_take_head(upload, result, now_ms, now, err);
+    error_set(&result->error, ERROR_TRANSIENT, "HeadObject of %s is refused, but GetObject is not",
+              upload->options.file->key);
+    upload_try_again(upload, result, now_ms);
+    return true;
+}
+
+void upload_take_put(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
+{
+    switch (result->outcome) {
+    case S3_DONE:
+        upload->missing_confirms = 0;
+        upload_go_to(upload, UPLOAD_STAGE_CONFIRM);
+        break;
+    case S3_KEY_TAKEN:
+        upload_go_to(upload, UPLOAD_STAGE_PROBE);
+        break;
+    default: /* HEAD decides, unless it was not done for certain */
+        upload->put_again = resend_reason_of(result);
+        upload_look_again(upload,
+                          upload_may_be_done(result) ? UPLOAD_STAGE_PROBE : UPLOAD_STAGE_PUT,
+                          result, now_ms);
+        break;
+    }
+}
