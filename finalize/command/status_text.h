@@ -20,6 +20,13 @@ struct status_text_style {
     int64_t now;
 };
 
+/* On narrower terminals a recording is a few lines instead of a row. */
+#define STATUS_TEXT_TABLE_COLUMNS 64u
+
+/* Appends the state's word, in its colour, and returns the columns that it takes. */
+unsigned status_text_append_state(struct buffer *out, enum report_state state,
+                                  const struct status_text_style *style);
+
 /* "2026-11-24 14:02"; "-" for 0. */
 #define STATUS_TEXT_TIME_SIZE 32
 const char *status_text_time(int64_t seconds, char out[STATUS_TEXT_TIME_SIZE]);

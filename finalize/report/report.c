@@ -19,40 +19,6 @@ struct report {
     char *watcher_lock;        /* the path of the file that a running watcher locks */
 };
 
-static const char *const state_names[REPORT_STATES] = {
-    [REPORT_SAFE] = "safe",           [REPORT_UPLOADING] = "uploading",
-    [REPORT_RECORDING] = "recording", [REPORT_INTERRUPTED] = "interrupted",
-    [REPORT_WAITING] = "waiting",     [REPORT_FAILED] = "failed",
-    [REPORT_LOST] = "lost",           [REPORT_ABANDONED] = "abandoned",
-    [REPORT_FOUND] = "found",
-};
-
-const char *report_state_name(enum report_state state)
-{
-    return state_names[state];
-}
-
-bool report_state_read(const char *name, enum report_state *ret_state)
-{
-    for (unsigned i = 0; i < REPORT_STATES; i++) {
-        if (!strcmp(name, state_names[i])) {
-            *ret_state = (enum report_state)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-unsigned report_states_of(const struct report_totals *totals)
-{
-    unsigned states = 0;
-
-    for (unsigned i = 0; i < REPORT_STATES; i++)
-        if (totals->recordings[i])
-            states |= REPORT_BIT(i);
-    return states;
-}
-
 /* Beside the journal: see watcher_lock.h. */
 static char *name_watcher_lock(const char *journal)
 {
@@ -308,30 +274,6 @@ static void measure(struct walk *walk)
         recording->seconds_left = (int64_t)((double)left / recording->rate + 1);
 }
 
-static void count_waiting(struct report_totals *totals, const struct journal_recording *row)
-{
-    if (!totals->oldest_waiting_at || row->created_at < totals->oldest_waiting_at) {
-        totals->oldest_waiting_at = row->created_at;
-        memcpy(totals->waiting_for, row->last_error, sizeof totals->waiting_for);
-    }
-    if (row->next_try_at && (!totals->next_try_at || row->next_try_at < totals->next_try_at))
-        totals->next_try_at = row->next_try_at;
-}
-
-static void count_recording(struct report_totals *totals, const struct report_recording *recording)
-{
-    totals->recordings[recording->state]++;
-    totals->size_bytes[recording->state] += recording->size_bytes;
-    totals->held_bytes[recording->state] += recording->held_bytes;
-    totals->notices_due += recording->notices_due;
-    if (recording->state == REPORT_SAFE || recording->state == REPORT_ABANDONED)
-        return;
-    if (!totals->oldest_unsafe_at || recording->row.created_at < totals->oldest_unsafe_at)
-        totals->oldest_unsafe_at = recording->row.created_at;
-    if (recording->state == REPORT_WAITING || recording->state == REPORT_INTERRUPTED)
-        count_waiting(totals, &recording->row);
-}
-
 static bool end_recording(struct walk *walk, struct error *err)
 {
     if (!walk->open)
@@ -340,7 +282,7 @@ static bool end_recording(struct walk *walk, struct error *err)
     measure(walk);
     if (walk->current.state != REPORT_SAFE)
         walk->current.safe_at = 0;
-    count_recording(&walk->totals, &walk->current);
+    report_totals_add(&walk->totals, &walk->current);
     if (walk->shown && walk->visitor->recording)
         return walk->visitor->recording(walk->visitor->context, &walk->current, err);
     return true;

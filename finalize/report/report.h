@@ -131,6 +131,9 @@ bool report_each_entry(struct report *report, int64_t recording_id, unsigned mos
                                      struct error *err),
                        void *context, struct error *err) __attribute__((warn_unused_result));
 
+/* Counts one more recording, but for `shown` and `shown_states`. */
+void report_totals_add(struct report_totals *totals, const struct report_recording *recording);
+
 /* Bits of the states of which there are any. */
 unsigned report_states_of(const struct report_totals *totals);
 

@@ -1,0 +1,130 @@
+/* One recording for people, by itself, with its files; and what needs a person. See status_text.h.
+ */
+#include "config/units.h"
+#include "finalize/command/status_text.h"
+#include "finalize/command/text_column.h"
+#include "finalize/program/explain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LABEL_COLUMNS 15u
+
+static void append_labelled(struct buffer *out, const char *label, const char *text,
+                            const struct status_text_style *style)
+{
+    unsigned indent =
+        style->columns && style->columns < STATUS_TEXT_TABLE_COLUMNS ? 4 : LABEL_COLUMNS + 2;
+
+    if (!text[0])
+        return;
+    if (indent == 4)
+        buffer_append_format(out, "  %s:\n    ", label);
+    else
+        buffer_append_format(out, "  %-*s", (int)LABEL_COLUMNS, label);
+    text_column_append_wrapped(out, text, indent, indent, style->columns);
+}
+
+static const char *advice_for(const struct report_recording *recording, char *out, size_t size)
+{
+    char id[STATUS_TEXT_ID_SIZE];
+
+    status_text_id(recording, id);
+    if (recording->state == REPORT_LOST)
+        snprintf(out, size,
+                 "find out who removed it; then take it off this list: jibri-finalize abandon %s "
+                 "--reason TEXT",
+                 id);
+    else if (strstr(recording->row.last_error, "does not begin with a meeting id"))
+        snprintf(out, size, "jibri-finalize retry --meeting-id NUMBER %s", id);
+    else
+        snprintf(out, size, "%s: jibri-finalize retry %s",
+                 explain_advice_for_text(recording->row.last_error), id);
+    return out;
+}
+
+void status_text_append_person(struct buffer *out, const struct report_recording *recording,
+                               const struct status_text_style *style)
+{
+    char detail[STATUS_TEXT_DETAIL_SIZE], text[1024];
+
+    status_text_append_title(out, recording, style);
+    append_labelled(out, "why", status_text_detail(recording, style, detail), style);
+    append_labelled(out, "what to do", advice_for(recording, text, sizeof text), style);
+}
+
+/* ---- one recording --------------------------------------------------------------------------- */
+
+void status_text_append_title(struct buffer *out, const struct report_recording *recording,
+                              const struct status_text_style *style)
+{
+    char id[STATUS_TEXT_ID_SIZE], when[STATUS_TEXT_TIME_SIZE];
+
+    status_text_append_state(out, recording->state, style);
+    buffer_append_text(out, "  ");
+    text_column_append(out, status_text_id(recording, id), 0);
+    if (recording->meeting[0]) {
+        buffer_append_text(out, "  meeting ");
+        text_column_append(out, recording->meeting, 0);
+    }
+    buffer_append_format(out, "  since %s\n", status_text_time(recording->row.created_at, when));
+    append_labelled(out, "directory", recording->row.directory, style);
+}
+
+static const char *file_words(const struct journal_file *file)
+{
+    switch (file->state) {
+    case JOURNAL_FILE_PENDING:
+        return "not yet in the bucket";
+    case JOURNAL_FILE_UPLOADED:
+        return "in the bucket, the backend does not know";
+    case JOURNAL_FILE_SAFE:
+        return file->removed_at ? "safe" : "safe, a copy is here";
+    case JOURNAL_FILE_GONE:
+        return "vanished before it was safe";
+    case JOURNAL_FILE_WITHHELD:
+        break;
+    }
+    return "kept back, may hold credentials";
+}
+
+void status_text_append_file(struct buffer *out, const struct journal_view_file *view,
+                             const struct status_text_style *style)
+{
+    const struct journal_file *file = &view->file;
+    struct buffer text;
+    char size[32];
+
+    buffer_init(&text, 64u * 1024);
+    text_column_append(&text, file->path, 0);
+    buffer_append_format(&text, ": %s, %s",
+                         units_format_size(file->object_bytes, size, sizeof size),
+                         file_words(file));
+    if (file->incomplete)
+        buffer_append_text(&text, ", cut off by a crash");
+    if (file->key[0]) {
+        buffer_append_text(&text, ", key ");
+        text_column_append(&text, file->key, 0);
+    }
+    if (file->backend_row > 0)
+        buffer_append_format(&text, ", row %lld of the backend", (long long)file->backend_row);
+    append_labelled(out, "file", buffer_text(&text), style);
+    buffer_done(&text);
+}
+
+void status_text_append_rest(struct buffer *out, const struct report_recording *recording,
+                             const struct status_text_style *style)
+{
+    char detail[STATUS_TEXT_DETAIL_SIZE], text[1024], size[32], held[32];
+    char when[STATUS_TEXT_TIME_SIZE];
+
+    units_format_size(recording->size_bytes, size, sizeof size);
+    units_format_size(recording->held_bytes, held, sizeof held);
+    snprintf(text, sizeof text, "%s, of which %s in the bucket", size, held);
+    append_labelled(out, "size", text, style);
+    if (recording->safe_at)
+        append_labelled(out, "safe since", status_text_time(recording->safe_at, when), style);
+    append_labelled(out, "how it stands", status_text_detail(recording, style, detail), style);
+    if (REPORT_BIT(recording->state) & REPORT_NEEDS_PERSON)
+        append_labelled(out, "what to do", advice_for(recording, text, sizeof text), style);
+}
