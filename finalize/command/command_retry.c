@@ -90,8 +90,7 @@ static int retry_one(const struct command *command, const struct retry *retry,
 
     options.retries_abandoned = !retry->all;
     if (open_writer_in(target->directory) == OPEN_WRITER_THERE) {
-        error_set(&err, ERROR_TRANSIENT,
-                  "somebody still writes to a recording in %s: it is left alone",
+        error_set(&err, ERROR_TRANSIENT, "a recording in %s is still written to and is left alone",
                   target->directory);
         fprintf(stderr, "jibri-finalize: %s; what to do: wait until its meeting has ended\n",
                 err.text);

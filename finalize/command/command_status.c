@@ -255,7 +255,7 @@ static int show_metrics(const struct command *command)
 
 /* ---- --watch --------------------------------------------------------------------------------- */
 
-/* As many lines as the screen has, from the top; each clears what was behind it. */
+/* As many lines as the screen has, from the top; each clears the rest of its line. */
 static void paint(const struct buffer *text, unsigned rows)
 {
     const char *line = buffer_text(text);

@@ -30,10 +30,10 @@ struct wait {
 static bool look(struct wait *wait, struct error *err)
 {
     const struct report_filter filter = {0};
-    const struct report_visitor nobody = {0};
+    const struct report_visitor none = {0};
 
     wait->watcher = report_watcher(wait->report);
-    return report_each(wait->report, &filter, time(NULL), &nobody, &wait->totals, err);
+    return report_each(wait->report, &filter, time(NULL), &none, &wait->totals, err);
 }
 
 static bool is_pending(const struct wait *wait)
@@ -69,17 +69,18 @@ static void say_status(const struct wait *wait)
     buffer_done(&all);
 }
 
-/* Nobody is at work on it, and nobody will be. */
-static void warn_of_nobody(struct wait *wait)
+/* Nothing works on what is pending, and no watcher will start. */
+static void warn_of_no_worker(struct wait *wait)
 {
     const unsigned at_work = REPORT_BIT(REPORT_UPLOADING) | REPORT_BIT(REPORT_RECORDING);
 
     if (wait->warned || wait->watcher != 0 || report_states_of(&wait->totals) & at_work)
         return;
     wait->warned = true;
-    fprintf(stderr, "jibri-finalize: no watcher runs, and nobody works on what is pending; what to "
-                    "do: jibri-finalize retry --all, and retry by name what status shows as "
-                    "found\n");
+    fprintf(stderr,
+            "jibri-finalize: no watcher runs, and no process works on what is pending; what to "
+            "do: jibri-finalize retry --all, and retry by name what status shows as "
+            "found\n");
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -158,7 +159,7 @@ static int wait_for_all(struct wait *wait)
         struct pollfd fd = {.fd = stop.fd, .events = POLLIN};
         uint64_t left_ms = wait->timeout_ms - elapsed_ms;
 
-        warn_of_nobody(wait);
+        warn_of_no_worker(wait);
         say_status(wait);
         (void)poll(&fd, 1, (int)(left_ms < LOOK_EVERY_MS ? left_ms : LOOK_EVERY_MS));
     }

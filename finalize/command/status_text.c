@@ -18,7 +18,7 @@
 
 static const struct {
     const char *words;  /* in the table */
-    const char *plural; /* in the summary, behind a number */
+    const char *plural; /* in the summary, after a number */
     const char *colour;
 } looks[REPORT_STATES] = {
     [REPORT_SAFE] = {"safe", "safe", "32"},
@@ -105,7 +105,7 @@ struct sentence {
     size_t size;
 };
 
-/* Adds a piece, behind "; " when there is one already. */
+/* Adds a piece, after "; " unless it is the first. */
 static void add(struct sentence *sentence, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -50,7 +50,7 @@ const char *status_text_detail(const struct report_recording *recording,
 void status_text_append_person(struct buffer *out, const struct report_recording *recording,
                                const struct status_text_style *style);
 
-/* A recording by itself: the lines before its files, one file, the lines behind them. */
+/* A recording by itself: the lines before its files, one file, the lines after them. */
 void status_text_append_title(struct buffer *out, const struct report_recording *recording,
                               const struct status_text_style *style);
 void status_text_append_file(struct buffer *out, const struct journal_view_file *view,

@@ -38,7 +38,7 @@ bool owner_become(const char *directory, struct error *err)
                                "cannot become %s, who owns the recordings directory %s", name,
                                directory);
     }
-    prctl(PR_SET_DUMPABLE, 0); /* which a change of user may set anew */
+    prctl(PR_SET_DUMPABLE, 0); /* which a change of user may set again */
     return true;
 }
 
@@ -50,7 +50,7 @@ static bool stat_nearest(const char *journal, struct stat *ret_status)
     if (stat(journal, ret_status) == 0)
         return true;
     if (errno != EACCES)
-        return false; /* it isn't there: whoever makes it owns it */
+        return false; /* it isn't there: the process that makes it owns it */
     snprintf(path, sizeof path, "%s", journal);
     for (char *slash = strrchr(path, '/'); slash && slash > path; slash = strrchr(path, '/')) {
         *slash = 0;

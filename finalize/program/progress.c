@@ -46,7 +46,7 @@ static unsigned terminal_columns(void)
 static void show_bar(uint64_t done_bytes, uint64_t total_bytes, const char *text)
 {
     unsigned columns = terminal_columns();
-    unsigned cells =
+    unsigned filled =
         total_bytes ? (unsigned)((double)done_bytes * BAR_CELLS / (double)total_bytes) : BAR_CELLS;
     char bar[BAR_CELLS + 3] = "";
     char line[200];
@@ -56,7 +56,7 @@ static void show_bar(uint64_t done_bytes, uint64_t total_bytes, const char *text
     if (columns > BAR_CELLS + 3 + strlen(text)) {
         bar[0] = '[';
         for (unsigned i = 0; i < BAR_CELLS; i++)
-            bar[i + 1] = i < cells ? '#' : '.';
+            bar[i + 1] = i < filled ? '#' : '.';
         bar[BAR_CELLS + 1] = ']';
     }
     snprintf(line, columns, "%s%s%s", bar, bar[0] ? " " : "", text);

@@ -24,7 +24,7 @@ struct metrics {
     struct journal_facts facts;
     bool disk_known;
     uint64_t disk_free_bytes, disk_size_bytes;
-    bool trend_known; /* somebody watches the disk */
+    bool trend_known; /* a watcher measures the disk */
     bool disk_fills;
     uint64_t disk_full_in_seconds; /* when it fills */
 };

@@ -112,7 +112,8 @@ static enum report_state state_of(const struct walk *walk, const struct journal_
         return lost ? REPORT_LOST : REPORT_SAFE;
     case JOURNAL_RECORDING_WORKING:
         return worker || !walk->locks.known ? REPORT_UPLOADING : REPORT_INTERRUPTED;
-    case JOURNAL_RECORDING_RECORDING: /* until the watcher sees that nobody writes any more */
+    case JOURNAL_RECORDING_RECORDING: /* until the watcher sees that no process writes it any more
+                                       */
         return worker || !walk->locks.known || open_writer_in(row->directory) != OPEN_WRITER_NONE
                    ? REPORT_RECORDING
                    : REPORT_INTERRUPTED;

@@ -2,7 +2,7 @@
  * report - how the recordings are: what the journal says, what lies on the disk and who works on
  * it, summed up as values.
  *
- * For status, events, wait and the watcher's status server. Reads, and disturbs nobody. Knows
+ * For status, events, wait and the watcher's status server. Reads only. Knows
  * nothing of how it is shown. The journal is read in one statement; one recording at a time is in
  * memory.
  */
@@ -27,7 +27,7 @@ enum report_state {
     REPORT_LOST,        /* a media file vanished before it was safe; nothing is left to be done */
     REPORT_ABANDONED,   /* a person gave it up; its files stay */
     REPORT_FOUND,       /* on the disk but not in the journal: Jibri still records it, or a crash
-                           left it behind */
+                           left it there */
     REPORT_STATES
 };
 
@@ -60,11 +60,11 @@ struct report_recording {
     unsigned notices_refused;
     uint64_t size_bytes;  /* of all objects in the end */
     uint64_t held_bytes;  /* of those, in the bucket */
-    double rate;          /* bytes a second, over the last minute; 0: unknown, or nobody sends */
+    double rate;          /* bytes a second, over the last minute; 0: unknown, or nothing is sent */
     int64_t seconds_left; /* -1: unknown */
     int64_t safe_at;      /* when the last file became safe; 0 unless REPORT_SAFE */
-    pid_t worker_pid;     /* who holds its lock; 0: nobody, or it cannot be seen from here */
-    char worker[32];      /* that program's name; "" unknown */
+    pid_t worker_pid; /* the process that holds its lock; 0: none, or it cannot be seen from here */
+    char worker[32];  /* that program's name; "" unknown */
 };
 
 struct report_totals {
@@ -79,7 +79,8 @@ struct report_totals {
     char waiting_for[640]; /* last_error of the recording that waits longest */
     unsigned shown_states; /* REPORT_BIT()s of those that passed the filter */
     unsigned shown;        /* their number */
-    bool locks_known; /* false: whether somebody works on a recording is the journal's word alone */
+    bool
+        locks_known; /* false: whether a process works on a recording is the journal's word alone */
 };
 
 struct report_source {
@@ -104,7 +105,7 @@ struct report_filter {
     unsigned most_safe;             /* of safe ones, the latest; 0: all */
     const char *const *directories; /* NULL-terminated: these alone; NULL: all */
     unsigned skip;                  /* of those that pass, the first ones */
-    unsigned most;                  /* of those behind, the first ones; 0: all */
+    unsigned most;                  /* of the others, the first ones; 0: all */
 };
 
 /*
