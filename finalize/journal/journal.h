@@ -15,7 +15,6 @@
 #include "finalize/base/error.h"
 #include "finalize/s3/s3_limits.h"
 #include "finalize/session/session_dir.h"
-#include "finalize/upload/part.h"
 
 #include <stdbool.h>
 #include <stdint.h>

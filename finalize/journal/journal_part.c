@@ -9,7 +9,7 @@ static bool load_part(struct journal_query *query, struct journal_part *ret_part
     if (!journal_query_fetch(query, &found, err))
         return false;
     if (found) {
-        part.number = (unsigned)journal_query_get_integer(query, 1, PART_MAX_NUMBER);
+        part.number = (unsigned)journal_query_get_integer(query, 1, S3_MAX_PARTS);
         part.length = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
         part.has_fingerprint =
             journal_query_get_bytes(query, part.fingerprint, sizeof part.fingerprint);

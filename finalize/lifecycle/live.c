@@ -41,8 +41,8 @@ unsigned live_sendable_parts(uint64_t part_size_bytes, uint64_t size_bytes)
 {
     unsigned count = part_count(part_size_bytes, size_bytes);
 
-    if (count > PART_MAX_NUMBER)
-        count = PART_MAX_NUMBER;
+    if (count > S3_MAX_PARTS)
+        count = S3_MAX_PARTS;
     while (count > 0) {
         struct part_range last = part_range(part_size_bytes, count);
 

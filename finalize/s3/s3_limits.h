@@ -1,5 +1,6 @@
 /*
- * s3_limits - the sizes of what S3 names: keys, upload ids, ETags, and our own mark of an object.
+ * s3_limits - the sizes of what S3 names: keys, upload ids, ETags, our own mark of an object, and
+ * how many parts of which size an upload may have.
  *
  * For those who store these without speaking to a server (the journal, keys).
  */
@@ -11,5 +12,8 @@
 #define S3_UPLOAD_ID_SIZE   1024
 #define S3_MARK_SIZE        33   /* our own mark of an object: 32 hex digits and the NUL */
 #define S3_MAX_LISTED_PARTS 1000 /* in one page of ListParts */
+#define S3_MAX_PARTS        10000u
+#define S3_MIN_PART_BYTES   (UINT64_C(5) << 20) /* of all parts but the last */
+#define S3_MAX_PART_BYTES   (UINT64_C(5) << 30)
 
 #endif

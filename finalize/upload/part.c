@@ -3,13 +3,13 @@
 #include <assert.h>
 
 #define GROUP_PARTS 500u /* parts of one size */
-#define GROUPS      (PART_MAX_NUMBER / GROUP_PARTS)
+#define GROUPS      (S3_MAX_PARTS / GROUP_PARTS)
 
 static uint64_t part_bytes_of_group(uint64_t base_bytes, unsigned group)
 {
     uint64_t factor = 1 + (uint64_t)group * group;
 
-    return base_bytes > PART_MAX_BYTES / factor ? PART_MAX_BYTES : base_bytes * factor;
+    return base_bytes > S3_MAX_PART_BYTES / factor ? S3_MAX_PART_BYTES : base_bytes * factor;
 }
 
 struct part_range part_range(uint64_t base_bytes, unsigned number)
@@ -17,8 +17,8 @@ struct part_range part_range(uint64_t base_bytes, unsigned number)
     struct part_range range = {0, 0};
     unsigned group = (number - 1) / GROUP_PARTS;
 
-    assert(number >= 1 && number <= PART_MAX_NUMBER);
-    assert(base_bytes >= 1 && base_bytes <= PART_MAX_BYTES);
+    assert(number >= 1 && number <= S3_MAX_PARTS);
+    assert(base_bytes >= 1 && base_bytes <= S3_MAX_PART_BYTES);
     for (unsigned before = 0; before < group; before++)
         range.offset += GROUP_PARTS * part_bytes_of_group(base_bytes, before);
     range.length = part_bytes_of_group(base_bytes, group);
@@ -50,12 +50,12 @@ unsigned part_count(uint64_t base_bytes, uint64_t size_bytes)
         size_bytes -= group_bytes;
         count += GROUP_PARTS;
     }
-    return size_bytes > 0 ? PART_MAX_NUMBER + 1 : count;
+    return size_bytes > 0 ? S3_MAX_PARTS + 1 : count;
 }
 
 uint64_t part_capacity(uint64_t base_bytes)
 {
-    struct part_range last = part_range(base_bytes, PART_MAX_NUMBER);
+    struct part_range last = part_range(base_bytes, S3_MAX_PARTS);
 
     return last.offset + last.length;
 }

@@ -10,12 +10,10 @@
 #ifndef FINALIZE_PART_H
 #define FINALIZE_PART_H
 
+#include "finalize/s3/s3_limits.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#define PART_MAX_NUMBER 10000u
-#define PART_MIN_BYTES  (UINT64_C(5) << 20) /* S3's limits: all but the last part */
-#define PART_MAX_BYTES  (UINT64_C(5) << 30)
 
 /* Bytes offset .. offset + length of a file. */
 struct part_range {
@@ -24,14 +22,14 @@ struct part_range {
 };
 
 /* Where part `number` (1..10,000) begins and how long it is when the object is long enough.
- * `base_bytes`: PART_MIN_BYTES..PART_MAX_BYTES. */
+ * `base_bytes`: S3_MIN_PART_BYTES..S3_MAX_PART_BYTES. */
 struct part_range part_range(uint64_t base_bytes, unsigned number);
 
 /* The same for an object of `size_bytes`: the last part ends with it; a part beyond the end has
  * length 0. */
 struct part_range part_range_in(uint64_t base_bytes, unsigned number, uint64_t size_bytes);
 
-/* How many parts an object of `size_bytes` has; 0 for an empty one; PART_MAX_NUMBER + 1 when it has
+/* How many parts an object of `size_bytes` has; 0 for an empty one; S3_MAX_PARTS + 1 when it has
  * more than fit. */
 unsigned part_count(uint64_t base_bytes, uint64_t size_bytes);
 

@@ -1,5 +1,7 @@
 #include "finalize/upload/reconcile.h"
 
+#include "finalize/upload/part.h"
+
 #include <string.h>
 #include <strings.h>
 

@@ -29,11 +29,11 @@ struct upload_adopt *upload_adopt_begin(const struct s3_result *head, uint64_t o
 
     if (!head->same_session || !head->mark[0] || head->size_bytes != object_bytes)
         return NULL;
-    if (head->part_size_bytes > PART_MAX_BYTES)
+    if (head->part_size_bytes > S3_MAX_PART_BYTES)
         return NULL;
     if (multipart)
         count = part_count(head->part_size_bytes, object_bytes);
-    if (count > PART_MAX_NUMBER || !etag_fits(head->etag, count, multipart))
+    if (count > S3_MAX_PARTS || !etag_fits(head->etag, count, multipart))
         return NULL;
     adopt = calloc(1, sizeof *adopt); /* pages that no part needs stay untouched */
     if (!adopt)

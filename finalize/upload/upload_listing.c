@@ -53,7 +53,7 @@ static bool compare_items(struct upload_listing *listing, const struct s3_xml_li
             return false;
     if (page->truncated)
         return true;
-    return forget_up_to(listing, PART_MAX_NUMBER + 1, &part, &found, err);
+    return forget_up_to(listing, S3_MAX_PARTS + 1, &part, &found, err);
 }
 
 bool upload_listing_compare(struct upload_listing *listing, const struct s3_xml_listing *page,

@@ -104,10 +104,10 @@ static bool fits_one_object(struct upload *upload)
         error_set(&error, ERROR_PERMANENT,
                   "%s has %llu bytes, more than CONFOMEET_S3_MAX_OBJECT_SIZE allows", file->path,
                   (unsigned long long)file->object_bytes);
-    else if (part_count(settings->s3_part_size_bytes, file->object_bytes) > PART_MAX_NUMBER)
+    else if (part_count(settings->s3_part_size_bytes, file->object_bytes) > S3_MAX_PARTS)
         error_set(&error, ERROR_PERMANENT,
                   "%s has %llu bytes: too many for %u parts, CONFOMEET_S3_PART_SIZE is too small",
-                  file->path, (unsigned long long)file->object_bytes, PART_MAX_NUMBER);
+                  file->path, (unsigned long long)file->object_bytes, S3_MAX_PARTS);
     if (error.kind == ERROR_NONE)
         return true;
     upload_fail(upload, &error);

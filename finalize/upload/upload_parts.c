@@ -13,8 +13,8 @@ void upload_parts_begin(struct upload_parts *parts, unsigned at_once)
     parts->all_held = parts->gone = false;
     parts->error = (struct error)ERROR_INIT;
     parts->count = part_count(parts->file->part_size_bytes, parts->file->object_bytes);
-    if (parts->count > PART_MAX_NUMBER) /* more than an object can be: said when it is finished */
-        parts->count = PART_MAX_NUMBER;
+    if (parts->count > S3_MAX_PARTS) /* more than an object can be: said when it is finished */
+        parts->count = S3_MAX_PARTS;
     parts->next_number = 1;
     parts->slot_count = slots < UPLOAD_PARTS_MAX_SLOTS ? slots : UPLOAD_PARTS_MAX_SLOTS;
     parts->busy = 0;

@@ -454,7 +454,7 @@ START_TEST(a_file_is_found_as_it_was_saved_with_every_field_at_its_limit)
     file.phase = JOURNAL_PHASE_ABORTING;
     file.phase_at = 11;
     fill_text(file.upload_id, sizeof file.upload_id, 'i');
-    file.part_size_bytes = PART_MAX_BYTES;
+    file.part_size_bytes = S3_MAX_PART_BYTES;
     fill_text(file.etag, sizeof file.etag, 'e');
     file.uploaded_at = 12;
     file.notice = JOURNAL_NOTICE_REFUSED;
@@ -482,7 +482,7 @@ START_TEST(a_file_is_found_as_it_was_saved_with_every_field_at_its_limit)
     ck_assert_int_eq(found.phase, JOURNAL_PHASE_ABORTING);
     ck_assert_int_eq(found.phase_at, 11);
     ck_assert_str_eq(found.upload_id, file.upload_id);
-    ck_assert(found.part_size_bytes == PART_MAX_BYTES);
+    ck_assert(found.part_size_bytes == S3_MAX_PART_BYTES);
     ck_assert_str_eq(found.etag, file.etag);
     ck_assert_int_eq(found.uploaded_at, 12);
     ck_assert_int_eq(found.notice, JOURNAL_NOTICE_REFUSED);
@@ -650,7 +650,7 @@ END_TEST
 
 START_TEST(a_part_number_out_of_range_is_not_stored)
 {
-    struct journal_part part = make_part(PART_MAX_NUMBER + 1, true);
+    struct journal_part part = make_part(S3_MAX_PARTS + 1, true);
     int64_t file_id;
 
     open_journal();
@@ -894,7 +894,7 @@ static int fill_a_small_disk(void)
         return 77;
     open_journal();
     file_id = add_file(begin_recording("/r/1").id, "a.mp4", true).id;
-    for (unsigned number = 1; number <= PART_MAX_NUMBER; number++) {
+    for (unsigned number = 1; number <= S3_MAX_PARTS; number++) {
         part = make_part(number, true);
         if (!journal_save_part(journal, file_id, &part, &err))
             break;
@@ -939,10 +939,10 @@ START_TEST(the_journal_needs_little_memory)
     open_journal();
     file_id = add_file(begin_recording("/r/1").id, "a.mp4", true).id;
     ck_assert(journal_begin(journal, &err));
-    for (unsigned number = 1; number <= PART_MAX_NUMBER; number++)
+    for (unsigned number = 1; number <= S3_MAX_PARTS; number++)
         save_part(file_id, number);
     ck_assert(journal_commit(journal, &err));
-    for (unsigned number = 1; number <= PART_MAX_NUMBER; number++)
+    for (unsigned number = 1; number <= S3_MAX_PARTS; number++)
         ck_assert(journal_find_part(journal, file_id, number, &part, &found, &err) && found);
     ck_assert_msg(sqlite3_memory_highwater(0) < 1500 * 1024, "%lld bytes",
                   (long long)sqlite3_memory_highwater(0));

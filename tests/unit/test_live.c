@@ -30,8 +30,8 @@ static const struct sendable sendables[] = {
     {BASE, 502 * BASE - 1, 499},
     {BASE, 502 * BASE, 500},
     {BASE, 504 * BASE, 501},
-    {PART_MAX_BYTES, 2 * PART_MAX_BYTES, 1},
-    {PART_MAX_BYTES, UINT64_MAX, PART_MAX_NUMBER - 1},
+    {S3_MAX_PART_BYTES, 2 * S3_MAX_PART_BYTES, 1},
+    {S3_MAX_PART_BYTES, UINT64_MAX, S3_MAX_PARTS - 1},
 };
 
 START_TEST(all_whole_parts_but_the_first_can_be_sent)
@@ -46,10 +46,10 @@ START_TEST(beyond_the_last_part_nothing_more_can_be_sent)
 {
     uint64_t capacity = part_capacity(BASE);
 
-    ck_assert_uint_eq(live_sendable_parts(BASE, capacity - 1), PART_MAX_NUMBER - 2);
-    ck_assert_uint_eq(live_sendable_parts(BASE, capacity), PART_MAX_NUMBER - 1);
-    ck_assert_uint_eq(live_sendable_parts(BASE, capacity + 1), PART_MAX_NUMBER - 1);
-    ck_assert_uint_eq(live_sendable_parts(BASE, 2 * capacity), PART_MAX_NUMBER - 1);
+    ck_assert_uint_eq(live_sendable_parts(BASE, capacity - 1), S3_MAX_PARTS - 2);
+    ck_assert_uint_eq(live_sendable_parts(BASE, capacity), S3_MAX_PARTS - 1);
+    ck_assert_uint_eq(live_sendable_parts(BASE, capacity + 1), S3_MAX_PARTS - 1);
+    ck_assert_uint_eq(live_sendable_parts(BASE, 2 * capacity), S3_MAX_PARTS - 1);
 }
 END_TEST
 

@@ -45,10 +45,10 @@ START_TEST(every_part_begins_where_the_one_before_ends)
     uint64_t base_bytes = bases[_i];
     uint64_t end = 0;
 
-    for (unsigned number = 1; number <= PART_MAX_NUMBER; number++) {
+    for (unsigned number = 1; number <= S3_MAX_PARTS; number++) {
         struct part_range range = part_range(base_bytes, number);
 
-        if (range.offset != end || range.length < base_bytes || range.length > PART_MAX_BYTES)
+        if (range.offset != end || range.length < base_bytes || range.length > S3_MAX_PART_BYTES)
             ck_abort_msg("part %u with %llu", number, (unsigned long long)base_bytes);
         end = range.offset + range.length;
     }
@@ -60,7 +60,7 @@ START_TEST(no_part_is_shorter_than_the_one_before)
 {
     uint64_t base_bytes = bases[_i];
 
-    for (unsigned number = 2; number <= PART_MAX_NUMBER; number++)
+    for (unsigned number = 2; number <= S3_MAX_PARTS; number++)
         if (part_range(base_bytes, number).length < part_range(base_bytes, number - 1).length)
             ck_abort_msg("part %u with %llu", number, (unsigned long long)base_bytes);
 }
@@ -70,8 +70,8 @@ START_TEST(ten_thousand_parts_hold_5_tib_with_the_smallest_and_the_usual_size)
 {
     ck_assert_uint_ge(part_capacity(5 * MIB), 5 * TIB);
     ck_assert_uint_ge(part_capacity(8 * MIB), 9 * TIB);
-    ck_assert_uint_le(part_count(5 * MIB, 5 * TIB), PART_MAX_NUMBER);
-    ck_assert_uint_le(part_count(8 * MIB, 5 * TIB), PART_MAX_NUMBER);
+    ck_assert_uint_le(part_count(5 * MIB, 5 * TIB), S3_MAX_PARTS);
+    ck_assert_uint_le(part_count(8 * MIB, 5 * TIB), S3_MAX_PARTS);
 }
 END_TEST
 
@@ -122,10 +122,10 @@ START_TEST(an_object_that_fills_ten_thousand_parts_fits_and_one_byte_more_does_n
     uint64_t base_bytes = bases[_i];
     uint64_t capacity = part_capacity(base_bytes);
 
-    ck_assert_uint_eq(part_count(base_bytes, capacity - 1), PART_MAX_NUMBER);
-    ck_assert_uint_eq(part_count(base_bytes, capacity), PART_MAX_NUMBER);
-    ck_assert_uint_eq(part_count(base_bytes, capacity + 1), PART_MAX_NUMBER + 1);
-    ck_assert_uint_eq(part_count(base_bytes, UINT64_MAX), PART_MAX_NUMBER + 1);
+    ck_assert_uint_eq(part_count(base_bytes, capacity - 1), S3_MAX_PARTS);
+    ck_assert_uint_eq(part_count(base_bytes, capacity), S3_MAX_PARTS);
+    ck_assert_uint_eq(part_count(base_bytes, capacity + 1), S3_MAX_PARTS + 1);
+    ck_assert_uint_eq(part_count(base_bytes, UINT64_MAX), S3_MAX_PARTS + 1);
 }
 END_TEST
 
@@ -133,7 +133,7 @@ START_TEST(the_count_agrees_with_the_ranges_at_each_boundary)
 {
     uint64_t base_bytes = bases[_i];
 
-    for (unsigned number = 1; number <= PART_MAX_NUMBER; number += 1 + number % 7) {
+    for (unsigned number = 1; number <= S3_MAX_PARTS; number += 1 + number % 7) {
         struct part_range range = part_range(base_bytes, number);
 
         if (part_count(base_bytes, range.offset) != number - 1 ||

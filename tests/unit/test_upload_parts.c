@@ -447,7 +447,7 @@ END_TEST
 START_TEST(beyond_ten_thousand_parts_a_growing_file_has_no_more)
 {
     grow_to(part_capacity(BASE) + 1000 * BASE);
-    parts.next_number = PART_MAX_NUMBER;
+    parts.next_number = S3_MAX_PARTS;
     ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_READ);
     ck_assert_uint_eq(step.read.offset + step.read.length, part_capacity(BASE));
     give_bytes(step.slot, 'a');
