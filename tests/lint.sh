@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
-# lint.sh - shell scripts through shellcheck, C files through clang-format and cppcheck, the Dockerfile
-# through dockerfile-utils (of npm; kept in build/), the unit through systemd-analyze.
+# lint.sh - shell scripts through shellcheck, C files through clang-format, cppcheck and
+# lint_includes.sh (which folder may use which), the Dockerfile through dockerfile-utils (of npm; kept in build/), the unit through systemd-analyze.
 #
 # A tool that is not installed is passed over with a line that says so; in CI (CI is set) it is an
 # error.
@@ -57,6 +57,8 @@ if have clang-format; then
 		skip "clang-format: version $clang_format_version is needed, not $(clang-format --version)"
 	fi
 fi
+
+tests/lint_includes.sh || failed "a file includes what it may not"
 
 if have cppcheck; then
 	# The macros are those of Check and jansson, whose headers cppcheck doesn't read. Check's
