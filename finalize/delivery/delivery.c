@@ -24,8 +24,7 @@ static bool is_as_expected(const struct delivery *delivery, const struct file_id
 
     if (!delivery->options.growing)
         return file_identity_same(identity, expected);
-    return identity->device == expected->device && identity->inode == expected->inode &&
-           identity->size_bytes >= expected->size_bytes;
+    return identity->inode == expected->inode && identity->size_bytes >= expected->size_bytes;
 }
 
 /* The file of that name, not the open one alone: another may have been put in its place. */

@@ -26,7 +26,7 @@ void journal_row_get_file(struct journal_query *query, struct journal_file *file
     journal_query_get_text(query, file->path, sizeof file->path);
     file->media = journal_query_get_integer(query, 0, 1);
     file->incomplete = journal_query_get_integer(query, 0, 1);
-    file->identity.device = journal_query_get_unsigned(query);
+    (void)journal_query_get_unsigned(query); /* device: not read any more */
     file->identity.inode = journal_query_get_unsigned(query);
     file->identity.size_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
     file->identity.mtime_ns = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
@@ -54,7 +54,7 @@ void journal_row_get_file(struct journal_query *query, struct journal_file *file
 void journal_row_put_file(struct journal_query *query, const struct journal_file *file)
 {
     journal_query_put_integer(query, file->incomplete);
-    journal_query_put_unsigned(query, file->identity.device);
+    journal_query_put_unsigned(query, 0); /* device: not read any more */
     journal_query_put_unsigned(query, file->identity.inode);
     journal_query_put_unsigned(query, file->identity.size_bytes);
     journal_query_put_integer(query, file->identity.mtime_ns);

@@ -7,6 +7,7 @@
 #include "finalize/lifecycle/sweep.h"
 #include "finalize/s3/s3.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -108,20 +109,18 @@ static bool give_up_file(void *context, struct journal_file *file, struct error 
     return true;
 }
 
-/* A recordings directory that is not mounted, or another one in its place, tells nothing of what
- * is on the file system that the file was on. */
+/* A recordings directory that isn't there tells nothing of what is on its file system. */
 static bool was_elsewhere(void *context, struct journal_file *file, struct error *err)
 {
     struct work *work = context;
     const char *directory = work->housekeeping->recordings_dir;
     struct stat status;
 
-    if (!stat(directory, &status) && (uint64_t)status.st_dev == file->identity.device)
+    if (!stat(directory, &status))
         return true;
-    return error_set(
-        err, ERROR_CHANGED,
-        "%s is not on the file system that %s of session %s was on: it is not given up", directory,
-        file->path, work->session_id);
+    return error_set_errno(err, ERROR_CHANGED, errno,
+                           "%s cannot be looked at: %s of session %s is not given up", directory,
+                           file->path, work->session_id);
 }
 
 static bool abandon_recording(struct work *work, const char *directory, struct error *err)

@@ -190,8 +190,7 @@ bool intake_growing(const struct intake *intake, const struct session_dir_file *
         (ret_file->phase != JOURNAL_PHASE_NONE && ret_file->phase != JOURNAL_PHASE_CREATING &&
          ret_file->phase != JOURNAL_PHASE_OPEN))
         return true;
-    if (known && (ret_file->identity.device != found->identity.device ||
-                  ret_file->identity.inode != found->identity.inode ||
+    if (known && (ret_file->identity.inode != found->identity.inode ||
                   ret_file->identity.size_bytes > found->identity.size_bytes))
         return true; /* another file: the finalizer compares all of it */
     ret_file->identity = found->identity;

@@ -32,7 +32,6 @@ bool session_dir_is_gone(int errno_value)
 struct file_identity session_dir_identity_of(const struct stat *status)
 {
     return (struct file_identity){
-        .device = status->st_dev,
         .inode = status->st_ino,
         .size_bytes = (uint64_t)status->st_size,
         .mtime_ns = (int64_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec,
@@ -41,8 +40,7 @@ struct file_identity session_dir_identity_of(const struct stat *status)
 
 bool file_identity_same(const struct file_identity *a, const struct file_identity *b)
 {
-    return a->device == b->device && a->inode == b->inode && a->size_bytes == b->size_bytes &&
-           a->mtime_ns == b->mtime_ns;
+    return a->inode == b->inode && a->size_bytes == b->size_bytes && a->mtime_ns == b->mtime_ns;
 }
 
 /* --- the session directory --- */

@@ -16,10 +16,13 @@
 #define SESSION_NAME_SIZE 256
 #define SESSION_MAX_DEPTH 16 /* directories below the session directory */
 
-/* Tells whether a file still is the one that it was: another file, or one that was written to,
- * differs. */
+/*
+ * Tells whether a file still is the one that it was: another file, or one that was written to,
+ * differs. The number of its device is no part of it: LVM, btrfs, NFS and the order in which disks
+ * are found give a file system another number after a reboot. An inode that is used again brings
+ * another time of change, which counts nanoseconds.
+ */
 struct file_identity {
-    uint64_t device;
     uint64_t inode;
     uint64_t size_bytes;
     int64_t mtime_ns; /* since 1970 */
@@ -67,6 +70,9 @@ struct session_dir_visitor {
     /* Something that is passed over, with the reason: "a symbolic link", "a FIFO", "a socket", "a
      * device", "nested too deep", "not readable: …", "the journal's directory". */
     void (*skipped)(void *context, const char *path, const char *reason);
+    /* A file or a directory that the disk fails to give (EIO, ESTALE, …): there may be more in it.
+     * The scan goes on; false (and `err` filled) ends it. NULL: such an entry ends the scan. */
+    bool (*unreadable)(void *context, const char *path, int errno_value, struct error *err);
 };
 
 /* Visits all files, recursively, in byte order of the names within each directory (so that every

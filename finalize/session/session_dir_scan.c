@@ -72,6 +72,31 @@ static bool fail(const struct scan *scan, int errno_value, struct error *err)
                            shown(scan));
 }
 
+static void skip(const struct scan *scan, const char *reason)
+{
+    scan->visitor->skipped(scan->visitor->context, *scan->path ? scan->path : ".", reason);
+}
+
+/* What can't be looked at: passed over when it isn't for us to read; a failure of the scan only
+ * when it isn't the entry's own. */
+static bool skip_unreadable(const struct scan *scan, int errno_value, struct error *err)
+{
+    const struct session_dir_visitor *visitor = scan->visitor;
+    char reason[96];
+
+    if (errno_value == ENOENT)
+        return true; /* removed since its name was read */
+    if (!*scan->path || session_dir_error_kind(errno_value) != ERROR_PERMANENT)
+        return fail(scan, errno_value, err);
+    if (errno_value != EACCES && errno_value != EPERM)
+        return visitor->unreadable
+                   ? visitor->unreadable(visitor->context, scan->path, errno_value, err)
+                   : fail(scan, errno_value, err);
+    snprintf(reason, sizeof reason, "not readable: %s", strerror(errno_value));
+    skip(scan, reason);
+    return true;
+}
+
 /* `names` is to be given to free_names() in any case. */
 static bool read_names(const struct scan *scan, DIR *directory, struct names *names,
                        struct error *err)
@@ -87,8 +112,8 @@ static bool read_names(const struct scan *scan, DIR *directory, struct names *na
         if (!add_name(names, entry->d_name))
             return fail(scan, ENOMEM, err);
     }
-    if (errno)
-        return fail(scan, errno, err);
+    if (errno && !skip_unreadable(scan, errno, err))
+        return false;
     if (names->count)
         qsort(names->names, names->count, sizeof *names->names, compare_names);
     return true;
@@ -100,7 +125,7 @@ static bool list_names(const struct scan *scan, int fd, struct names *names, str
     bool done;
 
     if (!directory)
-        return fail(scan, errno, err);
+        return skip_unreadable(scan, errno, err);
     done = read_names(scan, directory, names, err);
     closedir(directory);
     return done;
@@ -118,25 +143,6 @@ static const char *kind_of(mode_t mode)
     default:
         return "a device";
     }
-}
-
-static void skip(const struct scan *scan, const char *reason)
-{
-    scan->visitor->skipped(scan->visitor->context, *scan->path ? scan->path : ".", reason);
-}
-
-/* What can't be looked at: passed over when it isn't for us to read, else a failure. */
-static bool skip_unreadable(const struct scan *scan, int errno_value, struct error *err)
-{
-    char reason[96];
-
-    if (errno_value == ENOENT)
-        return true; /* removed since its name was read */
-    if (errno_value != EACCES && errno_value != EPERM)
-        return fail(scan, errno_value, err);
-    snprintf(reason, sizeof reason, "not readable: %s", strerror(errno_value));
-    skip(scan, reason);
-    return true;
 }
 
 static bool scan_directory(struct scan *scan, const struct level *level, struct error *err);

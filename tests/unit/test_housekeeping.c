@@ -104,10 +104,7 @@ static struct journal_file add_file(const struct journal_recording *row, const c
 {
     struct journal_file file = {
         .recording_id = row->id, .media = true, .state = state, .mark = "m"};
-    struct stat status;
 
-    ck_assert_int_eq(stat(base, &status), 0);
-    file.identity.device = status.st_dev;
     snprintf(file.path, sizeof file.path, "%s", path);
     snprintf(file.key, sizeof file.key, "%s", path);
     snprintf(file.upload_id, sizeof file.upload_id, "%s", upload_id);
@@ -181,20 +178,6 @@ START_TEST(a_directory_that_is_there_again_is_not_given_up)
 }
 END_TEST
 
-START_TEST(nor_is_one_of_another_file_system)
-{
-    struct journal_recording row = add_row(JOURNAL_RECORDING_WAITING, 1000);
-    struct journal_file file = add_file(&row, "1_a.mp4", JOURNAL_FILE_PENDING, "");
-
-    file.identity.device++;
-    ck_assert(journal_save_file(journal, &file, &err));
-    ck_assert(!abandon_recording());
-    ck_assert_int_eq(err.kind, ERROR_CHANGED);
-    ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_WAITING);
-    ck_assert_int_eq(file_now("1_a.mp4").state, JOURNAL_FILE_PENDING);
-}
-END_TEST
-
 START_TEST(what_is_over_or_unknown_needs_no_giving_up)
 {
     ck_assert_msg(abandon_recording(), "%s", err.text);
@@ -245,7 +228,6 @@ int main(void)
     tcase_add_test(cases, a_recording_that_vanished_is_over_and_its_files_are_gone);
     tcase_add_test(cases, an_upload_that_could_not_be_aborted_is_left_for_later);
     tcase_add_test(cases, a_directory_that_is_there_again_is_not_given_up);
-    tcase_add_test(cases, nor_is_one_of_another_file_system);
     tcase_add_loop_test(cases, what_is_over_or_unknown_needs_no_giving_up, 0, 2);
     tcase_add_test(cases, old_history_is_forgotten_after_its_time);
     tcase_add_test(cases, for_ever_is_for_ever);

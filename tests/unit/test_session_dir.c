@@ -1,3 +1,5 @@
+#undef _FORTIFY_SOURCE /* openat() is replaced here */
+
 #include "finalize/session/session_dir.h"
 
 #include "tests/unit/unit.h"
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +24,22 @@ static char base[64];     /* a directory of each test's own: the recordings dire
 static char session[128]; /* base/session */
 static struct session_dir *recording;
 static struct error err;
+
+/* A disk that fails to give what is called "sick". */
+int openat(int fd, const char *name, int flags, ...)
+{
+    va_list arguments;
+    int mode;
+
+    va_start(arguments, flags);
+    mode = flags & O_CREAT ? va_arg(arguments, int) : 0;
+    va_end(arguments);
+    if (strcmp(name, "sick") == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_openat, fd, name, flags, mode);
+}
 
 static void make_base(void)
 {
@@ -276,6 +295,7 @@ struct seen {
     char text[20000]; /* "path " for a file, "path* " for a media file, "path(reason) " */
     unsigned files;
     unsigned stop_after; /* 0: never */
+    bool takes_unreadable;
     uint64_t size_bytes; /* of the last one */
 };
 
@@ -297,10 +317,22 @@ static void see_skipped(void *context, const char *path, const char *reason)
     strcat(strcat(strcat(strcat(seen->text, path), "("), reason), ") ");
 }
 
+static bool see_unreadable(void *context, const char *path, int errno_value,
+                           struct error *unreadable_err)
+{
+    (void)unreadable_err;
+    see_skipped(context, path, strerror(errno_value));
+    return true;
+}
+
 static bool scan(struct seen *seen)
 {
     struct session_dir_visitor visitor = {
-        .context = seen, .file = see_file, .skipped = see_skipped};
+        .context = seen,
+        .file = see_file,
+        .skipped = see_skipped,
+        .unreadable = seen->takes_unreadable ? see_unreadable : NULL,
+    };
 
     memset(seen->text, 0, sizeof seen->text);
     seen->files = 0;
@@ -440,6 +472,23 @@ START_TEST(a_visitor_ends_the_scan_with_its_own_error)
     ck_assert(!scan(&seen));
     ck_assert_str_eq(seen.text, "a b/c ");
     ck_assert_int_eq(err.kind, ERROR_STOPPED);
+}
+END_TEST
+
+START_TEST(what_the_disk_fails_to_give_is_told_of_and_the_others_are_visited)
+{
+    static struct seen seen;
+
+    make_file("session/a", "x");
+    make_directory("session/sick");
+    make_file("session/z", "x");
+    open_session();
+    seen.takes_unreadable = true;
+    ck_assert_msg(scan(&seen), "%s", err.text);
+    ck_assert_str_eq(seen.text, "a sick(Input/output error) z ");
+    seen.takes_unreadable = false;
+    ck_assert(!scan(&seen));
+    ck_assert_int_eq(err.sys_errno, EIO);
 }
 END_TEST
 
@@ -758,6 +807,7 @@ int main(void)
     tcase_add_test(tests, sixteen_directories_below_are_visited_and_no_more);
     tcase_add_test(tests, a_path_that_is_too_long_is_passed_over);
     tcase_add_test(tests, a_visitor_ends_the_scan_with_its_own_error);
+    tcase_add_test(tests, what_the_disk_fails_to_give_is_told_of_and_the_others_are_visited);
     tcase_add_test(tests, an_empty_or_removed_directory_has_no_files);
     tcase_add_test(tests, a_file_is_opened_and_identified);
     tcase_add_test(tests, a_file_that_is_gone_or_another_thing_has_changed);
