@@ -1,7 +1,6 @@
 #include "finalize/http/loop.h"
 
 #include "finalize/base/clock.h"
-#include "finalize/http/footprint.h"
 #include "finalize/http/rate.h"
 #include "finalize/http/transfer.h"
 
@@ -13,7 +12,6 @@
 #include <string.h>
 
 #define IDLE_HANDLES 8u
-#define A_BURST      4u /* of connections that are made at the same time */
 
 struct loop {
     CURLM *multi;
@@ -21,29 +19,10 @@ struct loop {
     struct transfer_share share;
     struct transfer *transfers;
     unsigned pending;
-    unsigned most_pending; /* since there were none */
     atomic_bool woken;
     CURL *idle[IDLE_HANDLES];
     unsigned idle_count;
 };
-
-/*
- * Each burst of handshakes needs pages of libraries that sending does not, and what comes when all
- * is sent needs others still.
- */
-static void note_pending(struct loop *loop, unsigned pending)
-{
-    loop->pending = pending;
-    if (!pending) {
-        if (loop->most_pending >= A_BURST)
-            footprint_release();
-        loop->most_pending = 0;
-    } else if (pending > loop->most_pending) {
-        loop->most_pending = pending;
-        if (pending % A_BURST == 0)
-            footprint_release();
-    }
-}
 
 /* ---- one transfer ------------------------------------------------------------------------- */
 
@@ -88,7 +67,7 @@ bool loop_start(struct loop *loop, struct http_request *request, void *owner, un
     http_request_init(request, request->method);
     transfer->next = loop->transfers;
     loop->transfers = transfer;
-    note_pending(loop, loop->pending + 1);
+    loop->pending++;
     return true;
 }
 
@@ -222,7 +201,7 @@ static struct transfer *unlink_transfer(struct loop *loop, struct transfer **lin
     struct transfer *transfer = *link;
 
     *link = transfer->next;
-    note_pending(loop, loop->pending - 1);
+    loop->pending--;
     return transfer;
 }
 

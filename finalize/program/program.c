@@ -1,6 +1,5 @@
 #include "finalize/program/program.h"
 
-#include "finalize/http/footprint.h"
 #include "finalize/program/log.h"
 
 #include <signal.h>
@@ -19,7 +18,6 @@ void program_begin(void)
 
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0);
-    footprint_release();
     umask(077);
     signal(SIGPIPE, SIG_IGN);
 }

@@ -114,7 +114,7 @@ def targets(results, sizes):
     compare("start", "wall_s", "wall time", tools.AwsCli.name, 0.05)
     peaks = [run.peak_kib / 1024 for samples in results.values() for run in samples.get(OURS, ())]
     if peaks:
-        add("peak memory, in all cases", max(peaks), 16, "MiB")
+        add("peak memory, in all cases", max(peaks), 20, "MiB")
     if sizes:
         add("size of the two programs", sizes["programs"] / (1 << 20), 1, "MiB")
         if sizes[OURS] is not None:
