@@ -1,9 +1,9 @@
 #include "finalize/delivery/probe.h"
 
+#include "finalize/base/clock.h"
 #include "finalize/base/rng.h"
-#include "finalize/http/loop.h"
 #include "finalize/notify/notice.h"
-#include "finalize/s3/s3.h"
+#include "finalize/s3/network.h"
 #include "finalize/upload/key.h"
 
 #include <stdio.h>
@@ -53,43 +53,33 @@ static void wrong_because(struct probe *probe, const char *subject, const struct
 
 /* ---- the bucket ------------------------------------------------------------------------------ */
 
-static void probe_clock(struct probe *probe, const struct http_reply *reply)
+static void tell_clock(struct probe *probe)
 {
     long ahead;
     char text[160];
 
-    if (probe->clock_told || !s3_reply_clock(reply, time(NULL), &ahead))
+    if (probe->clock_told || !s3_clock_ahead(probe->s3, &ahead))
         return;
     probe->clock_told = true;
-    snprintf(text, sizeof text, "the server's clock is %ld s %s this machine's",
-             ahead < 0 ? -ahead : ahead, ahead < 0 ? "behind" : "ahead of");
+    snprintf(text, sizeof text, "the server's clock is %ld s %s this machine's", labs(ahead),
+             ahead < 0 ? "behind" : "ahead of");
     if (labs(ahead) > CLOCK_TOLERANCE_S)
         wrong(probe, "clock", text, "set this machine's clock, by NTP for instance");
     else
         fine(probe, "clock", text);
 }
 
-/* Asks once more when the reply taught us the region or the clock. */
 static bool ask(struct probe *probe, const struct s3_call *call, struct s3_result *ret_result)
 {
-    for (unsigned tries = 1;; tries++) {
-        struct error error = ERROR_INIT;
-        struct http_request request;
-        struct http_reply reply;
+    struct error error = ERROR_INIT;
 
-        if (!s3_build(probe->s3, call, time(NULL), &request, &error)) {
-            wrong_because(probe, "bucket", &error);
-            return false;
-        }
-        loop_exchange(probe->loop, &request, PATIENCE_MS, &reply);
-        probe_clock(probe, &reply);
-        s3_read(probe->s3, call, &reply, time(NULL), ret_result);
-        http_request_done(&request);
-        http_reply_done(&reply);
-        if (ret_result->outcome != S3_SIGN_AGAIN || tries > 3)
-            return true;
-        s3_result_done(ret_result);
+    if (!network_ask(probe->loop, probe->s3, call, clock_now_ms() + PATIENCE_MS, ret_result,
+                     &error)) {
+        wrong_because(probe, "bucket", &error);
+        return false;
     }
+    tell_clock(probe);
+    return true;
 }
 
 static struct s3_call call_of(struct probe *probe, enum s3_operation operation)
@@ -266,8 +256,7 @@ static void probe_backend(struct probe *probe)
         return;
     }
     snprintf(text, sizeof text, "%.400s ", request.url);
-    loop_exchange(probe->loop, &request, PATIENCE_MS, &reply);
-    http_request_done(&request);
+    loop_exchange(probe->loop, &request, clock_now_ms() + PATIENCE_MS, &reply);
     if (reply.status)
         snprintf(text + strlen(text), sizeof text - strlen(text), "answers (status %d)",
                  reply.status);
@@ -290,13 +279,9 @@ static void probe_backend(struct probe *probe)
 /* Opens what it takes to ask a server. */
 static bool open_network(struct probe *probe)
 {
-    struct loop_options options = {.ca_file = probe->settings->ca_file,
-                                   .proxy = probe->settings->proxy,
-                                   .connect_timeout_ms = probe->settings->s3_connect_timeout_ms,
-                                   .wake_fd = -1};
     struct error error = ERROR_INIT;
 
-    if (loop_open(&options, &probe->loop, &error))
+    if (loop_open(probe->settings, 0, NULL, &probe->loop, &error))
         return true;
     wrong_because(probe, "network", &error);
     return false;

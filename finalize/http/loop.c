@@ -15,7 +15,7 @@
 
 struct loop {
     CURLM *multi;
-    int wake_fd;
+    struct loop_stop stop;
     struct transfer_share share;
     struct transfer *transfers;
     unsigned pending;
@@ -106,7 +106,8 @@ static const char *find_ca_directory(void)
     return found ? directory : NULL;
 }
 
-bool loop_open(const struct loop_options *options, struct loop **ret_loop, struct error *err)
+bool loop_open(const struct settings *settings, uint64_t rate_limit, const struct loop_stop *stop,
+               struct loop **ret_loop, struct error *err)
 {
     struct loop *loop = calloc(1, sizeof *loop);
 
@@ -121,14 +122,14 @@ bool loop_open(const struct loop_options *options, struct loop **ret_loop, struc
         loop_close(loop);
         return error_set(err, ERROR_TRANSIENT, "no memory for the network loop");
     }
-    loop->wake_fd = options->wake_fd;
+    loop->stop = stop ? *stop : (struct loop_stop){.fd = -1};
     loop->share = (struct transfer_share){
-        .ca_file = options->ca_file,
-        .ca_directory = options->ca_file ? NULL : find_ca_directory(),
-        .proxy = options->proxy,
-        .connect_timeout_ms = options->connect_timeout_ms,
+        .ca_file = settings->ca_file,
+        .ca_directory = settings->ca_file ? NULL : find_ca_directory(),
+        .proxy = settings->proxy,
+        .connect_timeout_ms = settings->s3_connect_timeout_ms,
     };
-    rate_init(&loop->share.rate, options->rate_limit, clock_now_us());
+    rate_init(&loop->share.rate, rate_limit, clock_now_us());
     *ret_loop = loop;
     return true;
 }
@@ -174,7 +175,7 @@ static uint64_t resume_paused(struct loop *loop, uint64_t timeout_ms)
 
 bool loop_wait(struct loop *loop, uint64_t timeout_ms, struct error *err)
 {
-    struct curl_waitfd extra = {.fd = loop->wake_fd, .events = CURL_WAIT_POLLIN};
+    struct curl_waitfd extra = {.fd = loop->stop.fd, .events = CURL_WAIT_POLLIN};
     uint64_t deadline_ms = clock_now_ms() + timeout_ms;
 
     for (;;) {
@@ -261,16 +262,21 @@ uint64_t loop_bytes_under_way(const struct loop *loop)
     return bytes;
 }
 
-void loop_exchange(struct loop *loop, struct http_request *request, uint64_t patience_ms,
+static bool is_stopped(const struct loop *loop)
+{
+    return loop->stop.requested && loop->stop.requested(loop->stop.context);
+}
+
+void loop_exchange(struct loop *loop, struct http_request *request, uint64_t deadline_ms,
                    struct http_reply *ret_reply)
 {
-    uint64_t deadline_ms = clock_now_ms() + patience_ms;
     struct error err = ERROR_INIT;
     struct loop_reply reply;
     bool going;
 
     http_reply_init(ret_reply, request->reply_ceiling);
     going = loop_start(loop, request, ret_reply, 0, &err);
+    http_request_done(request);
     while (going) {
         uint64_t now_ms = clock_now_ms();
 
@@ -278,12 +284,12 @@ void loop_exchange(struct loop *loop, struct http_request *request, uint64_t pat
             *ret_reply = reply.http;
             return;
         }
-        if (now_ms >= deadline_ms) {
-            error_set(&err, ERROR_TRANSIENT, "no reply within %llu s",
-                      (unsigned long long)patience_ms / 1000);
-            break;
-        }
-        going = loop_wait(loop, deadline_ms - now_ms, &err);
+        if (is_stopped(loop))
+            going = error_set(&err, ERROR_STOPPED, "stopped before there was a reply");
+        else if (now_ms >= deadline_ms)
+            going = error_set(&err, ERROR_TRANSIENT, "no reply in time");
+        else
+            going = loop_wait(loop, deadline_ms - now_ms, &err);
     }
     loop_cancel(loop, ret_reply);
     ret_reply->failure = HTTP_FAILED_TIMEOUT;

@@ -6,24 +6,30 @@
 #ifndef FINALIZE_LOOP_H
 #define FINALIZE_LOOP_H
 
+#include "config/settings.h"
 #include "finalize/base/error.h"
 #include "finalize/http/http.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct loop_options {
-    const char *ca_file; /* NULL: the system's; borrowed while the loop is open, as all here */
-    const char *proxy;   /* NULL: libcurl's own variables (https_proxy, no_proxy, …) */
-    uint64_t connect_timeout_ms;
-    uint64_t rate_limit; /* bytes of request bodies per second, of all requests together; 0: none */
-    int wake_fd;         /* loop_wait() also returns when this descriptor is readable; -1: none */
+/* A request to stop: `fd` is readable as long as there may be a new one, and `requested` says
+ * whether there was one. */
+struct loop_stop {
+    int fd; /* -1: none */
+    bool (*requested)(void *context);
+    void *context;
 };
 
 struct loop;
 
-bool loop_open(const struct loop_options *options, struct loop **ret_loop, struct error *err)
-    __attribute__((warn_unused_result));
+/*
+ * Certificates, proxy and connect timeout are those of the settings, borrowed while the loop is
+ * open. `rate_limit`: bytes of request bodies per second, of all requests together; 0: none. `stop`
+ * may be NULL: nothing stops it. ERROR_TRANSIENT: no memory.
+ */
+bool loop_open(const struct settings *settings, uint64_t rate_limit, const struct loop_stop *stop,
+               struct loop **ret_loop, struct error *err) __attribute__((warn_unused_result));
 
 /* Cancels what is under way. */
 void loop_close(struct loop *loop);
@@ -36,8 +42,8 @@ bool loop_start(struct loop *loop, struct http_request *request, void *owner, un
                 struct error *err) __attribute__((warn_unused_result));
 
 /*
- * Moves bytes until a request has ended, loop_wake() was called, the wake descriptor is readable or
- * `timeout_ms` have passed, whichever is first.
+ * Moves bytes until a request has ended, loop_wake() was called, the stop's descriptor is readable
+ * or `timeout_ms` have passed, whichever is first.
  */
 bool loop_wait(struct loop *loop, uint64_t timeout_ms, struct error *err)
     __attribute__((warn_unused_result));
@@ -68,10 +74,11 @@ uint64_t loop_bytes_sent(const struct loop *loop);
 uint64_t loop_bytes_under_way(const struct loop *loop);
 
 /*
- * Sends one request and waits for its reply, for at most `patience_ms`; for `check`, with no other
- * request under way. The request's content is taken. `ret_reply` is initialised in any case.
+ * Sends one request and waits for its reply until `deadline_ms` (clock_now_ms()) or a request to
+ * stop, which are HTTP_FAILED_TIMEOUT; with no other request under way. The request's content is
+ * taken. `ret_reply` is initialised in any case.
  */
-void loop_exchange(struct loop *loop, struct http_request *request, uint64_t patience_ms,
+void loop_exchange(struct loop *loop, struct http_request *request, uint64_t deadline_ms,
                    struct http_reply *ret_reply);
 
 #endif

@@ -1,11 +1,10 @@
 #include "finalize/lifecycle/abandon.h"
 
-#include "finalize/http/loop.h"
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/abort_upload.h"
 #include "finalize/lifecycle/yield.h"
-#include "finalize/s3/s3.h"
+#include "finalize/s3/network.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -54,16 +53,15 @@ static bool wait_for_lock(struct work *work, struct error *err)
 static bool open_network(struct work *work, struct error *err)
 {
     const struct settings *settings = work->giving_up->settings;
-    const struct loop_options options = {.ca_file = settings->ca_file,
-                                         .proxy = settings->proxy,
-                                         .connect_timeout_ms = settings->s3_connect_timeout_ms,
-                                         .wake_fd = work->giving_up->stop_fd};
+    const struct loop_stop stop = {.fd = work->giving_up->stop_fd,
+                                   .requested = work->giving_up->stop_requested,
+                                   .context = work->giving_up->context};
 
     if (work->loop)
         return true;
     if (!work->giving_up->can_ask)
         return error_set(err, ERROR_SETTINGS, "the settings of the bucket cannot be used");
-    return loop_open(&options, &work->loop, err) && s3_open(settings, &work->s3, err);
+    return network_open(settings, 0, &stop, &work->loop, &work->s3, err);
 }
 
 /* What cannot be aborted now is remembered: the watcher's housekeeping finds it by its upload id.
@@ -75,8 +73,8 @@ static bool visit_file(void *context, struct journal_file *file, struct error *e
 
     if (!file->upload_id[0])
         return true;
-    if (open_network(work, &failure) && work->s3 &&
-        abort_upload(work->loop, work->s3, work->journal, file, &failure)) {
+    if (open_network(work, &failure) &&
+        abort_upload(work->loop, work->s3, work->journal, file, UINT64_MAX, &failure)) {
         work->result->aborted++;
         return true;
     }

@@ -1,5 +1,5 @@
 /*
- * abandon - giving up a multipart upload that nobody will complete, since it is paid for.
+ * abort_upload - aborting a multipart upload that will not be completed, since it is paid for.
  */
 #ifndef FINALIZE_ABORT_UPLOAD_H
 #define FINALIZE_ABORT_UPLOAD_H
@@ -12,10 +12,12 @@
 #include <stdbool.h>
 
 /*
- * Aborts the upload of `file`, if it has one, and forgets its parts. True when there is none any
- * more. When the server can't be asked, the row stays as it is, for another time.
+ * Aborts the upload of `file`, if it has one, and forgets its parts; waits for the server for ten
+ * seconds at most, until `deadline_ms` (clock_now_ms()) or a request to stop. True when there is no
+ * upload any more. When the server can't be asked, the row stays as it is, for another time.
  */
 bool abort_upload(struct loop *loop, struct s3 *s3, struct journal *journal,
-                  struct journal_file *file, struct error *err) __attribute__((warn_unused_result));
+                  struct journal_file *file, uint64_t deadline_ms, struct error *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -92,13 +92,11 @@ static bool has_something_to_do(struct finalizer_run *run, const char *directory
 static bool open_network(struct finalizer_run *run, struct error *err)
 {
     const struct settings *settings = run->options->settings;
-    struct loop_options loop_options = {.ca_file = settings->ca_file,
-                                        .proxy = settings->proxy,
-                                        .connect_timeout_ms = settings->s3_connect_timeout_ms,
-                                        .rate_limit = settings->s3_rate_limit,
-                                        .wake_fd = run->options->stop_fd};
+    const struct loop_stop stop = {.fd = run->options->stop_fd,
+                                   .requested = run->options->stop_requested,
+                                   .context = run->options->context};
 
-    return loop_open(&loop_options, &run->loop, err) && s3_open(settings, &run->s3, err);
+    return network_open(settings, settings->s3_rate_limit, &stop, &run->loop, &run->s3, err);
 }
 
 /* What a person gave up stays so until a person takes it up again. */

@@ -228,7 +228,7 @@ static bool abandon_if_gone(void *context, struct journal_file *file, struct err
 
     (void)err;
     if (file->state == JOURNAL_FILE_GONE &&
-        !abort_upload(run->loop, run->s3, run->journal, file, &failure))
+        !abort_upload(run->loop, run->s3, run->journal, file, run->deadline_ms, &failure))
         on_remark(run, file->path, failure.text);
     return true;
 }

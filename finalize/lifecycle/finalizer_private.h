@@ -6,13 +6,12 @@
 #define FINALIZE_FINALIZER_PRIVATE_H
 
 #include "finalize/base/rng.h"
-#include "finalize/http/loop.h"
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_stats.h"
 #include "finalize/lifecycle/finalizer.h"
 #include "finalize/lifecycle/intake.h"
 #include "finalize/lifecycle/yield.h"
-#include "finalize/s3/s3.h"
+#include "finalize/s3/network.h"
 #include "finalize/session/session_dir.h"
 
 struct finalizer_run {

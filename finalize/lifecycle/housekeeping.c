@@ -1,11 +1,10 @@
 #include "finalize/lifecycle/housekeeping.h"
 
-#include "finalize/http/loop.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/abort_upload.h"
 #include "finalize/lifecycle/sweep.h"
-#include "finalize/s3/s3.h"
+#include "finalize/s3/network.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,13 +29,12 @@ static void remark(const struct work *work, bool fine, const char *session_id, c
 static bool open_work(struct work *work, struct error *err)
 {
     const struct settings *settings = work->housekeeping->settings;
-    struct loop_options options = {.ca_file = settings->ca_file,
-                                   .proxy = settings->proxy,
-                                   .connect_timeout_ms = settings->s3_connect_timeout_ms,
-                                   .wake_fd = work->housekeeping->stop_fd};
+    struct loop_stop stop = {.fd = work->housekeeping->stop_fd,
+                             .requested = work->housekeeping->stop_requested,
+                             .context = work->housekeeping->context};
 
     return journal_place_open(settings, work->housekeeping->recordings_dir, &work->journal, err) &&
-           loop_open(&options, &work->loop, err) && s3_open(settings, &work->s3, err);
+           network_open(settings, 0, &stop, &work->loop, &work->s3, err);
 }
 
 static void close_work(struct work *work)
@@ -84,7 +82,7 @@ static bool abort_leftovers(struct work *work, struct error *err)
             return false;
         if (!found || work->housekeeping->stop_requested(work->housekeeping->context))
             return true;
-        if (abort_upload(work->loop, work->s3, work->journal, &file, &failure))
+        if (abort_upload(work->loop, work->s3, work->journal, &file, UINT64_MAX, &failure))
             remark(work, true, "", "an upload that nobody will complete was aborted");
         else
             remark(work, false, "", failure.text);
@@ -104,7 +102,7 @@ static bool give_up_file(void *context, struct journal_file *file, struct error 
         if (!journal_save_file(work->journal, file, err))
             return false;
     }
-    if (!abort_upload(work->loop, work->s3, work->journal, file, &failure))
+    if (!abort_upload(work->loop, work->s3, work->journal, file, UINT64_MAX, &failure))
         remark(work, false, work->session_id, failure.text); /* abort_leftovers() tries again */
     return true;
 }

@@ -4,13 +4,12 @@
 #include "finalize/base/rng.h"
 #include "finalize/delivery/delivery.h"
 #include "finalize/delivery/engine.h"
-#include "finalize/http/loop.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/journal/journal_stats.h"
 #include "finalize/lifecycle/intake.h"
 #include "finalize/lifecycle/yield.h"
-#include "finalize/s3/s3.h"
+#include "finalize/s3/network.h"
 #include "finalize/session/file_name.h"
 #include "finalize/session/session_dir.h"
 #include "finalize/upload/part.h"
@@ -221,16 +220,14 @@ static bool on_give_way(void *context)
 static bool open_network(struct live *live, struct error *err)
 {
     const struct settings *settings = live->options->settings;
-    struct loop_options options = {.ca_file = settings->ca_file,
-                                   .proxy = settings->proxy,
-                                   .connect_timeout_ms = settings->s3_connect_timeout_ms,
-                                   .rate_limit = settings->live_rate_limit,
-                                   .wake_fd = live->options->stop_fd};
+    const struct loop_stop stop = {.fd = live->options->stop_fd,
+                                   .requested = live->options->stop_requested,
+                                   .context = live->options->context};
+    uint64_t rate_limit = settings->live_rate_limit;
 
-    if (settings->s3_rate_limit &&
-        (!options.rate_limit || settings->s3_rate_limit < options.rate_limit))
-        options.rate_limit = settings->s3_rate_limit;
-    return loop_open(&options, &live->loop, err) && s3_open(settings, &live->s3, err);
+    if (settings->s3_rate_limit && (!rate_limit || settings->s3_rate_limit < rate_limit))
+        rate_limit = settings->s3_rate_limit;
+    return network_open(settings, rate_limit, &stop, &live->loop, &live->s3, err);
 }
 
 static bool send_parts(struct live *live, struct error *err)

@@ -179,34 +179,6 @@ int64_t webhook_pause_s(unsigned tries, struct rng *rng)
 
 /* ---- delivery -------------------------------------------------------------------------------- */
 
-/* Sends it and waits for the reply; an order to stop ends the waiting. */
-static void exchange(const struct webhook_delivery *delivery, struct http_request *request,
-                     uint64_t patience_ms, struct http_reply *ret_reply)
-{
-    uint64_t deadline_ms = clock_now_ms() + patience_ms;
-    struct error ignored = ERROR_INIT;
-    struct loop_reply reply;
-    bool going;
-
-    http_reply_init(ret_reply, request->reply_ceiling);
-    going = loop_start(delivery->loop, request, ret_reply, 0, &ignored);
-    if (!going)
-        http_request_done(request);
-    while (going) {
-        uint64_t now_ms = clock_now_ms();
-
-        if (loop_collect(delivery->loop, &reply)) {
-            *ret_reply = reply.http;
-            return;
-        }
-        if (now_ms >= deadline_ms || delivery->stop_requested(delivery->context))
-            break;
-        going = loop_wait(delivery->loop, deadline_ms - now_ms, &ignored);
-    }
-    loop_cancel(delivery->loop, ret_reply);
-    ret_reply->failure = HTTP_FAILED_TIMEOUT;
-}
-
 static bool deliver(const struct webhook_delivery *delivery, const struct journal_webhook *webhook,
                     uint64_t patience_ms, bool *ret_down, struct error *err)
 {
@@ -217,7 +189,7 @@ static bool deliver(const struct webhook_delivery *delivery, const struct journa
     *ret_down = false;
     if (!webhook_build(delivery->settings, webhook, time(NULL), &request, err))
         return false;
-    exchange(delivery, &request, patience_ms, &reply);
+    loop_exchange(delivery->loop, &request, clock_now_ms() + patience_ms, &reply);
     webhook_judge(&reply, &verdict);
     http_reply_done(&reply);
     stats_add(delivery->stats, STATS_WEBHOOKS,
@@ -260,10 +232,8 @@ bool webhook_deliver_due(const struct webhook_delivery *delivery, struct error *
 bool webhook_run(const struct webhook_run *options, struct error *err)
 {
     const struct settings *settings = options->settings;
-    struct loop_options loop_options = {.ca_file = settings->ca_file,
-                                        .proxy = settings->proxy,
-                                        .connect_timeout_ms = settings->s3_connect_timeout_ms,
-                                        .wake_fd = options->stop_fd};
+    const struct loop_stop stop = {
+        .fd = options->stop_fd, .requested = options->stop_requested, .context = options->context};
     struct stats stats = {0};
     struct rng rng;
     struct webhook_delivery delivery = {.settings = settings,
@@ -278,7 +248,7 @@ bool webhook_run(const struct webhook_run *options, struct error *err)
         return true;
     rng_seed_from_system(&rng);
     ok = journal_place_open(settings, options->recordings_dir, &delivery.journal, err) &&
-         loop_open(&loop_options, &delivery.loop, err) && webhook_deliver_due(&delivery, err);
+         loop_open(settings, 0, &stop, &delivery.loop, err) && webhook_deliver_due(&delivery, err);
     if (delivery.journal)
         journal_add_stats(delivery.journal, &stats);
     loop_close(delivery.loop);

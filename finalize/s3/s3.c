@@ -114,7 +114,8 @@ void s3_close(struct s3 *s3)
     free(s3);
 }
 
-long s3_clock_ahead(const struct s3 *s3)
+bool s3_clock_ahead(const struct s3 *s3, long *ret_ahead)
 {
-    return s3->clock_ahead_s;
+    *ret_ahead = s3->clock_ahead_s;
+    return s3->clock_known;
 }

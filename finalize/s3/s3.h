@@ -93,12 +93,8 @@ void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply 
              struct s3_result *ret_result);
 void s3_result_done(struct s3_result *result);
 
-/* Seconds by which the server's clock was ahead of ours in the last reply that had a Date; 0
- * before. For `check`. */
-long s3_clock_ahead(const struct s3 *s3);
-
-/* Seconds by which the reply's Date is ahead of `now`. False when it has none or an unreadable one.
- */
-bool s3_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead);
+/* Seconds by which the server's clock was ahead of ours in the last reply that had a Date. False
+ * before there was one. */
+bool s3_clock_ahead(const struct s3 *s3, long *ret_ahead);
 
 #endif

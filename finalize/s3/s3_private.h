@@ -22,6 +22,7 @@ struct s3 {
     char region[S3_REGION_SIZE]; /* signed for; learned from replies when the setting is wrong */
     long offset_s;               /* added to our clock when signing */
     long clock_ahead_s;          /* of the last reply that had a Date */
+    bool clock_known;            /* there was one */
     bool region_learned;         /* it is not the one of the settings any more */
     unsigned region_corrections; /* region learned so often since the last success */
     unsigned clock_corrections;  /* offset learned so often since then */
@@ -49,6 +50,10 @@ bool s3_header_value(const char *text, char *out, size_t size);
 
 /* Whether the operation is one on an upload, named by its id, rather than on an object. */
 bool s3_is_about_upload(enum s3_operation operation);
+
+/* Seconds by which the reply's Date is ahead of `now`. False when it has none or an unreadable one.
+ */
+bool s3_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead);
 
 /* What an error means. Learns region and clock from it, and adds the hint. */
 enum s3_outcome s3_judge_refusal(struct s3 *s3, const struct s3_call *call,

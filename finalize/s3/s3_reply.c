@@ -357,7 +357,7 @@ void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply 
     const char *fault;
 
     *ret_result = (struct s3_result){.outcome = S3_DONE, .sent = true, .error = ERROR_INIT};
-    (void)s3_reply_clock(reply, now, &s3->clock_ahead_s);
+    s3->clock_known |= s3_reply_clock(reply, now, &s3->clock_ahead_s);
     if (reply->failure != HTTP_OK && !too_large_is_fine) {
         read_failure(call, reply, ret_result);
         return;

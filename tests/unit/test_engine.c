@@ -202,7 +202,6 @@ static void set_up(void)
 {
     char made[] = "/tmp/test_engine_XXXXXX";
     char session[128];
-    struct loop_options options = {.connect_timeout_ms = 5000, .wake_fd = -1};
 
     setenv("no_proxy", "*", 1);
     start_server();
@@ -220,12 +219,13 @@ static void set_up(void)
                                  .s3_max_object_bytes = UINT64_C(5) << 40,
                                  .s3_parallel = 2,
                                  .s3_retry_for_ms = 1000,
+                                 .s3_connect_timeout_ms = 5000,
                                  .s3_idle_timeout_ms = 60000};
     error_clear(&err);
     ck_assert_msg(session_dir_open(session, &recording, &err), "%s", err.text);
     ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
     ck_assert_msg(s3_open(&settings, &s3, &err), "%s", err.text);
-    ck_assert_msg(loop_open(&options, &loop, &err), "%s", err.text);
+    ck_assert_msg(loop_open(&settings, 0, NULL, &loop, &err), "%s", err.text);
     growing = given_out = stop = false;
     gives_way = true;
     gave_way_ms = 0;

@@ -248,12 +248,12 @@ static struct error err;
 static int owner, other_owner;
 static int file;
 
-static void open_loop(uint64_t rate_limit, int wake_fd)
-{
-    struct loop_options options = {
-        .connect_timeout_ms = 5 * SECONDS, .rate_limit = rate_limit, .wake_fd = wake_fd};
+static struct settings settings = {.s3_connect_timeout_ms = 5 * SECONDS};
+static struct loop_stop stop = {.fd = -1};
 
-    ck_assert_msg(loop_open(&options, &loop, &err), "%s", err.text);
+static void open_loop(uint64_t rate_limit)
+{
+    ck_assert_msg(loop_open(&settings, rate_limit, &stop, &loop, &err), "%s", err.text);
 }
 
 static void set_up(void)
@@ -261,7 +261,7 @@ static void set_up(void)
     setenv("no_proxy", "*", 1);
     start_server();
     file = memfd_create("test", MFD_CLOEXEC);
-    open_loop(0, -1);
+    open_loop(0);
 }
 
 static void tear_down(void)
@@ -769,7 +769,8 @@ START_TEST(a_readable_descriptor_wakes_it)
     int wake_fd = eventfd(0, EFD_CLOEXEC);
 
     loop_close(loop);
-    open_loop(0, wake_fd);
+    stop.fd = wake_fd;
+    open_loop(0);
     ck_assert_int_eq(write(wake_fd, &one, sizeof one), sizeof one);
     ck_assert(loop_wait(loop, 3600 * SECONDS, &err));
     close(wake_fd);
@@ -793,24 +794,51 @@ START_TEST(one_exchange_brings_its_reply)
     struct http_request request = make_request("GET", "/echo");
     struct http_reply reply;
 
-    loop_exchange(loop, &request, 20 * SECONDS, &reply);
+    loop_exchange(loop, &request, clock_now_ms() + 20 * SECONDS, &reply);
     assert_answered(&reply, 200);
     ck_assert_uint_gt(reply.body.length, 0);
     http_reply_done(&reply);
-    http_request_done(&request);
 }
 END_TEST
 
-START_TEST(one_exchange_without_a_reply_ends_with_patience)
+START_TEST(one_exchange_without_a_reply_ends_at_its_deadline)
 {
     struct http_request request = make_request("GET", "/silence");
     struct http_reply reply;
 
-    loop_exchange(loop, &request, 50, &reply);
+    loop_exchange(loop, &request, clock_now_ms() + 50, &reply);
     ck_assert_int_eq(reply.failure, HTTP_FAILED_TIMEOUT);
     ck_assert_uint_eq(loop_pending(loop), 0);
     http_reply_done(&reply);
-    http_request_done(&request);
+}
+END_TEST
+
+/* As a program does on SIGTERM: the descriptor stays readable. */
+static bool on_stop_requested(void *context)
+{
+    const int *asked_fd = context;
+    struct pollfd fd = {.fd = *asked_fd, .events = POLLIN};
+
+    return poll(&fd, 1, 0) > 0;
+}
+
+START_TEST(one_exchange_ends_when_a_stop_is_requested)
+{
+    struct http_request request = make_request("GET", "/silence");
+    int asked_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    uint64_t one = 1, began_ms = clock_now_ms();
+    struct http_reply reply;
+
+    loop_close(loop);
+    stop = (struct loop_stop){.fd = asked_fd, .requested = on_stop_requested, .context = &asked_fd};
+    open_loop(0);
+    ck_assert_int_eq(write(asked_fd, &one, sizeof one), sizeof one);
+    loop_exchange(loop, &request, clock_now_ms() + 20 * SECONDS, &reply);
+    ck_assert_int_eq(reply.failure, HTTP_FAILED_TIMEOUT);
+    ck_assert_ptr_nonnull(strstr(reply.detail, "stopped"));
+    ck_assert_uint_lt(clock_now_ms() - began_ms, 10 * SECONDS);
+    http_reply_done(&reply);
+    close(asked_fd);
 }
 END_TEST
 
@@ -820,7 +848,7 @@ START_TEST(with_a_rate_limit_everything_still_arrives_and_not_at_once)
     uint64_t began_ms;
 
     loop_close(loop);
-    open_loop(2000000, -1);
+    open_loop(2000000);
     began_ms = clock_now_ms();
     for (unsigned i = 1; i <= 3; i++) {
         struct http_request request = make_put("/echo", 0, 300000);
@@ -886,7 +914,8 @@ static Suite *make_suite(void)
     tcase_add_test(waiting, a_readable_descriptor_wakes_it);
     tcase_add_test(waiting, without_an_end_it_waits_as_long_as_it_is_told);
     tcase_add_test(waiting, one_exchange_brings_its_reply);
-    tcase_add_test(waiting, one_exchange_without_a_reply_ends_with_patience);
+    tcase_add_test(waiting, one_exchange_without_a_reply_ends_at_its_deadline);
+    tcase_add_test(waiting, one_exchange_ends_when_a_stop_is_requested);
     tcase_add_test(waiting, with_a_rate_limit_everything_still_arrives_and_not_at_once);
     return suite;
 }

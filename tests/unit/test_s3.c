@@ -31,9 +31,10 @@ START_TEST(usable_settings_open_a_bucket)
     struct settings settings = usable();
     struct s3 *s3 = NULL;
     struct error err = ERROR_INIT;
+    long ahead;
 
     ck_assert(s3_open(&settings, &s3, &err));
-    ck_assert_int_eq((int)s3_clock_ahead(s3), 0);
+    ck_assert(!s3_clock_ahead(s3, &ahead));
     s3_close(s3);
     s3_close(NULL);
     settings.s3_region = NULL;
