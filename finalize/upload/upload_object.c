@@ -78,7 +78,7 @@ bool upload_take_head(struct upload *upload, struct s3_result *result, uint64_t 
 {
     if (result->outcome == S3_ASK_REASON) {
         upload->stage_after_reason = upload->stage;
-        upload_go_to(upload, UPLOAD_STAGE_REASON);
+        upload->stage = UPLOAD_STAGE_REASON; /* without upload_go_to(): its tries are HEAD's */
         return true;
     }
     if (result->outcome == S3_DONE && is_ours(upload, result))
