@@ -1,3 +1,4 @@
+/* dispatch_journal - the journal as the watcher keeps it open, and what its rows ask for. */
 #include "watcher/dispatch_private.h"
 
 #include "finalize/journal/journal_outbox.h"
@@ -7,6 +8,10 @@
 #include "finalize/program/log.h"
 
 #include <sys/stat.h>
+
+/* A row that a server asked to wait for long is tried once the servers answer, but not every time.
+ */
+#define MOST_FAILURES_HURRIED 3u
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
@@ -73,32 +78,32 @@ bool dispatch_have_journal(struct dispatch *dispatch)
 
 /* ---- its rows -------------------------------------------------------------------------------- */
 
-/* Runs of others that failed tell of an outage, too. */
-static void note_failed_run(struct dispatch *dispatch, const struct journal_recording *row,
-                            int64_t now)
+/* Of our runs and Jibri's alike: the servers may be gone. */
+static void note_failure(struct dispatch *dispatch, const struct journal_recording *row)
 {
-    struct session *session = sessions_get(&dispatch->sessions, row->directory);
+    int64_t pause_s = row->next_try_at - row->updated_at;
 
-    if (!session || session->row_updated_at == row->updated_at)
+    if (!row->failures ||
+        (row->state != JOURNAL_RECORDING_WAITING && row->state != JOURNAL_RECORDING_RECORDING))
         return;
-    session->row_updated_at = row->updated_at;
-    if (row->state == JOURNAL_RECORDING_WAITING && row->failures)
-        outage_run_failed(&dispatch->outage, dispatch->settings, now, &dispatch->rng);
+    if (row->updated_at > dispatch->failed_at)
+        dispatch->failed_at = row->updated_at;
+    if (row->failures <= MOST_FAILURES_HURRIED &&
+        pause_s > (int64_t)(dispatch->settings->retry_min_ms / 1000) << (row->failures - 1))
+        dispatch->asked_to_wait = true;
 }
 
-static void take_row(struct dispatch *dispatch, const struct journal_recording *row, int64_t now)
+static void take_row(struct dispatch *dispatch, const struct journal_recording *row)
 {
     bool planned =
         row->state == JOURNAL_RECORDING_WAITING || row->state == JOURNAL_RECORDING_FAILED;
+    bool due = !planned || schedule_is_due(dispatch->settings, row->next_try_at, dispatch->now);
 
-    if (planned && !schedule_is_due(dispatch->settings, row->next_try_at, now))
-        dispatch_look_soon(dispatch, row->directory, row->next_try_at);
-    else
-        dispatch_look_soon(dispatch, row->directory, now);
-    note_failed_run(dispatch, row, now);
+    dispatch_look_soon(dispatch, row->directory, due ? dispatch->now : row->next_try_at);
+    note_failure(dispatch, row);
 }
 
-static bool read_handed_over(struct dispatch *dispatch, int64_t now, struct error *err)
+static bool read_handed_over(struct dispatch *dispatch, struct error *err)
 {
     char directory[SESSION_PATH_SIZE] = "";
     bool found = true;
@@ -106,31 +111,33 @@ static bool read_handed_over(struct dispatch *dispatch, int64_t now, struct erro
     for (size_t i = 0; i < dispatch->sessions.count; i++)
         dispatch->sessions.list[i].handed_over = false;
     for (;;) {
-        struct session *session;
+        struct watched_session *session;
 
         if (!journal_next_handed_over(dispatch->journal, directory, directory, &found, err))
             return false;
         if (!found)
             return true;
-        session = sessions_get(&dispatch->sessions, directory);
+        session = watched_get(&dispatch->sessions, directory);
         if (!session)
             continue;
         session->handed_over = true;
-        session->look_at = now;
+        session->look_at = dispatch->now;
     }
 }
 
-static bool read_rows(struct dispatch *dispatch, int64_t now, struct error *err)
+static bool read_rows(struct dispatch *dispatch, struct error *err)
 {
     struct journal_recording row = {.id = 0};
     bool found = true;
 
+    dispatch->failed_at = 0;
+    dispatch->asked_to_wait = false;
     for (;;) {
         if (!journal_next_unfinished(dispatch->journal, row.id, &row, &found, err))
             return false;
         if (!found)
-            return read_handed_over(dispatch, now, err);
-        take_row(dispatch, &row, now);
+            return true;
+        take_row(dispatch, &row);
     }
 }
 
@@ -138,16 +145,28 @@ static bool read_events(struct dispatch *dispatch, struct error *err)
 {
     const char *url = dispatch->settings->webhook_url;
 
-    dispatch->events_at = 0;
-    return !url || !*url || journal_next_webhook_at(dispatch->journal, &dispatch->events_at, err);
+    dispatch->due_at[WORKER_EVENTS] = 0;
+    return !url || !*url ||
+           journal_next_webhook_at(dispatch->journal, &dispatch->due_at[WORKER_EVENTS], err);
 }
 
-void dispatch_read_journal(struct dispatch *dispatch, int64_t now)
+void dispatch_read_journal(struct dispatch *dispatch)
 {
     struct error failure = ERROR_INIT;
 
     dispatch->rows_changed = false;
-    dispatch->rows_read_at = now;
-    if (!read_rows(dispatch, now, &failure) || !read_events(dispatch, &failure))
+    dispatch->rows_read_at = dispatch->now;
+    if (!read_rows(dispatch, &failure) || !read_handed_over(dispatch, &failure) ||
+        !read_events(dispatch, &failure))
         dispatch_take_journal_failure(dispatch, &failure);
+    dispatch_plan_probe(dispatch);
+}
+
+void dispatch_hurry_rows(struct dispatch *dispatch, bool failed_too)
+{
+    struct error failure = ERROR_INIT;
+
+    if (dispatch->journal && !journal_hurry(dispatch->journal, failed_too, dispatch->now, &failure))
+        dispatch_take_journal_failure(dispatch, &failure);
+    dispatch_note_all(dispatch);
 }

@@ -62,10 +62,14 @@ static struct policy_decision decide_recording(const struct settings *settings,
         return decision;
     if (facts->writer != OPEN_WRITER_THERE && now >= orphan_at)
         return finalize("nobody writes to it any more, and nobody finalized it");
-    if (settings->live_upload && facts->has_parts)
-        decision.action = POLICY_SEND_PARTS;
-    else if (facts->writer == OPEN_WRITER_NONE)
+    if (facts->writer == OPEN_WRITER_NONE)
         decision.look_at = orphan_at;
+    if (!settings->live_upload || !facts->has_parts)
+        return decision;
+    if (schedule_is_due(settings, facts->next_try_at, now))
+        return (struct policy_decision){.action = POLICY_SEND_PARTS};
+    if (facts->next_try_at < decision.look_at)
+        decision.look_at = facts->next_try_at;
     return decision;
 }
 

@@ -165,7 +165,7 @@ static void reload(struct watcher *watcher)
     watcher->settings = settings;
     open_server(watcher);
     log_line(SETTINGS_LOG_INFO, NULL, "read the settings again");
-    dispatch_hurry(&watcher->dispatch, time(NULL));
+    dispatch_hurry(&watcher->dispatch);
 }
 
 /* ---- the beginning --------------------------------------------------------------------------- */
@@ -280,7 +280,7 @@ static bool begin(struct watcher *watcher)
     watcher->dispatch = (struct dispatch){.settings = &watcher->settings,
                                           .config = watcher->config,
                                           .recordings_dir = watcher->recordings_dir};
-    dispatch_begin(&watcher->dispatch, time(NULL));
+    dispatch_begin(&watcher->dispatch, time(NULL), clock_now_ms());
     log_line(SETTINGS_LOG_INFO, fields, "watching%s",
              watcher->settings.live_upload ? "; parts are sent while Jibri records" : "");
     return true;
@@ -288,7 +288,7 @@ static bool begin(struct watcher *watcher)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-static void take_changes(struct watcher *watcher, int64_t now)
+static void take_changes(struct watcher *watcher)
 {
     struct watch_changes changes;
     char *directory;
@@ -297,25 +297,25 @@ static void take_changes(struct watcher *watcher, int64_t now)
         return;
     changes = watch_take(watcher->watch);
     while ((directory = watch_next_session(watcher->watch)) != NULL) {
-        dispatch_note_session(&watcher->dispatch, directory, now);
+        dispatch_note_session(&watcher->dispatch, directory);
         free(directory);
     }
     if (changes.journal)
         dispatch_note_journal(&watcher->dispatch);
     if (changes.all) {
         keep_lock(watcher);
-        dispatch_note_all(&watcher->dispatch, now);
+        dispatch_note_all(&watcher->dispatch);
     }
 }
 
-static void look_around(struct watcher *watcher, int64_t now)
+static void look_around(struct watcher *watcher)
 {
     uint64_t now_ms = clock_now_ms();
 
     if (now_ms - watcher->looked_everywhere_ms >= LOOK_EVERYWHERE_MS) {
         watcher->looked_everywhere_ms = now_ms;
         keep_lock(watcher);
-        dispatch_note_all(&watcher->dispatch, now);
+        dispatch_note_all(&watcher->dispatch);
     }
     if (now_ms - watcher->looked_at_space_ms >= LOOK_AT_SPACE_MS) {
         watcher->looked_at_space_ms = now_ms;
@@ -331,9 +331,9 @@ static void run_until_stopped(struct watcher *watcher)
         int64_t now = time(NULL);
         int64_t next, pause_ms;
 
-        take_changes(watcher, now);
-        look_around(watcher, now);
-        next = dispatch_run(&watcher->dispatch, now);
+        take_changes(watcher);
+        look_around(watcher);
+        next = dispatch_run(&watcher->dispatch, now, clock_now_ms());
         pause_ms = next ? (next - now) * 1000 : (int64_t)LOOK_AT_SPACE_MS;
         if (pause_ms < 0)
             pause_ms = 0;

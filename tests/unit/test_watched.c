@@ -1,4 +1,4 @@
-#include "watcher/sessions.h"
+#include "watcher/watched.h"
 
 #include "tests/unit/unit.h"
 
@@ -6,16 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct sessions sessions;
+static struct watched_sessions sessions;
 
 static void set_up(void)
 {
-    sessions = (struct sessions){0};
+    sessions = (struct watched_sessions){0};
 }
 
 static void tear_down(void)
 {
-    sessions_done(&sessions);
+    watched_done(&sessions);
 }
 
 static void assert_sorted(void)
@@ -26,15 +26,15 @@ static void assert_sorted(void)
 
 START_TEST(a_session_is_added_once_and_found_again)
 {
-    struct session *session = sessions_get(&sessions, "/r/b");
+    struct watched_session *session = watched_get(&sessions, "/r/b");
 
     ck_assert_ptr_nonnull(session);
     ck_assert_str_eq(session->directory, "/r/b");
-    ck_assert(!session->look_at && !session->working && !session->failures);
+    ck_assert(!session->look_at && !session->working && !session->in_vain);
     session->look_at = 7;
-    ck_assert_ptr_nonnull(sessions_get(&sessions, "/r/a"));
-    ck_assert_ptr_nonnull(sessions_get(&sessions, "/r/c"));
-    ck_assert_int_eq(sessions_get(&sessions, "/r/b")->look_at, 7);
+    ck_assert_ptr_nonnull(watched_get(&sessions, "/r/a"));
+    ck_assert_ptr_nonnull(watched_get(&sessions, "/r/c"));
+    ck_assert_int_eq(watched_get(&sessions, "/r/b")->look_at, 7);
     ck_assert_uint_eq(sessions.count, 3);
 }
 END_TEST
@@ -45,71 +45,71 @@ START_TEST(whatever_the_order_of_coming_and_going_they_are_sorted)
 
     for (unsigned i = 0; i < 500; i++) {
         snprintf(path, sizeof path, "/r/%u", i * 7919 % 500);
-        sessions_get(&sessions, path)->look_at = i + 1;
+        watched_get(&sessions, path)->look_at = i + 1;
     }
     ck_assert_uint_eq(sessions.count, 500);
     assert_sorted();
     for (unsigned i = 0; i < 500; i += 2) {
         snprintf(path, sizeof path, "/r/%u", i);
-        sessions_remove(&sessions, sessions_get(&sessions, path));
+        watched_remove(&sessions, watched_get(&sessions, path));
     }
     ck_assert_uint_eq(sessions.count, 250);
     assert_sorted();
     for (unsigned i = 0; i < 500; i++) {
         snprintf(path, sizeof path, "/r/%u", i * 7919 % 500);
         if (i * 7919 % 500 % 2) /* the others keep what is known of them */
-            ck_assert_int_eq(sessions_get(&sessions, path)->look_at, i + 1);
+            ck_assert_int_eq(watched_get(&sessions, path)->look_at, i + 1);
         else
-            ck_assert_int_eq(sessions_get(&sessions, path)->look_at, 0);
+            ck_assert_int_eq(watched_get(&sessions, path)->look_at, 0);
     }
 }
 END_TEST
 
 START_TEST(the_first_and_the_last_and_the_only_one_can_be_removed)
 {
-    sessions_get(&sessions, "/r/a");
-    sessions_get(&sessions, "/r/b");
-    sessions_get(&sessions, "/r/c");
-    sessions_remove(&sessions, sessions_get(&sessions, "/r/a"));
-    sessions_remove(&sessions, sessions_get(&sessions, "/r/c"));
+    watched_get(&sessions, "/r/a");
+    watched_get(&sessions, "/r/b");
+    watched_get(&sessions, "/r/c");
+    watched_remove(&sessions, watched_get(&sessions, "/r/a"));
+    watched_remove(&sessions, watched_get(&sessions, "/r/c"));
     ck_assert_uint_eq(sessions.count, 1);
     ck_assert_str_eq(sessions.list[0].directory, "/r/b");
-    sessions_remove(&sessions, &sessions.list[0]);
+    watched_remove(&sessions, &sessions.list[0]);
     ck_assert_uint_eq(sessions.count, 0);
-    ck_assert_ptr_nonnull(sessions_get(&sessions, "/r/d"));
+    ck_assert_ptr_nonnull(watched_get(&sessions, "/r/d"));
 }
 END_TEST
 
 START_TEST(the_next_look_is_the_earliest_of_those_that_are_planned)
 {
-    ck_assert_int_eq(sessions_next_look(&sessions), 0);
-    sessions_get(&sessions, "/r/a");
-    ck_assert_int_eq(sessions_next_look(&sessions), 0);
-    sessions_get(&sessions, "/r/b")->look_at = 30;
-    sessions_get(&sessions, "/r/c")->look_at = 20;
-    sessions_get(&sessions, "/r/d")->look_at = 40;
-    ck_assert_int_eq(sessions_next_look(&sessions), 20);
-    sessions_remove(&sessions, sessions_get(&sessions, "/r/c"));
-    ck_assert_int_eq(sessions_next_look(&sessions), 30);
+    ck_assert_int_eq(watched_next_look(&sessions), 0);
+    watched_get(&sessions, "/r/a");
+    ck_assert_int_eq(watched_next_look(&sessions), 0);
+    watched_get(&sessions, "/r/b")->look_at = 30;
+    watched_get(&sessions, "/r/c")->look_at = 20;
+    watched_get(&sessions, "/r/d")->look_at = 40;
+    ck_assert_int_eq(watched_next_look(&sessions), 20);
+    watched_remove(&sessions, watched_get(&sessions, "/r/c"));
+    ck_assert_int_eq(watched_next_look(&sessions), 30);
 }
 END_TEST
 
 START_TEST(names_are_bytes)
 {
-    sessions_get(&sessions, "/r/\xff");
-    sessions_get(&sessions, "/r/a b\n");
-    sessions_get(&sessions, "/r/a");
+    watched_get(&sessions, "/r/\xff");
+    watched_get(&sessions, "/r/a b\n");
+    watched_get(&sessions, "/r/a");
     ck_assert_uint_eq(sessions.count, 3);
     ck_assert_str_eq(sessions.list[0].directory, "/r/a");
-    ck_assert_ptr_eq(sessions_get(&sessions, "/r/\xff"), sessions_get(&sessions, "/r/\xff"));
+    ck_assert_ptr_eq(watched_get(&sessions, "/r/\xff"), watched_get(&sessions, "/r/\xff"));
     ck_assert_uint_eq(sessions.count, 3);
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("sessions");
-    TCase *cases = tcase_create("sessions");
+    Suite *suite = suite_create("watched");
+    TCase *cases = tcase_create("watched");
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_session_is_added_once_and_found_again);

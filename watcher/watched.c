@@ -1,18 +1,18 @@
-#include "watcher/sessions.h"
+#include "watcher/watched.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void sessions_done(struct sessions *sessions)
+void watched_done(struct watched_sessions *sessions)
 {
     for (size_t i = 0; i < sessions->count; i++)
         free(sessions->list[i].directory);
     free(sessions->list);
-    *sessions = (struct sessions){0};
+    *sessions = (struct watched_sessions){0};
 }
 
 /* Where `directory` is, or would be. */
-static size_t find(const struct sessions *sessions, const char *directory)
+static size_t find(const struct watched_sessions *sessions, const char *directory)
 {
     size_t low = 0;
     size_t high = sessions->count;
@@ -28,10 +28,10 @@ static size_t find(const struct sessions *sessions, const char *directory)
     return low;
 }
 
-static bool make_room(struct sessions *sessions)
+static bool make_room(struct watched_sessions *sessions)
 {
     size_t room = sessions->room ? 2 * sessions->room : 16;
-    struct session *list;
+    struct watched_session *list;
 
     if (sessions->count < sessions->room)
         return true;
@@ -43,7 +43,7 @@ static bool make_room(struct sessions *sessions)
     return true;
 }
 
-struct session *sessions_get(struct sessions *sessions, const char *directory)
+struct watched_session *watched_get(struct watched_sessions *sessions, const char *directory)
 {
     size_t at = find(sessions, directory);
     char *copy;
@@ -58,11 +58,11 @@ struct session *sessions_get(struct sessions *sessions, const char *directory)
     memmove(&sessions->list[at + 1], &sessions->list[at],
             (sessions->count - at) * sizeof *sessions->list);
     sessions->count++;
-    sessions->list[at] = (struct session){.directory = copy};
+    sessions->list[at] = (struct watched_session){.directory = copy};
     return &sessions->list[at];
 }
 
-void sessions_remove(struct sessions *sessions, struct session *session)
+void watched_remove(struct watched_sessions *sessions, struct watched_session *session)
 {
     size_t at = (size_t)(session - sessions->list);
 
@@ -71,7 +71,7 @@ void sessions_remove(struct sessions *sessions, struct session *session)
     sessions->count--;
 }
 
-int64_t sessions_next_look(const struct sessions *sessions)
+int64_t watched_next_look(const struct watched_sessions *sessions)
 {
     int64_t next = 0;
 

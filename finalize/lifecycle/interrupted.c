@@ -1,0 +1,47 @@
+#include "finalize/lifecycle/interrupted.h"
+
+#include "finalize/journal/journal_schedule.h"
+#include "finalize/lifecycle/schedule.h"
+#include "finalize/session/session_dir.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool write_outcome(const struct settings *settings, struct journal *journal,
+                          const char *directory, bool growing, int64_t now, struct rng *rng,
+                          struct error *err)
+{
+    static const char sentence[] = "the last runs ended before they could say how it went; the log "
+                                   "may tell why";
+    const char *slash = strrchr(directory, '/');
+    struct journal_recording row;
+
+    if (!journal_note_recording(journal, directory, slash ? slash + 1 : directory, now, &row, err))
+        return false;
+    if (!growing && row.state != JOURNAL_RECORDING_FAILED)
+        row.state = JOURNAL_RECORDING_WAITING;
+    row.failures++;
+    row.next_try_at =
+        schedule_next_try(settings, row.failures, row.state == JOURNAL_RECORDING_FAILED, now, rng);
+    snprintf(row.last_error, sizeof row.last_error, "%s", sentence);
+    return journal_save_recording(journal, &row, now, err) &&
+           journal_add_history(journal, row.id, 0, now, sentence, err);
+}
+
+bool interrupted_note(const struct settings *settings, struct journal *journal,
+                      const char *directory, bool growing, int64_t now, struct rng *rng,
+                      struct error *err)
+{
+    struct session_dir *session = NULL;
+    struct error ignored = ERROR_INIT; /* what can't be opened is locked by no one */
+    bool locked = true;
+    bool ok = true;
+
+    if (session_dir_open(directory, &session, &ignored) &&
+        !session_dir_try_lock(session, &locked, &ignored))
+        locked = true;
+    if (locked)
+        ok = write_outcome(settings, journal, directory, growing, now, rng, err);
+    session_dir_close(session);
+    return ok;
+}

@@ -1,0 +1,26 @@
+/*
+ * interrupted - gives a recording an outcome whose runs ended without one: their processes were
+ * killed, or left the work due.
+ */
+#ifndef FINALIZE_INTERRUPTED_H
+#define FINALIZE_INTERRUPTED_H
+
+#include "config/settings.h"
+#include "finalize/base/error.h"
+#include "finalize/base/rng.h"
+#include "finalize/journal/journal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Writes one more failure and the time of the next try; makes the row when there is none. With
+ * `growing`, Jibri still records, and the next try is that of sending parts. Under the recording's
+ * lock, if its directory can be opened; nothing is written while another process holds it. Fails
+ * when the journal does.
+ */
+bool interrupted_note(const struct settings *settings, struct journal *journal,
+                      const char *directory, bool growing, int64_t now, struct rng *rng,
+                      struct error *err) __attribute__((warn_unused_result));
+
+#endif
