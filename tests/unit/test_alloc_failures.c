@@ -16,7 +16,7 @@
 #include "finalize/session/metadata.h"
 #include "finalize/upload/key.h"
 #include "tests/unit/unit.h"
-#include "watcher/sessions.h"
+#include "watcher/watched.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -391,17 +391,17 @@ END_TEST
 static struct attempt_result add_sessions(size_t which)
 {
     static const char *const directories[] = {"/r/c", "/r/a", "/r/b"};
-    struct sessions sessions = {0};
+    struct watched_sessions sessions = {0};
     struct attempt_result result = {.ok = true};
     char directory[32];
 
     (void)which;
     for (unsigned i = 0; i < 40 && result.ok; i++) { /* more than there is room for at first */
         size_t before = sessions.count;
-        struct session *session;
+        struct watched_session *session;
 
         snprintf(directory, sizeof directory, "%s/%u", directories[i % 3], i);
-        session = sessions_get(&sessions, directory);
+        session = watched_get(&sessions, directory);
         result.ok = session != NULL;
         if (sessions.count != before + (session != NULL))
             result = ATTEMPT_WRONG("a session is added whole or not at all");
@@ -411,7 +411,7 @@ static struct attempt_result add_sessions(size_t which)
     for (size_t i = 1; i < sessions.count; i++)
         if (strcmp(sessions.list[i - 1].directory, sessions.list[i].directory) >= 0)
             result = ATTEMPT_WRONG("sessions are sorted");
-    sessions_done(&sessions);
+    watched_done(&sessions);
     return result;
 }
 
