@@ -121,7 +121,7 @@ static void on_finding(void *context, const struct probe_finding *finding)
                   finding->error ? explain_advice(finding->error) : finding->advice);
 }
 
-static int check_all(const struct settings *settings, const char *config)
+static int check_all(const struct settings *settings, const char *config, bool full)
 {
     const struct probe_report report = {.finding = on_finding};
     struct check check = {.settings = settings, .all_fine = true};
@@ -131,7 +131,7 @@ static int check_all(const struct settings *settings, const char *config)
     fine("settings", "all values are valid");
     check_recordings_dir(&check);
     check_journal(&check);
-    check.all_fine = probe_all(settings, &report) && check.all_fine;
+    check.all_fine = probe_all(settings, full, &report) && check.all_fine;
     return check.all_fine ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_PERSON;
 }
 
@@ -161,7 +161,7 @@ int command_check(const struct command_line *line)
     if (!usable)
         code = check_problems(&problems);
     else if (command_become_owner(&settings, NULL, &err))
-        code = check_all(&settings, path);
+        code = check_all(&settings, path, command_line_value(line, "full") != NULL);
     else
         code = command_fail(&err);
     settings_done(&settings);

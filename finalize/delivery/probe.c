@@ -1,7 +1,9 @@
 #include "finalize/delivery/probe.h"
 
+#include "config/units.h"
 #include "finalize/base/clock.h"
 #include "finalize/base/rng.h"
+#include "finalize/hash/digest.h"
 #include "finalize/notify/notice.h"
 #include "finalize/s3/network.h"
 #include "finalize/upload/key.h"
@@ -13,8 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PROBE_NAME        "jibri-finalize-check" /* documented: an object of that key may stay */
 #define PROBE_BYTES       1024u
 #define PATIENCE_MS       30000u
+#define FULL_PATIENCE_MS  900000u
 #define CLOCK_TOLERANCE_S 60 /* servers refuse requests from 15 minutes on */
 
 struct probe {
@@ -25,30 +29,31 @@ struct probe {
     struct s3 *s3;
     char key[S3_MAX_KEY_BYTES + 1];
     char upload_id[S3_UPLOAD_ID_SIZE];
+    char mark[S3_MARK_SIZE];
+    struct s3_object_metadata metadata;
+    uint64_t patience_ms; /* for one request */
     bool clock_told;
 };
 
+static void tell(struct probe *probe, struct probe_finding finding)
+{
+    probe->all_fine = probe->all_fine && finding.fine;
+    probe->report->finding(probe->report->context, &finding);
+}
+
 static void fine(struct probe *probe, const char *subject, const char *text)
 {
-    const struct probe_finding finding = {.fine = true, .subject = subject, .text = text};
-
-    probe->report->finding(probe->report->context, &finding);
+    tell(probe, (struct probe_finding){.fine = true, .subject = subject, .text = text});
 }
 
 static void wrong(struct probe *probe, const char *subject, const char *text, const char *advice)
 {
-    const struct probe_finding finding = {.subject = subject, .text = text, .advice = advice};
-
-    probe->all_fine = false;
-    probe->report->finding(probe->report->context, &finding);
+    tell(probe, (struct probe_finding){.subject = subject, .text = text, .advice = advice});
 }
 
 static void wrong_because(struct probe *probe, const char *subject, const struct error *error)
 {
-    const struct probe_finding finding = {.subject = subject, .text = error->text, .error = error};
-
-    probe->all_fine = false;
-    probe->report->finding(probe->report->context, &finding);
+    tell(probe, (struct probe_finding){.subject = subject, .text = error->text, .error = error});
 }
 
 /* ---- the bucket ------------------------------------------------------------------------------ */
@@ -73,7 +78,7 @@ static bool ask(struct probe *probe, const struct s3_call *call, struct s3_resul
 {
     struct error error = ERROR_INIT;
 
-    if (!network_ask(probe->loop, probe->s3, call, clock_now_ms() + PATIENCE_MS, ret_result,
+    if (!network_ask(probe->loop, probe->s3, call, clock_now_ms() + probe->patience_ms, ret_result,
                      &error)) {
         wrong_because(probe, "bucket", &error);
         return false;
@@ -82,152 +87,230 @@ static bool ask(struct probe *probe, const struct s3_call *call, struct s3_resul
     return true;
 }
 
+static bool choose_key(struct probe *probe, const char *name, struct error *err)
+{
+    struct key_facts facts = {
+        .session = PROBE_NAME, .instance = probe->settings->instance_id, .meeting = "0"};
+    time_t now = time(NULL);
+    struct tm day = {.tm_year = 70, .tm_mday = 1};
+
+    (void)gmtime_r(&now, &day);
+    facts.year = day.tm_year + 1900;
+    facts.month = day.tm_mon + 1;
+    facts.day = day.tm_mday;
+    return key_choose(probe->settings->s3_key_prefix ? probe->settings->s3_key_prefix : "", &facts,
+                      name, true, probe->key, err);
+}
+
 static struct s3_call call_of(struct probe *probe, enum s3_operation operation)
 {
-    return (struct s3_call){
-        .operation = operation, .key = probe->key, .upload_id = probe->upload_id, .fd = -1};
+    return (struct s3_call){.operation = operation,
+                            .key = probe->key,
+                            .upload_id = probe->upload_id,
+                            .content_type = "application/octet-stream",
+                            .metadata = &probe->metadata,
+                            .fd = -1};
+}
+
+#define OUTCOME_BIT(outcome) (1u << (unsigned)(outcome))
+
+/* Asks, and tells of an outcome that is not among `wanted` (OUTCOME_BIT()s). */
+static bool expect(struct probe *probe, const struct s3_call *call, unsigned wanted,
+                   const char *subject, struct s3_result *ret_result)
+{
+    bool ok;
+
+    if (!ask(probe, call, ret_result))
+        return false;
+    ok = OUTCOME_BIT(ret_result->outcome) & wanted;
+    if (!ok)
+        wrong_because(probe, subject, &ret_result->error);
+    s3_result_done(ret_result); /* which has no listing: what is left stays readable */
+    return ok;
 }
 
 /* HEAD of a key that does not exist: 404 is what it takes to tell that a key is free. */
 static bool probe_head(struct probe *probe)
 {
     struct s3_call call = call_of(probe, S3_HEAD_OBJECT);
+    const unsigned wanted = OUTCOME_BIT(S3_NO_SUCH_KEY);
     struct s3_result result;
-    bool ok;
 
-    if (!ask(probe, &call, &result))
+    if (!expect(probe, &call, wanted | OUTCOME_BIT(S3_ASK_REASON), "reading", &result))
         return false;
-    if (result.outcome == S3_ASK_REASON) {
-        s3_result_done(&result);
-        call = call_of(probe, S3_GET_FIRST_BYTE);
-        if (!ask(probe, &call, &result))
-            return false;
+    call = call_of(probe, S3_GET_FIRST_BYTE);
+    return result.outcome != S3_ASK_REASON || expect(probe, &call, wanted, "reading", &result);
+}
+
+/* What the server is told of a body of zeros. */
+struct zeros {
+    char sha256[DIGEST_SHA256_HEX], md5[DIGEST_MD5_BASE64];
+};
+
+static bool digest_zeros(enum digest_kind kind, uint64_t length, uint8_t *ret_digest)
+{
+    static const uint8_t piece[32768];
+    struct digest_stream *stream = digest_stream_open(kind);
+    bool ok = stream && digest_stream_begin(stream);
+
+    for (uint64_t left = length; ok && left;) {
+        size_t size = left < sizeof piece ? (size_t)left : sizeof piece;
+
+        ok = digest_stream_update(stream, piece, size);
+        left -= size;
     }
-    ok = result.outcome == S3_NO_SUCH_KEY;
-    if (!ok)
-        wrong_because(probe, "reading", &result.error);
-    s3_result_done(&result);
+    ok = ok && digest_stream_end(stream, ret_digest);
+    digest_stream_close(stream);
     return ok;
 }
 
-static bool probe_create(struct probe *probe)
+/* Gives the call a body of zeros, which take no room. Its fd is the caller's to close. */
+static bool add_zeros(struct probe *probe, struct s3_call *call, uint64_t length,
+                      struct zeros *zeros)
 {
-    struct s3_call call = call_of(probe, S3_CREATE_UPLOAD);
-    struct s3_object_metadata metadata = {.mark = "00000000000000000000000000000000"};
-    struct s3_result result;
-    bool ok;
+    uint8_t digest[DIGEST_SHA256_BYTES];
 
-    call.content_type = "application/octet-stream";
-    call.metadata = &metadata;
-    if (!ask(probe, &call, &result))
-        return false;
-    ok = result.outcome == S3_DONE;
-    if (ok)
-        memcpy(probe->upload_id, result.upload_id, sizeof probe->upload_id);
-    else
-        wrong_because(probe, "writing", &result.error);
-    s3_result_done(&result);
-    return ok;
-}
-
-static bool probe_part(struct probe *probe)
-{
-    static const char zeros[PROBE_BYTES];
-    struct s3_call call = call_of(probe, S3_UPLOAD_PART);
-    uint8_t digest[DIGEST_SHA256_BYTES], md5[DIGEST_MD5_BYTES];
-    char hex[DIGEST_SHA256_HEX], base64[DIGEST_MD5_BASE64];
-    struct s3_result result;
-    bool ok = false;
-
-    call.part_number = 1;
-    call.fd = memfd_create("probe", MFD_CLOEXEC);
-    call.length = sizeof zeros;
-    if (call.fd < 0 || write(call.fd, zeros, sizeof zeros) != (ssize_t)sizeof zeros ||
-        !digest_sha256(zeros, sizeof zeros, digest)) {
+    call->fd = memfd_create("probe", MFD_CLOEXEC);
+    call->length = length;
+    if (call->fd < 0 || ftruncate(call->fd, (off_t)length) != 0 ||
+        !digest_zeros(DIGEST_SHA256, length, digest)) {
         wrong(probe, "writing", "no memory for a part", "try again");
-        goto out;
+        return false;
     }
-    digest_hex(digest, sizeof digest, hex);
-    call.payload_sha256 = hex;
-    if (probe->settings->s3_content_md5 && digest_md5(zeros, sizeof zeros, md5)) {
-        digest_md5_base64(md5, base64);
-        call.content_md5 = base64;
+    digest_hex(digest, sizeof digest, zeros->sha256);
+    call->payload_sha256 = zeros->sha256;
+    if (probe->settings->s3_content_md5 && digest_zeros(DIGEST_MD5, length, digest)) {
+        digest_md5_base64(digest, zeros->md5);
+        call->content_md5 = zeros->md5;
     }
-    if (!ask(probe, &call, &result))
-        goto out;
-    ok = result.outcome == S3_DONE;
-    if (!ok)
-        wrong_because(probe, "writing", &result.error);
-    s3_result_done(&result);
-out:
-    if (call.fd >= 0)
-        close(call.fd);
-    return ok;
+    return true;
 }
 
-static bool probe_abort(struct probe *probe)
+/* A multipart upload: created, given a part, aborted. */
+static bool probe_multipart(struct probe *probe, bool full)
 {
-    struct s3_call call = call_of(probe, S3_ABORT_UPLOAD);
+    struct s3_call create = call_of(probe, S3_CREATE_UPLOAD);
+    uint64_t length = full ? probe->settings->s3_part_size_bytes : PROBE_BYTES;
+    char text[128], size[32];
+    struct s3_call part, abort;
     struct s3_result result;
+    struct zeros zeros;
     bool ok;
 
-    if (!ask(probe, &call, &result))
+    if (!expect(probe, &create, OUTCOME_BIT(S3_DONE), "writing", &result))
         return false;
-    ok = result.outcome == S3_DONE || result.outcome == S3_NO_SUCH_UPLOAD;
-    if (!ok)
-        wrong_because(probe, "aborting", &result.error);
-    s3_result_done(&result);
+    memcpy(probe->upload_id, result.upload_id, sizeof probe->upload_id);
+    part = call_of(probe, S3_UPLOAD_PART);
+    part.part_number = 1;
+    probe->patience_ms = full ? FULL_PATIENCE_MS : PATIENCE_MS;
+    ok = add_zeros(probe, &part, length, &zeros) &&
+         expect(probe, &part, OUTCOME_BIT(S3_DONE), "writing", &result);
+    probe->patience_ms = PATIENCE_MS;
+    close(part.fd);
+    abort = call_of(probe, S3_ABORT_UPLOAD);
+    ok = expect(probe, &abort, OUTCOME_BIT(S3_DONE) | OUTCOME_BIT(S3_NO_SUCH_UPLOAD), "aborting",
+                &result) &&
+         ok;
+    snprintf(text, sizeof text,
+             "a multipart upload was created, took a part of %s, and was aborted",
+             units_format_size(length, size, sizeof size));
+    if (ok)
+        fine(probe, "writing", text);
     return ok;
 }
 
-static bool choose_key(struct probe *probe, struct error *err)
+/* Whether HEAD shows the object as it was sent: only then can an upload be confirmed. */
+static bool is_as_sent(struct probe *probe, const struct s3_result *head, bool is_ours)
 {
-    struct key_facts facts = {.session = "jibri-finalize-check",
-                              .instance = probe->settings->instance_id,
-                              .meeting = "0"};
-    time_t now = time(NULL);
-    char name[64];
-    struct tm day = {.tm_year = 70, .tm_mday = 1};
-    struct rng rng;
+    char text[160];
 
-    rng_seed_from_system(&rng);
-    (void)gmtime_r(&now, &day);
-    facts.year = day.tm_year + 1900;
-    facts.month = day.tm_mon + 1;
-    facts.day = day.tm_mday;
-    snprintf(name, sizeof name, "jibri-finalize-check-%016llx", (unsigned long long)rng_next(&rng));
-    return key_choose(probe->settings->s3_key_prefix ? probe->settings->s3_key_prefix : "", &facts,
-                      name, true, probe->key, err);
+    if (head->size_bytes != PROBE_BYTES) {
+        snprintf(text, sizeof text, "an object of %u bytes was sent, and HeadObject says %llu",
+                 PROBE_BYTES, (unsigned long long)head->size_bytes);
+        wrong(probe, "metadata", text,
+              "switch off what changes objects on their way to the bucket, as a gateway's "
+              "encryption or compression: no upload can be confirmed");
+        return false;
+    }
+    if (is_ours ? strcmp(head->mark, probe->metadata.mark) != 0 : !head->mark[0]) {
+        wrong(probe, "metadata", "the server does not give back the metadata x-amz-meta-jibri-mark",
+              "let the server, or the gateway before it, keep the headers x-amz-meta-*: without "
+              "them no upload can be confirmed");
+        return false;
+    }
+    return true;
+}
+
+/* One small object with our metadata, under a key of its own: sent, looked at, deleted. Where the
+ * key of the settings may not delete, that one object stays, and is overwritten the next time. */
+static void probe_object(struct probe *probe)
+{
+    const unsigned written = OUTCOME_BIT(S3_DONE) | OUTCOME_BIT(S3_KEY_TAKEN);
+    struct s3_call put, head, remove;
+    char text[S3_MAX_KEY_BYTES + 128];
+    struct error error = ERROR_INIT;
+    struct s3_result result;
+    struct zeros zeros;
+    bool ok, is_ours;
+
+    if (!choose_key(probe, PROBE_NAME, &error)) {
+        wrong_because(probe, "metadata", &error);
+        return;
+    }
+    put = call_of(probe, S3_PUT_OBJECT);
+    ok = add_zeros(probe, &put, PROBE_BYTES, &zeros) &&
+         expect(probe, &put, written, "metadata", &result);
+    close(put.fd);
+    if (!ok)
+        return;
+    is_ours = result.outcome == S3_DONE; /* else one of an earlier check is there */
+    head = call_of(probe, S3_HEAD_OBJECT);
+    ok = expect(probe, &head, OUTCOME_BIT(S3_DONE), "metadata", &result) &&
+         is_as_sent(probe, &result, is_ours);
+    remove = call_of(probe, S3_DELETE_OBJECT);
+    if (!ask(probe, &remove, &result))
+        return;
+    if (result.outcome == S3_DONE || result.outcome == S3_NO_SUCH_KEY)
+        snprintf(text, sizeof text, "an object came back as it was sent, and was deleted");
+    else
+        snprintf(text, sizeof text,
+                 "an object came back as it was sent; %s stays, since this key has no right to "
+                 "delete (s3:DeleteObject), and needs none",
+                 probe->key);
+    if (ok)
+        fine(probe, "metadata", text);
+    s3_result_done(&result);
 }
 
 static bool open_bucket(struct probe *probe)
 {
     struct error error = ERROR_INIT;
+    char name[64];
+    struct rng rng;
 
-    if (choose_key(probe, &error) && s3_open(probe->settings, &probe->s3, &error))
+    rng_seed_from_system(&rng);
+    snprintf(name, sizeof name, PROBE_NAME "-%016llx", (unsigned long long)rng_next(&rng));
+    snprintf(probe->mark, sizeof probe->mark, "%016llx%016llx", (unsigned long long)rng_next(&rng),
+             (unsigned long long)rng_next(&rng));
+    probe->metadata = (struct s3_object_metadata){
+        .mark = probe->mark, .session_id = PROBE_NAME, .instance_id = probe->settings->instance_id};
+    if (choose_key(probe, name, &error) && s3_open(probe->settings, &probe->s3, &error))
         return true;
     wrong_because(probe, "bucket", &error);
     return false;
 }
 
-static void probe_bucket(struct probe *probe)
+static void probe_bucket(struct probe *probe, bool full)
 {
     char text[512];
-    bool ok;
 
-    if (!open_bucket(probe))
+    if (!open_bucket(probe) || !probe_head(probe))
         return;
     snprintf(text, sizeof text, "objects of %.255s at %.200s can be looked at",
              probe->settings->s3_bucket, probe->settings->s3_url);
-    if (!probe_head(probe))
-        return;
     fine(probe, "reading", text);
-    if (!probe_create(probe))
-        return;
-    ok = probe_part(probe);
-    ok = probe_abort(probe) && ok;
-    if (ok)
-        fine(probe, "writing", "a multipart upload was created, took a part, and was aborted");
+    if (probe_multipart(probe, full))
+        probe_object(probe);
 }
 
 /* ---- the backend ----------------------------------------------------------------------------- */
@@ -293,12 +376,13 @@ static void close_network(struct probe *probe)
     loop_close(probe->loop);
 }
 
-bool probe_all(const struct settings *settings, const struct probe_report *report)
+bool probe_all(const struct settings *settings, bool full, const struct probe_report *report)
 {
-    struct probe probe = {.settings = settings, .report = report, .all_fine = true};
+    struct probe probe = {
+        .settings = settings, .report = report, .all_fine = true, .patience_ms = PATIENCE_MS};
 
     if (open_network(&probe)) {
-        probe_bucket(&probe);
+        probe_bucket(&probe, full);
         probe_backend(&probe);
     }
     close_network(&probe);
@@ -307,7 +391,8 @@ bool probe_all(const struct settings *settings, const struct probe_report *repor
 
 bool probe_answers(const struct settings *settings, const struct probe_report *report)
 {
-    struct probe probe = {.settings = settings, .report = report, .all_fine = true};
+    struct probe probe = {
+        .settings = settings, .report = report, .all_fine = true, .patience_ms = PATIENCE_MS};
 
     if (open_network(&probe) && open_bucket(&probe)) {
         (void)probe_head(&probe);

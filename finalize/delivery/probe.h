@@ -25,10 +25,12 @@ struct probe_report {
 };
 
 /*
- * Tries the clock, the rights in the bucket (a real multipart upload, aborted again) and the
- * backend. Goes on after a failure where that makes sense. True when all is fine.
+ * Tries the clock, the rights in the bucket (a real multipart upload, aborted again), whether an
+ * object comes back with our metadata (it is deleted again, where the key may), and the backend.
+ * Goes on after a failure where that makes sense. `full`: the part that is sent has the size of the
+ * settings, not 1 KiB. True when all is fine.
  */
-bool probe_all(const struct settings *settings, const struct probe_report *report);
+bool probe_all(const struct settings *settings, bool full, const struct probe_report *report);
 
 /* Only whether the servers answer: looks for an object that does not exist, and asks the backend
  * for what it has no answer to. Nothing is written. True when both do. */

@@ -181,6 +181,10 @@ const char *explain_advice(const struct error *err)
 {
     const char *advice = err->s3_code[0] ? advice_for_s3_code(err->s3_code) : NULL;
 
+    if (!advice && err->http_status == 413 && !err->from_backend)
+        advice =
+            "raise the body limit of the proxy before the server (nginx's client_max_body_size) "
+            "above the part's size, or lower CONFOMEET_S3_PART_SIZE, then try again";
     if (!advice)
         advice = advice_for_network(err->network, err->from_backend);
     if (!advice && err->from_backend)

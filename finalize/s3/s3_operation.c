@@ -12,6 +12,7 @@ const char *const s3_operation_names[] = {
     [S3_COMPLETE_UPLOAD] = "CompleteMultipartUpload",
     [S3_ABORT_UPLOAD] = "AbortMultipartUpload",
     [S3_LIST_UPLOADS] = "ListMultipartUploads",
+    [S3_DELETE_OBJECT] = "DeleteObject",
     NULL,
 };
 

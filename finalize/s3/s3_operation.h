@@ -15,7 +15,8 @@ enum s3_operation {
     S3_LIST_PARTS,
     S3_COMPLETE_UPLOAD,
     S3_ABORT_UPLOAD,
-    S3_LIST_UPLOADS /* those of exactly one key */
+    S3_LIST_UPLOADS, /* those of exactly one key */
+    S3_DELETE_OBJECT /* of `check` alone: of the one object that it made itself */
 };
 
 /* What a reply means for the sender of the request. */

@@ -343,6 +343,7 @@ static const char *read_success(const struct s3_call *call, const struct http_re
         return NULL;
     case S3_GET_FIRST_BYTE:
     case S3_ABORT_UPLOAD:
+    case S3_DELETE_OBJECT:
         break;
     }
     return NULL;

@@ -27,6 +27,7 @@ static const char *method_of(enum s3_operation operation)
     case S3_COMPLETE_UPLOAD:
         return "POST";
     case S3_ABORT_UPLOAD:
+    case S3_DELETE_OBJECT:
         return "DELETE";
     case S3_GET_FIRST_BYTE:
     case S3_LIST_PARTS:
@@ -96,6 +97,7 @@ static void make_query(struct draft *draft)
     case S3_HEAD_OBJECT:
     case S3_GET_FIRST_BYTE:
     case S3_PUT_OBJECT:
+    case S3_DELETE_OBJECT:
         break;
     }
 }
@@ -271,6 +273,7 @@ static bool set_body(struct draft *draft, struct http_body *body, struct error *
     case S3_LIST_PARTS:
     case S3_ABORT_UPLOAD:
     case S3_LIST_UPLOADS:
+    case S3_DELETE_OBJECT:
         return true;
     }
     const struct buffer *xml = call->body ? call->body : &nothing;

@@ -4,8 +4,8 @@
 #
 # See e2e.sh for how to run it.
 
-# shellcheck source=tests/e2e/e2e.sh
-. "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
+# shellcheck source=tests/faults/faults.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../faults/faults.sh"
 
 check() {
 	local advice=no # each finding has its own
@@ -22,11 +22,11 @@ expect_finding() {
 check_finds_all_well() {
 	check
 	expect_code 0
-	for subject in settings recordings journal clock reading writing backend; do
+	for subject in settings recordings journal clock reading writing metadata backend; do
 		expect_finding ok "$subject"
 	done
 	expect "findings of something wrong" 0 "$(grep -c '^WRONG' <<<"$output" || true)"
-	expect "findings" 7 "$(grep -c '^ok ' <<<"$output")"
+	expect "findings" 8 "$(grep -c '^ok ' <<<"$output")"
 }
 
 # FINDING SUBJECT REGULAR-EXPRESSION [NAME=VALUE...]
@@ -79,6 +79,49 @@ check_finds_a_directory_that_is_not_there() {
 check_finds_a_journal_that_cannot_be() {
 	printf x >"$case_dir/file"
 	check_finds WRONG journal '' "CONFOMEET_JOURNAL=$case_dir/file/journal.db"
+}
+
+# check_through FAULT NAME=VALUE [OPTION]: with the fault proxy between.
+check_through() {
+	local advice=no # each finding has its own
+	start_proxy "$case_dir/proxy.log" --fault "$1"
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" "CONFOMEET_S3_URL=$proxy_url" "$2" check "${@:3}"
+}
+
+check_finds_a_gateway_that_drops_metadata() {
+	check_through head:2-:no-metadata CONFOMEET_S3_CONTENT_MD5=on
+	expect_code 1
+	expect_finding WRONG metadata 'x-amz-meta'
+	expect keys '' "$(keys)"
+}
+
+check_finds_a_gateway_that_changes_sizes() {
+	check_through head:2-:other-size CONFOMEET_S3_CONTENT_MD5=on
+	expect_code 1
+	expect_finding WRONG metadata '2024'
+}
+
+check_leaves_one_object_where_the_key_may_not_delete() {
+	check_through delete:1-:403 CONFOMEET_S3_CONTENT_MD5=on
+	expect_code 0
+	expect_finding ok metadata 'jibri-finalize-check .*s3:DeleteObject'
+	stop_proxy
+	check_through delete:1-:403 CONFOMEET_S3_CONTENT_MD5=on
+	expect_code 0
+	expect keys jibri-finalize-check "$(keys)"
+}
+
+a_full_check_finds_the_body_limit_of_a_proxy() {
+	check_through part:1-:413 CONFOMEET_S3_PARALLEL=1 --full
+	expect_code 1
+	expect_finding WRONG writing 'body.*CONFOMEET_S3_PART_SIZE'
+}
+
+a_full_check_sends_a_part_of_the_real_size() {
+	check_through part:9:500 CONFOMEET_S3_PART_SIZE=9MiB --full
+	expect_code 0
+	expect_finding ok writing '9 MiB'
+	expect bytes $((9 * MIB)) "$(awk '$3 == "part" { print $7 }' "$case_dir/proxy.log")"
 }
 
 check_finds_wrong_settings() {
@@ -145,6 +188,11 @@ run check_finds_a_certificate_of_nobody_known
 run check_finds_no_backend
 run check_finds_a_directory_that_is_not_there
 run check_finds_a_journal_that_cannot_be
+run check_finds_a_gateway_that_drops_metadata
+run check_finds_a_gateway_that_changes_sizes
+run check_leaves_one_object_where_the_key_may_not_delete
+run a_full_check_finds_the_body_limit_of_a_proxy
+run a_full_check_sends_a_part_of_the_real_size
 run check_finds_wrong_settings
 run help_and_version_need_no_settings
 run each_line_of_the_json_log_is_an_object

@@ -18,7 +18,7 @@
 #define NOW         1713884645
 #define PARALLEL    4u
 #define MAX_REPLIES 8u
-#define OPERATIONS  (S3_LIST_UPLOADS + 1u)
+#define OPERATIONS  (S3_DELETE_OBJECT + 1u)
 #define KEY         "12345_2024-04-23-15-04-05.mp4"
 #define HOST        "storage.example:9000"
 #define CLIENT_ID   "AKIDEXAMPLE"

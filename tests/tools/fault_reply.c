@@ -166,6 +166,27 @@ static void change_etag(struct reply *reply)
         memcpy(etag + 9, "00000000", 8);
 }
 
+/* Our own metadata get a name that no client asks for. */
+static void hide_metadata(struct reply *reply)
+{
+    char *header = reply->bytes;
+
+    reply->bytes[reply->length] = 0;
+    while ((header = strcasestr(header, "\r\nx-amz-meta-")))
+        memcpy(header + 2, "x-was", 5);
+}
+
+/* One digit of its length is another one. */
+static void change_size(struct reply *reply)
+{
+    char *length;
+
+    reply->bytes[reply->length] = 0;
+    length = strcasestr(reply->bytes, "\r\nContent-Length: ");
+    if (length)
+        length[18] = length[18] == '9' ? '8' : (char)(length[18] + 1);
+}
+
 /* How much of the reply a cut leaves. */
 static size_t half_of(const struct reply *reply, bool within_headers)
 {
@@ -213,6 +234,12 @@ bool reply_hand_back(struct peer *client, const struct fault *fault, struct repl
         return drip(client, reply) && !reply->ends_connection;
     case FAULT_OTHER_ETAG:
         change_etag(reply);
+        break;
+    case FAULT_NO_METADATA:
+        hide_metadata(reply);
+        break;
+    case FAULT_OTHER_SIZE:
+        change_size(reply);
         break;
     default:
         break;

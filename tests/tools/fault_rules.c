@@ -21,6 +21,7 @@ static const struct fault faults[] = {
     {.name = "408", .status = 408, .body = FAULT_BODY_NONE},
     {.name = "400-timeout", .status = 400, .code = "RequestTimeout"},
     {.name = "403", .status = 403, .code = "AccessDenied"},
+    {.name = "413", .status = 413, .body = FAULT_BODY_HTML},
     {.name = "400-quota", .status = 400, .code = "CloudTotalAliveSizeQuotaExceed"},
     {.name = "400-invalid-part", .status = 400, .code = "InvalidPart"},
     {.name = "404-upload", .status = 404, .code = "NoSuchUpload"},
@@ -49,6 +50,8 @@ static const struct fault faults[] = {
     {.name = "503-done", .action = FAULT_ANSWER_ANYWAY, .status = 503, .body = FAULT_BODY_HTML},
     {.name = "504-done", .action = FAULT_ANSWER_ANYWAY, .status = 504, .body = FAULT_BODY_NONE},
     {.name = "other-etag", .action = FAULT_OTHER_ETAG},
+    {.name = "no-metadata", .action = FAULT_NO_METADATA},
+    {.name = "other-size", .action = FAULT_OTHER_SIZE},
     /* the network */
     {.name = "reset-request", .action = FAULT_RESET_REQUEST},
     {.name = "dropped", .action = FAULT_DROP},
@@ -75,7 +78,7 @@ static unsigned rule_count;
 /* How many requests of each operation there were; the last one counts all. */
 static const char *const operations[] = {"head",         "get",        "put",      "create",
                                          "part",         "list_parts", "complete", "abort",
-                                         "list_uploads", "other",      "any"};
+                                         "list_uploads", "delete",     "other",    "any"};
 #define OPERATION_COUNT (sizeof operations / sizeof *operations)
 static unsigned counts[OPERATION_COUNT];
 
@@ -111,7 +114,7 @@ const char *fault_operation(const char *method, const char *query)
     if (!strcmp(method, "POST"))
         return uploads ? "create" : of_upload ? "complete" : "other";
     if (!strcmp(method, "DELETE"))
-        return of_upload ? "abort" : "other";
+        return of_upload ? "abort" : "delete";
     if (!strcmp(method, "GET"))
         return uploads ? "list_uploads" : of_upload ? "list_parts" : "get";
     return "other";

@@ -25,6 +25,8 @@ enum fault_action {
     FAULT_HALF,         /* as FAULT_CUT, but the connection stays open */
     FAULT_DRIP,         /* a byte each 100 ms for a while */
     FAULT_OTHER_ETAG,
+    FAULT_NO_METADATA,  /* without x-amz-meta-*, as some gateways */
+    FAULT_OTHER_SIZE,   /* the object looks larger than it is */
     FAULT_ANSWER_ANYWAY /* as FAULT_ANSWER, but it was done */
 };
 

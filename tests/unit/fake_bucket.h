@@ -23,7 +23,7 @@
 #define FAKE_OBJECTS      8u
 #define FAKE_UPLOADS      24u
 #define FAKE_FAULTS       16u
-#define FAKE_OPERATIONS   (S3_LIST_UPLOADS + 1u)
+#define FAKE_OPERATIONS   (S3_DELETE_OBJECT + 1u)
 #define FAKE_ALWAYS       100000u
 
 struct fake_object {
@@ -392,6 +392,9 @@ static inline void fake_act(struct fake_bucket *bucket, const struct s3_call *ca
         break;
     case S3_LIST_UPLOADS:
         fake_list_uploads(bucket, call, result);
+        break;
+    case S3_DELETE_OBJECT: /* uploads never ask for it */
+        fake_answer(result, S3_REFUSED, "AccessDenied");
         break;
     }
 }

@@ -17,7 +17,7 @@
 #define NOW        1713884645
 #define MARK       "0123456789abcdef0123456789abcdef"
 #define KEY        "a b.mp4"
-#define OPERATIONS (S3_LIST_UPLOADS + 1)
+#define OPERATIONS (S3_DELETE_OBJECT + 1)
 
 static char url[] = "https://storage.example/", bucket[] = "recordings", id[] = "id",
             secret[] = "hunter2", more[] = "team=a,place=b c";
@@ -104,9 +104,9 @@ static size_t count_headers(const struct http_request *request)
 
 /* Besides the host: date, hash, authorization; then what the operation adds. */
 static const size_t header_counts[OPERATIONS] = {
-    [S3_HEAD_OBJECT] = 3,    [S3_GET_FIRST_BYTE] = 4,  [S3_PUT_OBJECT] = 11,
-    [S3_CREATE_UPLOAD] = 10, [S3_UPLOAD_PART] = 4,     [S3_LIST_PARTS] = 3,
-    [S3_ABORT_UPLOAD] = 3,   [S3_COMPLETE_UPLOAD] = 5, [S3_LIST_UPLOADS] = 3,
+    [S3_HEAD_OBJECT] = 3,  [S3_GET_FIRST_BYTE] = 4, [S3_PUT_OBJECT] = 11,  [S3_CREATE_UPLOAD] = 10,
+    [S3_UPLOAD_PART] = 4,  [S3_LIST_PARTS] = 3,     [S3_ABORT_UPLOAD] = 3, [S3_COMPLETE_UPLOAD] = 5,
+    [S3_LIST_UPLOADS] = 3, [S3_DELETE_OBJECT] = 3,
 };
 
 static struct attempt_result build(size_t which)
@@ -206,6 +206,7 @@ static bool is_whole(size_t which, const struct s3_result *read)
     case S3_GET_FIRST_BYTE:
     case S3_PUT_OBJECT:
     case S3_ABORT_UPLOAD:
+    case S3_DELETE_OBJECT:
         break;
     }
     return true;

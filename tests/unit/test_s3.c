@@ -109,6 +109,7 @@ START_TEST(operations_have_the_names_that_s3_gives_them)
     ck_assert_str_eq(s3_operation_name(S3_COMPLETE_UPLOAD), "CompleteMultipartUpload");
     ck_assert_str_eq(s3_operation_name(S3_ABORT_UPLOAD), "AbortMultipartUpload");
     ck_assert_str_eq(s3_operation_name(S3_LIST_UPLOADS), "ListMultipartUploads");
+    ck_assert_str_eq(s3_operation_name(S3_DELETE_OBJECT), "DeleteObject");
 }
 END_TEST
 

@@ -190,6 +190,7 @@ static const struct {
      "/a.mp4?uploadId=id",
      HTTP_BODY_NONE,
      64 << 10},
+    {{.operation = S3_DELETE_OBJECT, .key = "a.mp4"}, "DELETE", "/a.mp4", HTTP_BODY_NONE, 64 << 10},
     {{.operation = S3_LIST_UPLOADS, .key = "я/a b.mp4"},
      "GET",
      "?max-uploads=1000&prefix=%D1%8F%2Fa%20b.mp4&uploads=",
