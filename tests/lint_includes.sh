@@ -28,8 +28,6 @@ finalize/journal/journal_file.c comment
 finalize/journal/journal_part.c comment
 finalize/journal/journal_recording.c comment
 finalize/journal/journal_statement.c comment
-finalize/lifecycle/finalizer_deliveries.c comment
-finalize/lifecycle/finalizer_outcome.c comment
 finalize/s3/s3_refusal.c comment
 finalize/s3/s3_reply.c comment
 finalize/s3/s3_request.c comment

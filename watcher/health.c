@@ -1,7 +1,7 @@
 #include "watcher/health.h"
 
 #include "config/settings.h"
-#include "finalize/lifecycle/watcher_lock.h"
+#include "finalize/lifecycle/lock_file.h"
 #include "finalize/session/recordings_dir.h"
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ static bool is_running(const struct settings *settings)
         puts("no recordings directory is known: set CONFOMEET_RECORDINGS_DIR");
         return false;
     }
-    held = watcher_lock_is_held(settings, directory);
+    held = lock_file_is_held(settings, directory, LOCK_FILE_WATCHER);
     printf("%s watcher works for %s\n", held ? "a" : "no", directory);
     return held;
 }

@@ -2,7 +2,7 @@
 
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_place.h"
-#include "finalize/lifecycle/watcher_lock.h"
+#include "finalize/lifecycle/lock_file.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/log.h"
 #include "finalize/program/owner.h"
@@ -222,8 +222,8 @@ static bool take_lock(struct watcher *watcher)
     while (!watcher->stopping) {
         struct error failure = ERROR_INIT;
 
-        if (!watcher_lock_take(&watcher->settings, watcher->recordings_dir, &watcher->lock_fd,
-                               &failure))
+        if (!lock_file_take(&watcher->settings, watcher->recordings_dir, LOCK_FILE_WATCHER,
+                            &watcher->lock_fd, &failure))
             ;
         else if (watcher->lock_fd >= 0)
             return true;
@@ -245,8 +245,9 @@ static void keep_lock(struct watcher *watcher)
     struct error ignored = ERROR_INIT; /* tried again soon */
     int fd = -1;
 
-    if (watcher_lock_is_at(settings, watcher->recordings_dir, watcher->lock_fd) ||
-        !watcher_lock_take(settings, watcher->recordings_dir, &fd, &ignored) || fd < 0)
+    if (lock_file_is_at(settings, watcher->recordings_dir, LOCK_FILE_WATCHER, watcher->lock_fd) ||
+        !lock_file_take(settings, watcher->recordings_dir, LOCK_FILE_WATCHER, &fd, &ignored) ||
+        fd < 0)
         return;
     close(watcher->lock_fd);
     watcher->lock_fd = fd;

@@ -50,24 +50,26 @@ static void lower_priority(void)
     (void)syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_BEST_EFFORT << CLASS_SHIFT | LOWEST_LEVEL);
 }
 
-static void on_live_remark(void *context, const char *session_id, const char *path,
-                           const char *sentence)
+static void on_live_message(void *context, const char *session_id,
+                            const struct run_message *message)
 {
-    const struct log_field fields[] = {{"session", session_id}, {"file", path}, {0}};
+    const struct log_field fields[] = {{"session", session_id}, {"file", message->path}, {0}};
 
     (void)context;
-    log_line(SETTINGS_LOG_WARNING, fields, "while it is recorded: %s", sentence);
+    if (message->kind == RUN_REMARK || message->kind == RUN_RETRY)
+        log_line(SETTINGS_LOG_WARNING, fields, "while it is recorded: %s",
+                 message->kind == RUN_RETRY ? message->error->text : message->text);
 }
 
 static int send_parts(const struct settings *settings, struct program_stop *stop,
                       const char *directory)
 {
-    struct live_options options = {.settings = settings,
-                                   .stop_fd = stop->fd,
-                                   .stop_requested = on_stop_requested,
-                                   .remark = on_live_remark,
-                                   .context = stop};
-    struct live_summary summary;
+    struct run_options options = {.settings = settings,
+                                  .stop_fd = stop->fd,
+                                  .stop_requested = on_stop_requested,
+                                  .message = on_live_message,
+                                  .context = stop};
+    struct run_summary summary;
     struct error err = ERROR_INIT;
     const char *session = strrchr(directory, '/') ? strrchr(directory, '/') + 1 : directory;
     const struct log_field fields[] = {{"session", session}, {0}};

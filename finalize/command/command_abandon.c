@@ -71,29 +71,28 @@ static bool on_stop_requested(void *context)
     return program_stop_requested(context);
 }
 
-static void on_waits(void *context)
+static void on_message(void *context, const char *session_id, const struct run_message *message)
 {
     (void)context;
-    fprintf(stderr, "waiting: another process works on this recording\n");
+    (void)session_id;
+    if (message->kind == RUN_WAITS)
+        fprintf(stderr, "waiting: another process works on this recording\n");
 }
 
 static int abandon_one(const struct command *command, const char *reason, const char *directory,
                        struct program_stop *stop)
 {
-    const struct abandon_options options = {.settings = &command->settings,
-                                            .can_ask = command->complete,
-                                            .journal = command->journal,
-                                            .directory = directory,
-                                            .reason = reason,
-                                            .stop_fd = stop->fd,
-                                            .stop_requested = on_stop_requested,
-                                            .waits = on_waits,
-                                            .context = stop};
+    const struct run_options options = {.settings = &command->settings,
+                                        .stop_fd = stop->fd,
+                                        .stop_requested = on_stop_requested,
+                                        .message = on_message,
+                                        .context = stop};
+    const struct abandon_options abandon = {.can_ask = command->complete, .reason = reason};
     struct abandon_result result;
     struct error err = ERROR_INIT;
     struct buffer text;
 
-    if (!abandon_recording(&options, &result, &err))
+    if (!abandon_recording(&options, &abandon, directory, &result, &err))
         return command_fail(&err);
     buffer_init(&text, 16384);
     text_column_append(&text, directory, 0);

@@ -1,293 +1,310 @@
-#include "finalize/lifecycle/finalizer_private.h"
+#include "finalize/lifecycle/finalizer.h"
 
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
-#include "finalize/lifecycle/watcher_lock.h"
+#include "finalize/lifecycle/abort_upload.h"
+#include "finalize/lifecycle/lock_file.h"
+#include "finalize/lifecycle/removal.h"
+#include "finalize/lifecycle/run.h"
+#include "finalize/lifecycle/sweep.h"
+#include "finalize/notify/webhook.h"
 
-#include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#define LOCK_RETRY_MS   50u /* whoever gives way needs a moment, and Jibri waits */
 #define DEFAULT_WAIT_MS UINT64_C(600000)
+#define MAX_ROUNDS      3u /* a file that keeps changing is still being written: left for later */
+#define EVENTS_MS       2000u
 
-/* ---- the beginning of a run ------------------------------------------------------------------ */
-
-/* Makes the one that works on the recording give way, if it is one of the watcher's. That it can't
- * be asked is no reason not to wait. */
-static void claim(struct finalizer_run *run)
-{
-    struct error ignored = ERROR_INIT;
-
-    if (!run->journal &&
-        !journal_place_open(run->options->settings, session_dir_parent(run->recording),
-                            &run->journal, &ignored)) {
-        run->journal = NULL;
-        return;
-    }
-    yield_request(run->journal, session_dir_path(run->recording), &run->claimed_at);
-}
-
-/* Waits for another process that works on this recording, for as long as Jibri may be held. */
-static bool take_lock(struct finalizer_run *run, struct error *err)
-{
-    bool told = false;
-    bool locked;
-
-    for (;;) {
-        uint64_t now_ms;
-
-        if (!session_dir_try_lock(run->recording, &locked, err))
-            return false;
-        if (locked)
-            return true;
-        if (run->options->gives_way)
-            return error_set(err, ERROR_STOPPED, "another process works on %s",
-                             session_dir_path(run->recording));
-        claim(run);
-        if (!told)
-            finalizer_tell(run, &(struct finalizer_message){.kind = FINALIZER_WAITS, .path = ""});
-        told = true;
-        now_ms = clock_now_ms();
-        if (now_ms >= run->deadline_ms || finalizer_stop_requested(run))
-            return error_set(err, ERROR_STOPPED, "another process works on %s",
-                             session_dir_path(run->recording));
-        if (!loop_wait(run->loop, LOCK_RETRY_MS, err))
-            return false;
-    }
-}
-
-/* True when the journal knows the directory as done: there is nothing left to do, and that is well.
- */
-static bool is_done_already(struct finalizer_run *run, const char *directory, bool *ret_done,
-                            struct error *err)
-{
-    struct journal_recording row;
-    bool found;
-
-    if (!journal_find_recording(run->journal, directory, &row, &found, err))
-        return false;
-    *ret_done = found && row.state == JOURNAL_RECORDING_DONE;
-    return true;
-}
-
-/* ERROR_NO_INPUT when there is nothing in the directory, and nothing in the journal. */
-static bool has_something_to_do(struct finalizer_run *run, const char *directory, struct error *err)
-{
-    struct journal_recording row;
-    unsigned files = 0;
-    bool known;
-
-    if (!intake_survey(run->recording, &files, err) ||
-        !journal_find_recording(run->journal, directory, &row, &known, err))
-        return false;
-    return files || known ||
-           error_set(err, ERROR_NO_INPUT, "%s holds no file to upload", directory);
-}
-
-static bool open_network(struct finalizer_run *run, struct error *err)
-{
-    const struct settings *settings = run->options->settings;
-    const struct loop_stop stop = {.fd = run->options->stop_fd,
-                                   .requested = run->options->stop_requested,
-                                   .context = run->options->context};
-
-    return network_open(settings, settings->s3_rate_limit, &stop, &run->loop, &run->s3, err);
-}
+/* ---- whether there is something to do -------------------------------------------------------- */
 
 /* What a person gave up stays so until a person takes it up again. */
-static bool refuse_abandoned(struct finalizer_run *run, const char *directory, struct error *err)
+static bool refuse_abandoned(struct run *run, const struct journal_recording *row,
+                             struct error *err)
 {
-    struct journal_recording row;
-    bool found;
-
-    if (!journal_find_recording(run->journal, directory, &row, &found, err))
-        return false;
-    if (!found || row.state != JOURNAL_RECORDING_ABANDONED || run->options->retries_abandoned)
+    if (row->state != JOURNAL_RECORDING_ABANDONED || run->options->retries_abandoned)
         return true;
     return error_set(err, ERROR_PERMANENT,
                      "%s was abandoned%s%s: its files stay, and it is taken up again only by "
                      "jibri-finalize retry",
-                     directory, row.reason[0] ? ": " : "", row.reason);
+                     run->directory, row->reason[0] ? ": " : "", row->reason);
 }
 
-/* It is another try, by a person who may have something to add. */
-static bool take_up(struct finalizer_run *run, struct error *err)
+/* ERROR_NO_INPUT when there is nothing in the directory, and nothing in the journal. */
+static bool find_work(struct run *run, enum journal_recording_state *ret_state, struct error *err)
 {
-    const struct finalizer_options *options = run->options;
+    struct journal_recording row = {.id = 0};
+    unsigned files = 0;
+    bool known;
 
-    if (!run->row.reason[0] && (!options->meeting_id || options->meeting_id == run->row.meeting_id))
+    if (!journal_find_recording(run->journal, run->directory, &row, &known, err) ||
+        !refuse_abandoned(run, &row, err) || !intake_survey(run->session_dir, &files, err))
+        return false;
+    *ret_state = row.state;
+    return files || known ||
+           error_set(err, ERROR_NO_INPUT, "%s holds no file to upload", run->directory);
+}
+
+/* ---- the work -------------------------------------------------------------------------------- */
+
+/* It is another try, by a person who may have something to add. */
+static bool take_up(struct run *run, struct error *err)
+{
+    int32_t meeting_id = run->options->meeting_id;
+
+    if (!journal_take_over(run->journal, run->directory, err))
+        return false;
+    if (!run->row.reason[0] && (!meeting_id || meeting_id == run->row.meeting_id))
         return true;
     run->row.reason[0] = 0;
-    if (options->meeting_id)
-        run->row.meeting_id = options->meeting_id;
+    if (meeting_id)
+        run->row.meeting_id = meeting_id;
     return journal_save_recording(run->journal, &run->row, time(NULL), err);
 }
 
-static void note_begin(struct finalizer_run *run)
+/* With notify_only, what is not in the bucket yet is left as it is. */
+static bool wants(struct run *run, const struct journal_file *file, bool *ret_wants,
+                  struct error *err)
 {
-    char text[48];
-
-    snprintf(text, sizeof text, "a run begins (try %u)", run->row.tries);
-    finalizer_note(run, 0, text);
-}
-
-/* With the recording open, its journal open and its lock held. */
-static bool work(struct finalizer_run *run, struct error *err)
-{
-    const char *directory = session_dir_path(run->recording);
-    bool done;
-
-    if (!refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
-        return false;
-    if (!session_dir_still_there(run->recording)) /* who had the lock before us finished it */
-        return done || error_set(err, ERROR_NO_INPUT, "%s is gone", directory);
-    if (!has_something_to_do(run, directory, err))
-        return false;
-    if (!journal_begin_recording(run->journal, directory, session_dir_session_id(run->recording),
-                                 time(NULL), &run->row, err) ||
-        !journal_take_over(run->journal, directory, err) || !take_up(run, err))
-        return false;
-    note_begin(run);
-    if (!finalizer_deliver(run, err) || !finalizer_end(run, err))
-        return false;
-    if (run->worst.kind == ERROR_NONE)
-        return true;
-    *err = run->worst;
-    return false;
-}
-
-/* The directory isn't there. When the journal knows it as done, an earlier run was killed after its
- * last step. */
-static bool forgive_absence(struct finalizer_run *run, const char *path, struct error *err)
-{
-    char *for_parent = strdup(path);
-    char *for_name = strdup(path);
-    char *parent = for_parent ? realpath(dirname(for_parent), NULL) : NULL;
-    struct error ignored = ERROR_INIT;
-    char directory[SESSION_PATH_SIZE], journal[JOURNAL_PLACE_SIZE];
-    bool done = false;
-
-    if (parent && for_name && journal_place(run->options->settings, parent, journal) &&
-        !access(journal, F_OK) && journal_open(journal, &run->journal, &ignored)) {
-        snprintf(directory, sizeof directory, "%s/%s", strcmp(parent, "/") ? parent : "",
-                 basename(for_name));
-        if (!is_done_already(run, directory, &done, &ignored))
-            done = false;
-    }
-    free(for_parent);
-    free(for_name);
-    free(parent);
-    if (done)
-        error_clear(err);
-    return done;
-}
-
-/* Leaves all of it to the watcher, which finds it in the journal. What is done is not handed over:
- * whether something came since is looked into here, and is soon over when nothing did. */
-static bool hand_over(struct finalizer_run *run, bool *ret_handed_over, struct error *err)
-{
-    const char *directory = session_dir_path(run->recording);
-    bool done;
-
-    *ret_handed_over = false;
-    if (!journal_place_open(run->options->settings, session_dir_parent(run->recording),
-                            &run->journal, err) ||
-        !refuse_abandoned(run, directory, err) || !is_done_already(run, directory, &done, err))
-        return false;
-    if (done)
-        return true;
-    if (!has_something_to_do(run, directory, err) ||
-        !journal_hand_over(run->journal, directory, time(NULL), err))
-        return false;
-    *ret_handed_over = true;
-    finalizer_tell(run, &(struct finalizer_message){.kind = FINALIZER_HANDS_OVER, .path = ""});
+    (void)err;
+    *ret_wants = file->state == JOURNAL_FILE_UPLOADED ||
+                 (file->state == JOURNAL_FILE_PENDING && !run->options->notify_only);
     return true;
 }
 
-static bool run_once(const struct finalizer_options *options, const char *path,
-                     uint64_t deadline_ms, struct finalizer_summary *ret_summary, struct error *err)
+/* What vanished from the disk will never be completed: its parts need not be paid for. */
+static bool abort_if_gone(void *context, struct journal_file *file, struct error *err)
 {
-    struct finalizer_run run = {
-        .options = options, .deadline_ms = deadline_ms, .summary = ret_summary};
-    uint64_t started_ms;
-    bool locked;
+    struct run *run = context;
+    struct error failure = ERROR_INIT;
+
+    (void)err;
+    if (file->state == JOURNAL_FILE_GONE &&
+        !abort_upload(run->loop, run->s3, run->journal, file, run->deadline_ms, &failure))
+        run_remark(run, file->path, failure.text);
+    return true;
+}
+
+static bool take_in(struct run *run, unsigned round, struct error *err)
+{
+    struct intake intake = {.settings = run->options->settings,
+                            .journal = run->journal,
+                            .session_dir = run->session_dir,
+                            .row = &run->row,
+                            .rng = &run->rng,
+                            .remark = run_remark,
+                            .context = run};
+
+    run->worst = (struct error)ERROR_INIT;
+    if (!intake_run(&intake, &run->intake, err))
+        return false;
+    if (round == 1)
+        run_tell(run, &(struct run_message){.kind = RUN_BEGINS,
+                                            .files = run->intake.files,
+                                            .bytes = run->intake.pending_bytes,
+                                            .tries = run->row.tries});
+    return journal_each_file(run->journal, run->row.id, abort_if_gone, run, err);
+}
+
+static bool deliver(struct run *run, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+
+    if (!run_open_network(run, err))
+        return false;
+    for (unsigned round = 1; round <= MAX_ROUNDS; round++) {
+        if (!take_in(run, round, err) || !run_deliver(run, err))
+            return false;
+        if (!run->changed)
+            return true;
+    }
+    error_set(&failure, ERROR_TRANSIENT, "a file of %s is still being written to", run->directory);
+    run_note_failure(run, NULL, &failure);
+    return true;
+}
+
+static void on_removed(void *context, const char *path)
+{
+    run_tell(context, &(struct run_message){.kind = RUN_REMOVED, .path = path});
+}
+
+static void remove_local(struct run *run)
+{
+    struct removal removal = {.settings = run->options->settings,
+                              .journal = run->journal,
+                              .session_dir = run->session_dir,
+                              .recording_id = run->row.id,
+                              .removed = on_removed,
+                              .context = run};
+    struct error failure = ERROR_INIT;
+
+    if (!removal_run(&removal, time(NULL), &run->summary->directory_removed, &failure))
+        run_note_failure(run, NULL, &failure);
+}
+
+static bool finalize(struct run *run, struct error *err)
+{
+    if (!take_up(run, err) || !deliver(run, err))
+        return false;
+    remove_local(run);
+    return true;
+}
+
+/* ---- after it -------------------------------------------------------------------------------- */
+
+static void on_swept(void *context, const char *session_id, const char *path)
+{
+    struct run *run = context;
+
+    run->options->message(run->options->context, session_id,
+                          &(struct run_message){.kind = RUN_REMOVED, .path = path});
+}
+
+static void on_sweep_failed(void *context, const char *session_id, const struct error *error)
+{
+    struct run *run = context;
+
+    run->options->message(
+        run->options->context, session_id,
+        &(struct run_message){.kind = RUN_REMARK, .path = "", .text = error->text});
+}
+
+/* Other recordings, whose time to be kept is over. What fails there is no failure of this run. */
+static void sweep_others(struct run *run)
+{
+    struct sweep sweep = {.settings = run->options->settings,
+                          .journal = run->journal,
+                          .removed = on_swept,
+                          .failed = on_sweep_failed,
+                          .context = run};
+    struct error failure = ERROR_INIT;
+
+    if (!sweep_run(&sweep, time(NULL), &failure))
+        run_remark(run, "", failure.text);
+}
+
+/* Events are the watcher's to deliver. Where none runs, a moment of what time is left goes to them;
+ * they stay in the journal when that is not enough. */
+static void deliver_events(struct run *run)
+{
+    uint64_t now_ms = clock_now_ms();
+    uint64_t left_ms = run->deadline_ms > now_ms ? run->deadline_ms - now_ms : 0;
+    struct webhook_delivery delivery = {.settings = run->options->settings,
+                                        .journal = run->journal,
+                                        .loop = run->loop,
+                                        .rng = &run->rng,
+                                        .stats = &run->account.stats,
+                                        .recording_id = run->row.id,
+                                        .patience_ms = left_ms < EVENTS_MS ? left_ms : EVENTS_MS,
+                                        .stop_requested = run_stop_requested,
+                                        .context = run};
+    const char *url = run->options->settings->webhook_url;
+    struct error ignored = ERROR_INIT;
+
+    if (url && *url && run->loop && !run->summary->watched)
+        (void)!webhook_deliver_due(&delivery, &ignored);
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+/* Leaves all of it to the watcher, which finds it in the journal. What is done is not handed over:
+ * whether something came since is looked into here, and is soon over when nothing did. */
+static bool hand_over(struct run *run, struct error *err)
+{
+    enum journal_recording_state state;
+
+    if (!find_work(run, &state, err))
+        return false;
+    if (state == JOURNAL_RECORDING_DONE)
+        return true;
+    if (!journal_hand_over(run->journal, run->directory, time(NULL), err))
+        return false;
+    run->summary->handed_over = true;
+    run_tell(run, &(struct run_message){.kind = RUN_HANDS_OVER, .path = ""});
+    return true;
+}
+
+/* A directory that is not there, of a recording that is done: an earlier run was killed after its
+ * last step. */
+static bool is_done(struct run *run, struct error *err)
+{
+    struct journal_recording row = {.id = 0};
+    bool found;
+
+    if (!journal_find_recording(run->journal, run->directory, &row, &found, err))
+        return false;
+    return row.state == JOURNAL_RECORDING_DONE ||
+           error_set(err, ERROR_NO_INPUT, "%s is gone", run->directory);
+}
+
+static bool work(struct run *run, struct error *err)
+{
+    enum journal_recording_state state;
+
+    if (!run->session_dir)
+        return is_done(run, err);
+    return find_work(run, &state, err) && run_work(run, finalize, err);
+}
+
+static bool run_once(const struct run_options *options, const char *path, uint64_t deadline_ms,
+                     struct run_summary *ret_summary, struct error *err)
+{
+    struct run run = {
+        .options = options, .summary = ret_summary, .deadline_ms = deadline_ms, .wants = wants};
     bool ok = false;
 
-    *ret_summary = (struct finalizer_summary){0};
-    rng_seed_from_system(&run.rng);
-    if (!session_dir_open(path, &run.recording, err)) {
-        ok = err->kind == ERROR_NO_INPUT && forgive_absence(&run, path, err);
+    *ret_summary = (struct run_summary){0};
+    if (!run_open(&run, path, err))
         goto out;
-    }
-    ret_summary->watched =
-        watcher_lock_is_held(options->settings, session_dir_parent(run.recording));
-    if (ret_summary->watched && options->may_hand_over && options->wait_ms == 0) {
-        ok = hand_over(&run, &ret_summary->handed_over, err);
+    ret_summary->watched = lock_file_is_held(options->settings, run.parent, LOCK_FILE_WATCHER);
+    if (run.session_dir && ret_summary->watched && options->may_hand_over &&
+        options->wait_ms == 0) {
+        ok = hand_over(&run, err);
         if (!ok || ret_summary->handed_over)
             goto out;
-        ok = false;
     }
-    if (!open_network(&run, err))
-        goto out;
-    locked = take_lock(&run, err);
-    yield_withdraw(run.journal, session_dir_path(run.recording), &run.claimed_at);
-    if (!locked ||
-        (!run.journal && !journal_place_open(options->settings, session_dir_parent(run.recording),
-                                             &run.journal, err)))
-        goto out;
-    started_ms = clock_now_ms();
-    ok = work(&run, err);
-    if (run.row.id)
-        stats_observe(&run.account.stats, STATS_FINALIZE_SECONDS,
-                      ok                             ? STATS_RESULT_SAFE
-                      : err->kind == ERROR_PERMANENT ? STATS_RESULT_FAILED
-                                                     : STATS_RESULT_WAITING,
-                      clock_now_ms() - started_ms);
-    if (run.row.id)
-        finalizer_tell_others(&run);
-    journal_add_stats(run.journal, &run.account.stats);
+    ok = run_lock(&run, err) && work(&run, err);
+    if (run.row.id) {
+        run_unlock(&run);
+        sweep_others(&run);
+        deliver_events(&run);
+        journal_add_stats(run.journal, &run.account.stats);
+    }
 out:
-    s3_close(run.s3);
-    loop_close(run.loop);
-    journal_close(run.journal);
-    session_dir_close(run.recording);
+    run_close(&run);
     return ok;
 }
 
 /* The journal can't be used: the work is rebuilt from the directory and the bucket, not refused. */
-static bool set_journal_aside(const struct finalizer_options *options, const char *path,
+static bool set_journal_aside(const struct run_options *options, const char *path,
                               struct error *err)
 {
     char aside[JOURNAL_PLACE_ASIDE_SIZE], sentence[JOURNAL_PLACE_ASIDE_SIZE + 192];
-    struct session_dir *recording = NULL;
+    struct session_dir *session_dir = NULL;
     struct error failure = ERROR_INIT;
     bool ok;
 
-    if (!session_dir_open(path, &recording, &failure))
+    if (!session_dir_open(path, &session_dir, &failure))
         return false; /* `err` keeps the first cause */
-    ok = journal_place_set_aside(options->settings, session_dir_parent(recording), aside, &failure);
+    ok = journal_place_set_aside(options->settings, session_dir_parent(session_dir), aside,
+                                 &failure);
     if (ok && aside[0]) {
         snprintf(sentence, sizeof sentence,
                  "the journal could not be used and was set aside as %s; the work is rebuilt from "
                  "the directory and the bucket",
                  aside);
-        options->event(
-            options->context, session_dir_session_id(recording),
-            &(struct finalizer_message){.kind = FINALIZER_REMARK, .path = "", .text = sentence});
+        options->message(options->context, session_dir_session_id(session_dir),
+                         &(struct run_message){.kind = RUN_REMARK, .path = "", .text = sentence});
     }
-    session_dir_close(recording);
+    session_dir_close(session_dir);
     if (ok)
         error_clear(err);
     return ok;
 }
 
-bool finalizer_run(const struct finalizer_options *options, const char *path,
-                   struct finalizer_summary *ret_summary, struct error *err)
+bool finalizer_run(const struct run_options *options, const char *path,
+                   struct run_summary *ret_summary, struct error *err)
 {
     uint64_t wait_ms =
         options->may_hand_over && options->wait_ms == 0 ? DEFAULT_WAIT_MS : options->wait_ms;

@@ -81,7 +81,7 @@ static bool look_into(const struct intake *intake, struct journal_file *file, st
 
     if (!file->media && strcmp(file->path, METADATA_FILE_NAME) != 0)
         return true;
-    if (!session_dir_open_file(intake->recording, file->path, &fd, &identity, &unreadable)) {
+    if (!session_dir_open_file(intake->session_dir, file->path, &fd, &identity, &unreadable)) {
         if (unreadable.kind != ERROR_CHANGED)
             return true; /* the others go on; its delivery fails and says why */
         *err = unreadable;
@@ -242,7 +242,7 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
 
     if (file->state != JOURNAL_FILE_PENDING && file->state != JOURNAL_FILE_UPLOADED)
         return true;
-    if (session_dir_open_file(intake->recording, file->path, &fd, &identity, &missing)) {
+    if (session_dir_open_file(intake->session_dir, file->path, &fd, &identity, &missing)) {
         close(fd);
         return true;
     }
@@ -264,7 +264,7 @@ bool intake_run(const struct intake *intake, struct intake_result *ret_result, s
 
     if (!journal_begin(intake->journal, err))
         return false;
-    if (!session_dir_scan(intake->recording, &visitor, err) ||
+    if (!session_dir_scan(intake->session_dir, &visitor, err) ||
         !journal_each_file(intake->journal, intake->row->id, note_if_gone, &work, err) ||
         !journal_save_recording(intake->journal, intake->row, time(NULL), err) ||
         !journal_commit(intake->journal, err)) {
@@ -320,21 +320,21 @@ static void pass_over(void *context, const char *path, const char *reason)
     (void)reason;
 }
 
-bool intake_survey(struct session_dir *recording, unsigned *ret_files, struct error *err)
+bool intake_survey(struct session_dir *session_dir, unsigned *ret_files, struct error *err)
 {
     struct survey survey = {0};
     struct session_dir_visitor visitor = {
         .context = &survey, .file = survey_file, .skipped = pass_over};
     struct stat directory;
 
-    if (!stat(session_dir_path(recording), &directory) && directory.st_mode & S_ISVTX)
+    if (!stat(session_dir_path(session_dir), &directory) && directory.st_mode & S_ISVTX)
         return error_set(err, ERROR_USAGE, "%s is everybody's directory, no session's",
-                         session_dir_path(recording));
-    if (!session_dir_scan(recording, &visitor, err))
+                         session_dir_path(session_dir));
+    if (!session_dir_scan(session_dir, &visitor, err))
         return false;
     if (survey.sessions && !survey.media)
         return error_set(err, ERROR_USAGE, "%s holds session directories, it is none itself",
-                         session_dir_path(recording));
+                         session_dir_path(session_dir));
     *ret_files = survey.files;
     return true;
 }

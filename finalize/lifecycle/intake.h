@@ -20,7 +20,7 @@
 struct intake {
     const struct settings *settings; /* all borrowed */
     struct journal *journal;
-    struct session_dir *recording;
+    struct session_dir *session_dir;
     struct journal_recording *row; /* meeting URL and share flag are filled in */
     struct rng *rng;
     /* Something that is passed over, kept back or gone, as one sentence. */
@@ -40,7 +40,7 @@ struct intake_result {
  * directory but one of session directories, or one that everybody may write to (/tmp): taking it
  * for a session would upload, and then remove, what nobody meant.
  */
-bool intake_survey(struct session_dir *recording, unsigned *ret_files, struct error *err)
+bool intake_survey(struct session_dir *session_dir, unsigned *ret_files, struct error *err)
     __attribute__((warn_unused_result));
 
 /* One write to the journal: all of it or, on failure, none. */

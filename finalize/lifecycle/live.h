@@ -8,34 +8,15 @@
 #ifndef FINALIZE_LIVE_H
 #define FINALIZE_LIVE_H
 
-#include "config/settings.h"
-#include "finalize/base/error.h"
-#include "finalize/journal/journal.h"
-
-#include <stdbool.h>
-#include <stdint.h>
-
-struct live_options {
-    const struct settings *settings;
-    int stop_fd; /* as in finalizer.h */
-    bool (*stop_requested)(void *context);
-    /* A request failed and is tried again, or something worth knowing; one sentence. */
-    void (*remark)(void *context, const char *session_id, const char *path, const char *sentence);
-    void *context;
-};
-
-struct live_summary {
-    uint64_t bytes_sent;
-    uint64_t bytes_held; /* by the bucket, of all files that grow */
-};
+#include "finalize/lifecycle/run_options.h"
 
 /*
- * True when all that can be sent now is in the bucket, or when somebody else works on the recording
- * or waits to. ERROR_STOPPED after a stop; else as finalizer_run().
+ * True when all that can be sent now is in the bucket, or when another process works on the
+ * recording or waits to. ERROR_STOPPED after a stop; else as finalizer_run(). Of `options`, only
+ * what every run needs is looked at.
  */
-bool live_run(const struct live_options *options, const char *path,
-              struct live_summary *ret_summary, struct error *err)
-    __attribute__((warn_unused_result));
+bool live_run(const struct run_options *options, const char *path, struct run_summary *ret_summary,
+              struct error *err) __attribute__((warn_unused_result));
 
 /* How many parts of a file of `size_bytes` that still grows could be in the bucket by now. */
 unsigned live_sendable_parts(uint64_t part_size_bytes, uint64_t size_bytes);

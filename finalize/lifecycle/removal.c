@@ -14,7 +14,7 @@ static bool remove_one(const struct removal *removal, struct journal_file *file,
 {
     struct error failure = ERROR_INIT;
 
-    if (!session_dir_remove_file(removal->recording, file->path, &file->identity, &failure)) {
+    if (!session_dir_remove_file(removal->session_dir, file->path, &file->identity, &failure)) {
         *err = err->kind == ERROR_NONE ? failure : *err;
         return true; /* the others go all the same */
     }
@@ -55,7 +55,7 @@ bool removal_run(const struct removal *removal, int64_t now, bool *ret_directory
         return false;
     if (removal->settings->keep_local_ms == SETTINGS_KEEP_FOREVER)
         return true;
-    if (!session_dir_remove_directory(removal->recording, ret_directory_removed, err))
+    if (!session_dir_remove_directory(removal->session_dir, ret_directory_removed, err))
         return false;
     if (*ret_directory_removed)
         removal->removed(removal->context, "");

@@ -19,7 +19,7 @@
 struct removal {
     const struct settings *settings; /* all borrowed */
     struct journal *journal;
-    struct session_dir *recording; /* its lock is held */
+    struct session_dir *session_dir; /* its lock is held */
     int64_t recording_id;
     /* A local copy was removed; "" for the directory. */
     void (*removed)(void *context, const char *path);

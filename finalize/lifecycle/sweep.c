@@ -34,12 +34,12 @@ static bool note_absence(void *context, struct journal_file *file, struct error 
 }
 
 static void free_directory(const struct sweep *sweep, const struct journal_recording *row,
-                           struct session_dir *recording, int64_t now)
+                           struct session_dir *session_dir, int64_t now)
 {
     struct one one = {.sweep = sweep, .row = row};
     struct removal removal = {.settings = sweep->settings,
                               .journal = sweep->journal,
-                              .recording = recording,
+                              .session_dir = session_dir,
                               .recording_id = row->id,
                               .removed = on_removed,
                               .context = &one};
@@ -54,20 +54,20 @@ static bool sweep_one(const struct sweep *sweep, const struct journal_recording 
                       struct error *err)
 {
     struct absence absence = {.journal = sweep->journal, .now = now};
-    struct session_dir *recording = NULL;
+    struct session_dir *session_dir = NULL;
     struct error failure = ERROR_INIT;
     bool locked = false;
 
-    if (!session_dir_open(row->directory, &recording, &failure)) {
+    if (!session_dir_open(row->directory, &session_dir, &failure)) {
         if (failure.kind == ERROR_NO_INPUT)
             return journal_each_file(sweep->journal, row->id, note_absence, &absence, err);
         sweep->failed(sweep->context, row->session_id, &failure);
         return true;
     }
-    if (!strcmp(session_dir_path(recording), row->directory) &&
-        session_dir_try_lock(recording, &locked, &failure) && locked)
-        free_directory(sweep, row, recording, now);
-    session_dir_close(recording);
+    if (!strcmp(session_dir_path(session_dir), row->directory) &&
+        session_dir_try_lock(session_dir, &locked, &failure) && locked)
+        free_directory(sweep, row, session_dir, now);
+    session_dir_close(session_dir);
     return true;
 }
 

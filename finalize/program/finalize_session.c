@@ -25,15 +25,15 @@ static const char *number(uint64_t value, char *out, size_t size)
     return out;
 }
 
-static void log_begin(const char *session_id, const struct finalizer_message *event)
+static void log_begin(const char *session_id, const struct run_message *message)
 {
     char bytes[32], files[32], tries[32];
     const struct log_field fields[] = {{"session", session_id},
-                                       {"files", number(event->files, files, sizeof files)},
-                                       {"try", number(event->tries, tries, sizeof tries)},
+                                       {"files", number(message->files, files, sizeof files)},
+                                       {"try", number(message->tries, tries, sizeof tries)},
                                        {0}};
 
-    units_format_size(event->bytes, bytes, sizeof bytes);
+    units_format_size(message->bytes, bytes, sizeof bytes);
     log_line(SETTINGS_LOG_INFO, fields, "finalizing: %s to upload", bytes);
 }
 
@@ -52,46 +52,47 @@ static void log_file(const char *session_id, const struct journal_file *file, co
     log_line(SETTINGS_LOG_INFO, fields, "%s", sentence);
 }
 
-static void on_event(void *context, const char *session_id, const struct finalizer_message *event)
+static void on_message(void *context, const char *session_id, const struct run_message *message)
 {
     const struct log_field fields[] = {
-        {"session", session_id}, {"file", event->path && event->path[0] ? event->path : NULL}, {0}};
+        {"session", session_id},
+        {"file", message->path && message->path[0] ? message->path : NULL},
+        {0}};
 
     (void)context;
-    switch (event->kind) {
-    case FINALIZER_BEGINS:
-        log_begin(session_id, event);
+    switch (message->kind) {
+    case RUN_BEGINS:
+        log_begin(session_id, message);
         break;
-    case FINALIZER_WAITS:
+    case RUN_WAITS:
         log_line(SETTINGS_LOG_INFO, fields, "waiting: another process works on this recording");
         break;
-    case FINALIZER_HANDS_OVER:
+    case RUN_HANDS_OVER:
         log_line(SETTINGS_LOG_INFO, fields, "handed over: the watcher goes on with this recording");
         break;
-    case FINALIZER_REMARK:
-        log_line(SETTINGS_LOG_WARNING, fields, "%s%s%s", event->path ? event->path : "",
-                 event->path && event->path[0] ? ": " : "", event->text);
+    case RUN_REMARK:
+        log_line(SETTINGS_LOG_WARNING, fields, "%s%s%s", message->path ? message->path : "",
+                 message->path && message->path[0] ? ": " : "", message->text);
         break;
-    case FINALIZER_RETRY:
-        log_line(SETTINGS_LOG_WARNING, fields, "trying again: %s", event->error->text);
+    case RUN_RETRY:
+        log_line(SETTINGS_LOG_WARNING, fields, "trying again: %s", message->error->text);
         break;
-    case FINALIZER_UPLOADED:
-        log_file(session_id, event->file, "uploaded, and confirmed in the bucket");
+    case RUN_UPLOADED:
+        log_file(session_id, message->file, "uploaded, and confirmed in the bucket");
         break;
-    case FINALIZER_NOTIFIED:
-        log_file(session_id, event->file, "the backend accepted the notice");
+    case RUN_NOTIFIED:
+        log_file(session_id, message->file, "the backend accepted the notice");
         break;
-    case FINALIZER_FAILED:
-        log_line(SETTINGS_LOG_ERROR, fields, "%s", event->error->text);
+    case RUN_FAILED:
+        log_line(SETTINGS_LOG_ERROR, fields, "%s", message->error->text);
         break;
-    case FINALIZER_REMOVED:
+    case RUN_REMOVED:
         log_line(SETTINGS_LOG_DEBUG, fields, "removed the local copy");
         break;
     }
 }
 
-static void on_progress(void *context, const char *session_id,
-                        const struct finalizer_progress *progress)
+static void on_progress(void *context, const char *session_id, const struct run_progress *progress)
 {
     struct command *command = context;
 
@@ -111,7 +112,7 @@ static void say_failure(const struct log_field *fields, bool watched, const stru
 }
 
 static void say_result(const struct command *command, const char *directory, bool ok,
-                       const struct finalizer_summary *summary, const struct error *err)
+                       const struct run_summary *summary, const struct error *err)
 {
     char bytes[32], took[32], left[64] = "", sent[32];
     const struct log_field fields[] = {
@@ -150,19 +151,18 @@ static int call(const struct settings *settings, const char *directory,
 {
     struct command command = {.started_ms = clock_now_ms()};
     bool by_jibri = caller == FINALIZE_SESSION_JIBRI;
-    struct finalizer_options run_options = {.settings = settings,
-                                            .wait_ms =
-                                                by_jibri ? settings->finalize_wait_ms : UINT64_MAX,
-                                            .may_hand_over = by_jibri,
-                                            .gives_way = caller == FINALIZE_SESSION_WATCHER,
-                                            .retries_abandoned = options->retries_abandoned,
-                                            .notify_only = options->notify_only,
-                                            .meeting_id = options->meeting_id,
-                                            .stop_requested = on_stop_requested,
-                                            .event = on_event,
-                                            .progress = on_progress,
-                                            .context = &command};
-    struct finalizer_summary summary;
+    struct run_options run_options = {.settings = settings,
+                                      .wait_ms = by_jibri ? settings->finalize_wait_ms : UINT64_MAX,
+                                      .may_hand_over = by_jibri,
+                                      .gives_way = caller == FINALIZE_SESSION_WATCHER,
+                                      .retries_abandoned = options->retries_abandoned,
+                                      .notify_only = options->notify_only,
+                                      .meeting_id = options->meeting_id,
+                                      .stop_requested = on_stop_requested,
+                                      .message = on_message,
+                                      .progress = on_progress,
+                                      .context = &command};
+    struct run_summary summary;
     struct error err = ERROR_INIT;
     bool ok;
 

@@ -19,7 +19,7 @@ struct report {
     char *watcher_lock;        /* the path of the file that a running watcher locks */
 };
 
-/* Beside the journal: see watcher_lock.h. */
+/* Beside the journal: see lock_file.h. */
 static char *name_watcher_lock(const char *journal)
 {
     const char *slash = strrchr(journal, '/');

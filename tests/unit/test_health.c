@@ -2,7 +2,7 @@
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
-#include "finalize/lifecycle/watcher_lock.h"
+#include "finalize/lifecycle/lock_file.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -43,7 +43,7 @@ START_TEST(it_is_well_as_long_as_a_watcher_holds_the_lock)
     int fd;
 
     ck_assert_int_eq(health_run(NULL), 1);
-    ck_assert(watcher_lock_take(&settings, directory, &fd, &err));
+    ck_assert(lock_file_take(&settings, directory, LOCK_FILE_WATCHER, &fd, &err));
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(health_run(NULL), 0);
     close(fd);

@@ -95,7 +95,7 @@ static struct intake_result run(void)
 {
     struct intake intake = {.settings = &settings,
                             .journal = journal,
-                            .recording = recording,
+                            .session_dir = recording,
                             .row = &row,
                             .rng = &rng,
                             .remark = on_remark};
@@ -390,7 +390,7 @@ START_TEST(a_run_that_fails_leaves_the_journal_as_it_was)
 {
     struct intake intake = {.settings = &settings,
                             .journal = journal,
-                            .recording = recording,
+                            .session_dir = recording,
                             .row = &row,
                             .rng = &rng,
                             .remark = on_remark};
@@ -493,7 +493,7 @@ static bool note_growing(struct journal_file *ret_file)
 {
     struct intake intake = {.settings = &settings,
                             .journal = journal,
-                            .recording = recording,
+                            .session_dir = recording,
                             .row = &row,
                             .rng = &rng,
                             .remark = on_remark};

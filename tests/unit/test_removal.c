@@ -104,7 +104,7 @@ static bool try_run(int64_t now, bool *ret_directory_removed)
 {
     struct removal removal = {.settings = &settings,
                               .journal = journal,
-                              .recording = recording,
+                              .session_dir = recording,
                               .recording_id = row.id,
                               .removed = on_removed};
 

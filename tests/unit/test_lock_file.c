@@ -1,4 +1,4 @@
-#include "finalize/lifecycle/watcher_lock.h"
+#include "finalize/lifecycle/lock_file.h"
 
 #include "finalize/journal/journal_place.h"
 #include "tests/unit/unit.h"
@@ -19,7 +19,7 @@ static struct error err;
 
 static void set_up(void)
 {
-    char made[] = "/tmp/test_watcher_lock_XXXXXX";
+    char made[] = "/tmp/test_lock_file_XXXXXX";
 
     ck_assert_ptr_nonnull(mkdtemp(made));
     strcpy(base, made);
@@ -38,7 +38,7 @@ static int take(void)
 {
     int fd = -2;
 
-    ck_assert_msg(watcher_lock_take(&settings, base, &fd, &err), "%s", err.text);
+    ck_assert_msg(lock_file_take(&settings, base, LOCK_FILE_WATCHER, &fd, &err), "%s", err.text);
     return fd;
 }
 
@@ -46,13 +46,13 @@ START_TEST(it_is_held_as_long_as_the_descriptor_is_open)
 {
     int fd;
 
-    ck_assert(!watcher_lock_is_held(&settings, base));
+    ck_assert(!lock_file_is_held(&settings, base, LOCK_FILE_WATCHER));
     fd = take();
     ck_assert_int_ge(fd, 0);
-    ck_assert(watcher_lock_is_held(&settings, base));
-    ck_assert(watcher_lock_is_held(&settings, base)); /* looking does not take it */
+    ck_assert(lock_file_is_held(&settings, base, LOCK_FILE_WATCHER));
+    ck_assert(lock_file_is_held(&settings, base, LOCK_FILE_WATCHER)); /* looking does not take it */
     close(fd);
-    ck_assert(!watcher_lock_is_held(&settings, base));
+    ck_assert(!lock_file_is_held(&settings, base, LOCK_FILE_WATCHER));
 }
 END_TEST
 
@@ -61,7 +61,7 @@ START_TEST(looking_makes_nothing)
     char path[128];
 
     snprintf(path, sizeof path, "%s/.jibri-finalize", base);
-    ck_assert(!watcher_lock_is_held(&settings, base));
+    ck_assert(!lock_file_is_held(&settings, base, LOCK_FILE_WATCHER));
     ck_assert_int_ne(access(path, F_OK), 0);
 }
 END_TEST
@@ -89,16 +89,17 @@ START_TEST(it_dies_with_its_holder)
     if (child == 0) {
         int fd;
 
-        if (watcher_lock_take(&settings, base, &fd, &err) && write(pipe_fds[1], "x", 1) == 1)
+        if (lock_file_take(&settings, base, LOCK_FILE_WATCHER, &fd, &err) &&
+            write(pipe_fds[1], "x", 1) == 1)
             pause();
         _exit(1);
     }
     ck_assert_int_eq(read(pipe_fds[0], &ready, 1), 1);
-    ck_assert(watcher_lock_is_held(&settings, base));
+    ck_assert(lock_file_is_held(&settings, base, LOCK_FILE_WATCHER));
     ck_assert_int_eq(take(), -1);
     kill(child, SIGKILL);
     ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(!watcher_lock_is_held(&settings, base));
+    ck_assert(!lock_file_is_held(&settings, base, LOCK_FILE_WATCHER));
     close(pipe_fds[0]);
     close(pipe_fds[1]);
 }
@@ -122,16 +123,16 @@ START_TEST(a_directory_that_was_made_anew_has_another_lock)
 {
     int fd = take();
 
-    ck_assert(watcher_lock_is_at(&settings, base, fd));
+    ck_assert(lock_file_is_at(&settings, base, LOCK_FILE_WATCHER, fd));
     ck_assert_int_eq(rename(base, aside), 0);
-    ck_assert(!watcher_lock_is_at(&settings, base, fd));
+    ck_assert(!lock_file_is_at(&settings, base, LOCK_FILE_WATCHER, fd));
     ck_assert_int_eq(mkdir(base, 0700), 0);
-    ck_assert(!watcher_lock_is_at(&settings, base, fd));
-    ck_assert(!watcher_lock_is_held(&settings, base));
+    ck_assert(!lock_file_is_at(&settings, base, LOCK_FILE_WATCHER, fd));
+    ck_assert(!lock_file_is_held(&settings, base, LOCK_FILE_WATCHER));
     close(fd);
     fd = take();
-    ck_assert(watcher_lock_is_at(&settings, base, fd));
-    ck_assert(watcher_lock_is_held(&settings, base));
+    ck_assert(lock_file_is_at(&settings, base, LOCK_FILE_WATCHER, fd));
+    ck_assert(lock_file_is_held(&settings, base, LOCK_FILE_WATCHER));
     close(fd);
 }
 END_TEST
@@ -140,10 +141,10 @@ START_TEST(where_it_cannot_be_made_it_says_so)
 {
     int fd = -2;
 
-    ck_assert(!watcher_lock_take(&settings, "/proc/no-such-directory", &fd, &err));
+    ck_assert(!lock_file_take(&settings, "/proc/no-such-directory", LOCK_FILE_WATCHER, &fd, &err));
     ck_assert_int_eq(err.kind, ERROR_PERMANENT);
     ck_assert_int_eq(fd, -2);
-    ck_assert(!watcher_lock_is_held(&settings, "/proc/no-such-directory"));
+    ck_assert(!lock_file_is_held(&settings, "/proc/no-such-directory", LOCK_FILE_WATCHER));
 }
 END_TEST
 
@@ -156,15 +157,15 @@ START_TEST(a_link_in_its_place_is_not_followed)
     snprintf(path, sizeof path, "%s/.jibri-finalize/watcher.lock", base);
     ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(symlink("/etc/passwd", path), 0);
-    ck_assert(!watcher_lock_take(&settings, base, &fd, &err));
-    ck_assert(!watcher_lock_is_held(&settings, base));
+    ck_assert(!lock_file_take(&settings, base, LOCK_FILE_WATCHER, &fd, &err));
+    ck_assert(!lock_file_is_held(&settings, base, LOCK_FILE_WATCHER));
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("watcher_lock");
-    TCase *cases = tcase_create("watcher_lock");
+    Suite *suite = suite_create("lock_file");
+    TCase *cases = tcase_create("lock_file");
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, it_is_held_as_long_as_the_descriptor_is_open);

@@ -1,0 +1,116 @@
+/*
+ * run_outcome - how a recording is at the end of a run: decided from the rows of its files and from
+ * what failed, and written down with the time of the next try and the webhook's event.
+ */
+#include "finalize/lifecycle/run.h"
+#include "finalize/lifecycle/schedule.h"
+#include "finalize/notify/webhook.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static bool count_file(void *context, struct journal_file *file, struct error *err)
+{
+    struct run_summary *summary = context;
+
+    (void)err;
+    switch (file->state) {
+    case JOURNAL_FILE_SAFE:
+        summary->files_safe++;
+        summary->bytes_safe += file->object_bytes;
+        summary->files_left += !file->removed_at;
+        break;
+    case JOURNAL_FILE_WITHHELD:
+        summary->files_left++;
+        break;
+    case JOURNAL_FILE_PENDING:
+    case JOURNAL_FILE_UPLOADED:
+        if (file->notice == JOURNAL_NOTICE_REFUSED)
+            summary->files_failed++;
+        else
+            summary->files_waiting++;
+        break;
+    case JOURNAL_FILE_GONE:
+        summary->files_lost += file->media;
+        break;
+    }
+    return true;
+}
+
+/* DONE means that there is nothing left to do, not that all is safe: a file may be lost. */
+static void decide_state(struct run *run, struct error *ret_lost)
+{
+    const struct run_summary *summary = run->summary;
+    struct error left = ERROR_INIT;
+
+    if (run->worst.kind == ERROR_NONE && (summary->files_failed || summary->files_waiting)) {
+        error_set(&left, ERROR_TRANSIENT, "not all of it is safe yet");
+        run->worst = left;
+    }
+    if (run->worst.kind != ERROR_NONE) {
+        run->row.state = run->worst.kind == ERROR_PERMANENT ? JOURNAL_RECORDING_FAILED
+                                                            : JOURNAL_RECORDING_WAITING;
+        return;
+    }
+    run->row.state = JOURNAL_RECORDING_DONE;
+    if (summary->files_lost)
+        error_set(ret_lost, ERROR_PERMANENT,
+                  "%u file(s) vanished before they were safe in the bucket", summary->files_lost);
+}
+
+/* What was stopped, not what failed, goes on as soon as a process is there to do it. */
+static void plan_next_try(struct run *run)
+{
+    struct journal_recording *row = &run->row;
+    int64_t now = time(NULL);
+    bool stopped = run->worst.kind == ERROR_STOPPED && run->last_trouble.kind == ERROR_NONE;
+
+    if (run->worst.kind == ERROR_NONE || stopped) {
+        row->failures = 0;
+        row->next_try_at = stopped && !run->growing ? now : 0;
+    } else {
+        row->failures = run->got_somewhere ? 1 : row->failures + 1;
+        row->next_try_at = schedule_next_try(run->options->settings, row->failures,
+                                             run->worst.kind == ERROR_PERMANENT, now, &run->rng);
+    }
+}
+
+/* What is told later is written down together with what it tells of. */
+static bool save_and_announce(struct run *run, int64_t now, struct error *err)
+{
+    if (!journal_begin(run->journal, err))
+        return false;
+    if (journal_save_recording(run->journal, &run->row, now, err) &&
+        webhook_announce(run->options->settings, run->journal, &run->row, &run->rng, now,
+                         &run->account.stats, err))
+        return journal_commit(run->journal, err);
+    journal_rollback(run->journal);
+    return false;
+}
+
+bool run_save_outcome(struct run *run, struct error *err)
+{
+    struct error lost = ERROR_INIT, failure = ERROR_INIT;
+    int64_t now = time(NULL);
+    const struct error *shown;
+
+    if (!run->growing &&
+        !journal_each_file(run->journal, run->row.id, count_file, run->summary, &failure))
+        run_keep_worst(run, &failure);
+    if (!run->growing)
+        decide_state(run, &lost);
+    plan_next_try(run);
+    shown = run->worst.kind == ERROR_NONE ? &lost : &run->worst;
+    snprintf(run->row.last_error, sizeof run->row.last_error, "%s",
+             run->growing && shown->kind == ERROR_STOPPED ? "" : shown->text);
+    error_clear(&failure);
+    if (!save_and_announce(run, now, &failure)) {
+        /* An event that cannot be written must not keep the outcome from being written. */
+        if (!journal_save_recording(run->journal, &run->row, now, err))
+            return false;
+        run_remark(run, "", failure.text);
+    }
+    if (shown->kind != ERROR_NONE)
+        *err = *shown;
+    return shown->kind == ERROR_NONE;
+}
