@@ -67,15 +67,6 @@ static const char *in_session(const char *name)
     return path;
 }
 
-static void make_file(const char *name, const char *text)
-{
-    FILE *out = fopen(in_session(name), "w");
-
-    ck_assert_ptr_nonnull(out);
-    fputs(text, out);
-    fclose(out);
-}
-
 static void set_up(void)
 {
     char made[] = "/tmp/test_delivery_XXXXXX";
@@ -306,7 +297,7 @@ static void assert_safe(const struct error *error)
 
 START_TEST(a_recording_is_uploaded_and_the_backend_told)
 {
-    make_file(MEDIA, "pictures and sound");
+    unit_write_text(in_session(MEDIA), "pictures and sound");
     add_row(MEDIA, true);
     assert_safe(deliver());
     ck_assert_str_eq(stored_text, "pictures and sound");
@@ -322,7 +313,7 @@ END_TEST
 
 START_TEST(another_file_is_uploaded_and_nobody_is_told)
 {
-    make_file("notes.txt", "hello");
+    unit_write_text(in_session("notes.txt"), "hello");
     add_row("notes.txt", false);
     assert_safe(deliver());
     ck_assert_str_eq(last_put_url, "http://127.0.0.1:1/recordings/session/notes.txt");
@@ -334,7 +325,7 @@ END_TEST
 START_TEST(without_notices_a_recording_is_safe_once_it_is_uploaded)
 {
     settings.notice = false;
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
     assert_safe(deliver());
     ck_assert_uint_eq(notice_count, 0);
@@ -353,7 +344,7 @@ START_TEST(a_refused_notice_leaves_the_file_and_says_why)
     const struct error *error;
 
     answers[0] = refusals[_i];
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
     error = deliver();
     ck_assert_ptr_nonnull(error);
@@ -370,7 +361,7 @@ START_TEST(a_refused_notice_is_sent_again_by_the_next_run_without_an_upload)
     answers[0] = (struct backend_answer){HTTP_OK, 400, ""};
     answers[1] = (struct backend_answer){HTTP_OK, 200, "{\"id\": 9}"};
     answer_count = 2;
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
     ck_assert_ptr_nonnull(deliver());
     assert_safe(deliver());
@@ -391,7 +382,7 @@ START_TEST(a_notice_that_failed_is_sent_again_with_the_same_idempotency_key)
     answers[0] = answers[1] = failures[_i];
     answers[2] = (struct backend_answer){HTTP_OK, 200, "{\"id\": 9}"};
     answer_count = 3;
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
     assert_safe(deliver());
     ck_assert_uint_eq(notice_count, 3);
@@ -406,7 +397,7 @@ START_TEST(a_backend_that_stays_away_is_left_for_later_and_the_next_run_goes_on)
     unsigned told;
 
     answers[0] = (struct backend_answer){HTTP_OK, 500, ""};
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
     error = deliver();
     ck_assert_ptr_nonnull(error);
@@ -426,7 +417,7 @@ END_TEST
 
 START_TEST(a_notice_that_was_accepted_is_never_sent_again)
 {
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
     file.state = JOURNAL_FILE_UPLOADED;
     file.notice = JOURNAL_NOTICE_ACCEPTED; /* killed before it was noted as safe */
@@ -440,7 +431,7 @@ END_TEST
 
 START_TEST(a_notice_of_unknown_fate_is_repeated)
 {
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
     file.state = JOURNAL_FILE_UPLOADED;
     file.notice = JOURNAL_NOTICE_SENT;
@@ -456,7 +447,7 @@ START_TEST(a_recording_without_a_meeting_id_is_uploaded_and_left_for_a_person)
 {
     const struct error *error;
 
-    make_file("standup_2024-04-23-15-04-05.mp4", "x");
+    unit_write_text(in_session("standup_2024-04-23-15-04-05.mp4"), "x");
     add_row("standup_2024-04-23-15-04-05.mp4", true);
     error = deliver();
     ck_assert_ptr_nonnull(error);
@@ -471,7 +462,8 @@ END_TEST
 
 START_TEST(metadata_is_uploaded_without_credentials)
 {
-    make_file("metadata.json", "{\"share\": true, \"upload_credentials\": {\"t\": \"s3cr3t\"}}");
+    unit_write_text(in_session("metadata.json"),
+                    "{\"share\": true, \"upload_credentials\": {\"t\": \"s3cr3t\"}}");
     add_row("metadata.json", false);
     assert_safe(deliver());
     ck_assert_ptr_nonnull(strstr(stored_text, "share"));
@@ -484,7 +476,7 @@ END_TEST
 
 START_TEST(metadata_that_may_hold_credentials_is_not_uploaded)
 {
-    make_file("metadata.json", "{\"upload_credentials\": {\"t\": \"s3cr3t\"");
+    unit_write_text(in_session("metadata.json"), "{\"upload_credentials\": {\"t\": \"s3cr3t\"");
     add_row("metadata.json", false);
     ck_assert(!try_open());
     ck_assert_int_eq(err.kind, ERROR_PERMANENT);
@@ -494,9 +486,9 @@ END_TEST
 
 START_TEST(a_file_that_is_not_what_its_row_says_is_not_opened)
 {
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
-    make_file(MEDIA, "something else");
+    unit_write_text(in_session(MEDIA), "something else");
     ck_assert(!try_open());
     ck_assert_int_eq(err.kind, ERROR_CHANGED);
 }
@@ -507,13 +499,13 @@ START_TEST(a_file_that_changes_on_its_way_is_not_uploaded)
     const struct error *error;
     struct delivery_step step;
 
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
     ck_assert(try_open());
     ck_assert(delivery_next(delivery, true, now_ms, 1700000000, &step, &err));
     ck_assert_int_eq(step.kind, UPLOAD_STEP_REQUEST);
     answer_step(&step);
-    make_file(MEDIA, "y longer");
+    unit_write_text(in_session(MEDIA), "y longer");
     error = drive();
     ck_assert_ptr_nonnull(error);
     ck_assert_int_eq(error->kind, ERROR_CHANGED);
@@ -524,7 +516,7 @@ END_TEST
 START_TEST(the_prefix_is_filled_in_from_the_recording)
 {
     settings.s3_key_prefix = "{yyyy}/{mm}/{dd}/{meeting}/{session}/";
-    make_file("notes.txt", "hello");
+    unit_write_text(in_session("notes.txt"), "hello");
     add_row("notes.txt", false);
     assert_safe(deliver());
     ck_assert_str_eq(file.key, "2024/04/23/12345/session/session/notes.txt");
@@ -535,7 +527,7 @@ START_TEST(while_nothing_may_be_sent_nothing_is)
 {
     struct delivery_step step;
 
-    make_file(MEDIA, "x");
+    unit_write_text(in_session(MEDIA), "x");
     add_row(MEDIA, true);
     file.state = JOURNAL_FILE_UPLOADED;
     snprintf(file.key, sizeof file.key, MEDIA);
@@ -552,16 +544,16 @@ END_TEST
 
 START_TEST(a_file_that_has_grown_is_still_the_one_of_its_row_and_one_that_shrank_is_not)
 {
-    make_file(MEDIA, "pictures");
+    unit_write_text(in_session(MEDIA), "pictures");
     add_row(MEDIA, true);
-    make_file(MEDIA, "pictures and sound");
+    unit_write_text(in_session(MEDIA), "pictures and sound");
     ck_assert(!try_open());
     growing = true;
     error_clear(&err);
     ck_assert_msg(try_open(), "%s", err.text);
     delivery_close(delivery);
     delivery = NULL;
-    make_file(MEDIA, "pictur");
+    unit_write_text(in_session(MEDIA), "pictur");
     ck_assert(!try_open());
     ck_assert_int_eq(err.kind, ERROR_CHANGED);
 }
@@ -570,7 +562,7 @@ END_TEST
 START_TEST(another_file_in_its_place_is_not_the_one_of_its_row)
 {
     growing = true;
-    make_file(MEDIA, "pictures");
+    unit_write_text(in_session(MEDIA), "pictures");
     add_row(MEDIA, true);
     file.identity.inode++;
     ck_assert(!try_open());
@@ -585,7 +577,7 @@ START_TEST(the_day_in_the_key_of_a_growing_file_is_that_of_the_file)
 
     settings.s3_key_prefix = "{yyyy}/";
     growing = true;
-    make_file("77_a.mp4", "pictures");
+    unit_write_text(in_session("77_a.mp4"), "pictures");
     add_row("77_a.mp4", true);
     file.identity.mtime_ns = INT64_MIN;
     ck_assert_msg(try_open(), "%s", err.text);

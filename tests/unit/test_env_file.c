@@ -33,17 +33,9 @@ static void tear_down(void)
     ck_assert_int_eq(rmdir(directory), 0);
 }
 
-static void write_bytes(const void *bytes, size_t length)
-{
-    FILE *out = fopen(path, "w");
-    ck_assert_ptr_nonnull(out);
-    ck_assert_uint_eq(fwrite(bytes, 1, length, out), length);
-    ck_assert_int_eq(fclose(out), 0);
-}
-
 static void read_text(const char *text)
 {
-    write_bytes(text, strlen(text));
+    unit_write(path, text, strlen(text));
     ck_assert_msg(env_file_read(path, &file, &err), "%s: %s", text, err.text);
 }
 
@@ -140,7 +132,7 @@ static const struct refused_case refused[] = {
 
 START_TEST(a_broken_line_is_named_by_its_number_and_not_shown)
 {
-    write_bytes(refused[_i].text, strlen(refused[_i].text));
+    unit_write(path, refused[_i].text, strlen(refused[_i].text));
     assert_refused(refused[_i].reason);
     ck_assert_ptr_null(strstr(err.text, "SECRET"));
 }
@@ -158,7 +150,7 @@ END_TEST
 
 START_TEST(a_nul_byte_is_refused)
 {
-    write_bytes("A=1\nB=2\0C=3\n", 12);
+    unit_write(path, "A=1\nB=2\0C=3\n", 12);
     assert_refused(", line 2: there is a NUL byte in it");
 }
 END_TEST
@@ -196,7 +188,7 @@ static void write_long_file(size_t length)
     ck_assert_ptr_nonnull(bytes);
     memset(bytes, 'x', length);
     memcpy(bytes, "NAME=", 5);
-    write_bytes(bytes, length);
+    unit_write(path, bytes, length);
     free(bytes);
 }
 

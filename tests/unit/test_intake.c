@@ -72,23 +72,9 @@ static const char *in_session(const char *name)
     return path;
 }
 
-static void make_file(const char *name, const void *bytes, size_t length)
-{
-    int fd = open(in_session(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, bytes, length), (ssize_t)length);
-    close(fd);
-}
-
-static void make_text(const char *name, const char *text)
-{
-    make_file(name, text, strlen(text));
-}
-
 static void make_media(void)
 {
-    make_file(MEDIA, whole_mp4, sizeof whole_mp4 - 1);
+    unit_write(in_session(MEDIA), whole_mp4, sizeof whole_mp4 - 1);
 }
 
 static struct intake_result run(void)
@@ -127,7 +113,7 @@ START_TEST(a_new_file_gets_a_row_and_a_mark)
     struct journal_file file, other;
 
     make_media();
-    make_text("notes.txt", "hello");
+    unit_write_text(in_session("notes.txt"), "hello");
     result = run();
     ck_assert_uint_eq(result.files, 2);
     ck_assert_uint_eq(result.gone, 0);
@@ -198,7 +184,7 @@ START_TEST(what_a_changed_file_s_row_becomes_depends_on_what_may_be_in_the_bucke
     const struct change *change = &changes[_i];
     struct journal_file before, after;
 
-    make_text(MEDIA, "first");
+    unit_write_text(in_session(MEDIA), "first");
     run();
     before = row_of(MEDIA);
     before.state = change->state;
@@ -209,7 +195,7 @@ START_TEST(what_a_changed_file_s_row_becomes_depends_on_what_may_be_in_the_bucke
     snprintf(before.key, sizeof before.key, "k");
     snprintf(before.etag, sizeof before.etag, "e");
     save(&before);
-    make_text(MEDIA, "something longer");
+    unit_write_text(in_session(MEDIA), "something longer");
     ck_assert_uint_eq(run().pending_bytes, 16);
     after = row_of(MEDIA);
     ck_assert_int_eq(after.id, before.id);
@@ -261,7 +247,7 @@ START_TEST(a_file_that_vanished_before_it_was_safe_is_noted_as_gone)
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct journal_file file;
 
-        make_text("a.txt", "a");
+        unit_write_text(in_session("a.txt"), "a");
         run();
         file = row_of("a.txt");
         file.state = rows[i].state;
@@ -277,7 +263,7 @@ END_TEST
 
 START_TEST(a_recording_without_moov_is_marked_incomplete_and_uploaded)
 {
-    make_file(MEDIA, cut_off_mp4, sizeof cut_off_mp4 - 1);
+    unit_write(in_session(MEDIA), cut_off_mp4, sizeof cut_off_mp4 - 1);
     run();
     ck_assert(row_of(MEDIA).incomplete);
     ck_assert_int_eq(row_of(MEDIA).state, JOURNAL_FILE_PENDING);
@@ -290,8 +276,8 @@ END_TEST
 
 START_TEST(other_kinds_of_media_are_not_looked_into)
 {
-    make_text("1_a.webm", "no boxes");
-    make_text("1_b.mkv", "no boxes");
+    unit_write_text(in_session("1_a.webm"), "no boxes");
+    unit_write_text(in_session("1_b.mkv"), "no boxes");
     run();
     ck_assert(row_of("1_a.webm").media);
     ck_assert(!row_of("1_a.webm").incomplete);
@@ -302,8 +288,9 @@ END_TEST
 
 START_TEST(metadata_fills_in_the_meeting)
 {
-    make_text("metadata.json",
-              "{\"meeting_url\": \"https://meet/12345\", \"participants\": [], \"share\": true}");
+    unit_write_text(
+        in_session("metadata.json"),
+        "{\"meeting_url\": \"https://meet/12345\", \"participants\": [], \"share\": true}");
     run();
     ck_assert_str_eq(row.meeting_url, "https://meet/12345");
     ck_assert_int_eq(row.share, 1);
@@ -318,7 +305,8 @@ START_TEST(what_metadata_said_is_in_the_journal)
     struct journal_recording saved;
     bool found;
 
-    make_text("metadata.json", "{\"meeting_url\": \"https://meet/12345\", \"share\": false}");
+    unit_write_text(in_session("metadata.json"),
+                    "{\"meeting_url\": \"https://meet/12345\", \"share\": false}");
     run();
     ck_assert(journal_find_recording(journal, session, &saved, &found, &err));
     ck_assert(found);
@@ -329,8 +317,8 @@ END_TEST
 
 START_TEST(metadata_with_credentials_is_to_be_uploaded_without_them)
 {
-    make_text("metadata.json",
-              "{\"share\": true, \"upload_credentials\": {\"token\": \"s3cr3t\"}}");
+    unit_write_text(in_session("metadata.json"),
+                    "{\"share\": true, \"upload_credentials\": {\"token\": \"s3cr3t\"}}");
     run();
     ck_assert_int_eq(row_of("metadata.json").state, JOURNAL_FILE_PENDING);
     ck_assert_ptr_nonnull(strstr(remarks, "without upload_credentials"));
@@ -340,12 +328,12 @@ END_TEST
 
 START_TEST(metadata_that_may_hold_credentials_is_withheld_until_it_is_whole)
 {
-    make_text("metadata.json", "{\"upload_credentials\": {\"token\": \"s3cr3t\"");
+    unit_write_text(in_session("metadata.json"), "{\"upload_credentials\": {\"token\": \"s3cr3t\"");
     ck_assert_uint_eq(run().pending_bytes, 0);
     ck_assert_int_eq(row_of("metadata.json").state, JOURNAL_FILE_WITHHELD);
     ck_assert_ptr_nonnull(strstr(remarks, "stays on this machine"));
     ck_assert_ptr_null(strstr(remarks, "s3cr3t"));
-    make_text("metadata.json", "{\"share\": false}");
+    unit_write_text(in_session("metadata.json"), "{\"share\": false}");
     ck_assert_uint_eq(run().pending_bytes, 16);
     ck_assert_int_eq(row_of("metadata.json").state, JOURNAL_FILE_PENDING);
 }
@@ -353,7 +341,7 @@ END_TEST
 
 START_TEST(broken_metadata_without_credentials_is_uploaded_as_it_is)
 {
-    make_text("metadata.json", "{\"meeting_url\": ");
+    unit_write_text(in_session("metadata.json"), "{\"meeting_url\": ");
     run();
     ck_assert_int_eq(row_of("metadata.json").state, JOURNAL_FILE_PENDING);
     ck_assert_ptr_nonnull(strstr(remarks, "is not the JSON object that Jibri writes"));
@@ -363,7 +351,7 @@ END_TEST
 START_TEST(only_the_metadata_of_the_session_itself_is_read)
 {
     ck_assert_int_eq(mkdir(in_session("deeper"), 0755), 0);
-    make_text("deeper/metadata.json", "{\"meeting_url\": \"https://other\"}");
+    unit_write_text(in_session("deeper/metadata.json"), "{\"meeting_url\": \"https://other\"}");
     run();
     ck_assert_str_eq(row.meeting_url, "");
     ck_assert_int_eq(row_of("deeper/metadata.json").state, JOURNAL_FILE_PENDING);
@@ -380,8 +368,8 @@ END_TEST
 
 START_TEST(the_first_media_file_is_the_main_one)
 {
-    make_text("2_b.webm", "b");
-    make_text("1_a.webm", "a");
+    unit_write_text(in_session("2_b.webm"), "b");
+    unit_write_text(in_session("1_a.webm"), "a");
     ck_assert_str_eq(run().main_media_name, "1_a.webm");
 }
 END_TEST
@@ -399,7 +387,7 @@ START_TEST(a_run_that_fails_leaves_the_journal_as_it_was)
     bool found = true;
     int64_t id = row.id;
 
-    make_text("a.txt", "a");
+    unit_write_text(in_session("a.txt"), "a");
     row.id = 4711; /* there is no such recording */
     ck_assert(!intake_run(&intake, &result, &err));
     ck_assert_int_ne(err.kind, ERROR_NONE);
@@ -419,7 +407,7 @@ START_TEST(counting_touches_nothing)
     bool found;
 
     make_media();
-    make_text("a.txt", "a");
+    unit_write_text(in_session("a.txt"), "a");
     ck_assert_int_eq(symlink("a.txt", in_session("link")), 0);
     ck_assert(intake_survey(recording, &files, &err));
     ck_assert_uint_eq(files, 2);
@@ -435,10 +423,10 @@ static void make_session_in_session(const char *name, bool media, bool metadata)
     ck_assert_int_eq(mkdir(in_session(name), 0700), 0);
     snprintf(path, sizeof path, "%s/1_a.mp4", name);
     if (media)
-        make_text(path, "bytes");
+        unit_write_text(in_session(path), "bytes");
     snprintf(path, sizeof path, "%s/metadata.json", name);
     if (metadata)
-        make_text(path, "{}");
+        unit_write_text(in_session(path), "{}");
 }
 
 START_TEST(a_directory_of_session_directories_is_refused)
@@ -468,7 +456,7 @@ START_TEST(with_media_of_its_own_it_is_a_session)
     unsigned files;
 
     make_session_in_session("copy", true, true);
-    make_text("2_b.mp4", "bytes");
+    unit_write_text(in_session("2_b.mp4"), "bytes");
     ck_assert(intake_survey(recording, &files, &err));
     ck_assert_uint_eq(files, 3);
 }
@@ -478,7 +466,7 @@ START_TEST(everybody_s_directory_is_refused)
 {
     unsigned files;
 
-    make_text("2_b.mp4", "bytes");
+    unit_write_text(in_session("2_b.mp4"), "bytes");
     ck_assert_int_eq(chmod(in_session("."), 01777), 0);
     ck_assert(!intake_survey(recording, &files, &err));
     ck_assert_int_eq(err.kind, ERROR_USAGE);
@@ -519,7 +507,7 @@ START_TEST(a_file_that_grows_keeps_its_row_and_its_mark)
 {
     struct journal_file first, second;
 
-    make_file(MEDIA, cut_off_mp4, sizeof cut_off_mp4 - 1);
+    unit_write(in_session(MEDIA), cut_off_mp4, sizeof cut_off_mp4 - 1);
     ck_assert(note_growing(&first));
     ck_assert_int_gt(first.id, 0);
     ck_assert_uint_eq(first.object_bytes, sizeof cut_off_mp4 - 1);
@@ -555,7 +543,7 @@ START_TEST(a_file_that_turns_out_to_be_cut_off_begins_anew)
 {
     struct journal_file before, after;
 
-    make_file(MEDIA, cut_off_mp4, sizeof cut_off_mp4 - 1);
+    unit_write(in_session(MEDIA), cut_off_mp4, sizeof cut_off_mp4 - 1);
     ck_assert(note_growing(&before));
     before.phase = JOURNAL_PHASE_OPEN;
     strcpy(before.upload_id, "u1");
@@ -574,7 +562,7 @@ START_TEST(a_file_whose_upload_was_not_begun_is_just_marked)
 {
     struct journal_file before;
 
-    make_file(MEDIA, cut_off_mp4, sizeof cut_off_mp4 - 1);
+    unit_write(in_session(MEDIA), cut_off_mp4, sizeof cut_off_mp4 - 1);
     ck_assert(note_growing(&before));
     run();
     ck_assert(row_of(MEDIA).incomplete);
@@ -624,11 +612,11 @@ START_TEST(another_file_and_one_that_shrank_are_left_to_the_finalizer)
     make_media();
     ck_assert(note_growing(&before));
     if (_i) {
-        make_file("other", whole_mp4, sizeof whole_mp4 - 1);
+        unit_write(in_session("other"), whole_mp4, sizeof whole_mp4 - 1);
         snprintf(other, sizeof other, "%s", in_session("other"));
         ck_assert_int_eq(rename(other, in_session(MEDIA)), 0);
     } else {
-        make_file(MEDIA, cut_off_mp4, sizeof cut_off_mp4 - 1);
+        unit_write(in_session(MEDIA), cut_off_mp4, sizeof cut_off_mp4 - 1);
     }
     ck_assert(!note_growing(&after));
     ck_assert_uint_eq(row_of(MEDIA).object_bytes, before.object_bytes);

@@ -226,13 +226,8 @@ END_TEST
 
 static void write_file(const char *text)
 {
-    FILE *file;
-
     snprintf(path, sizeof path, "%s/other", base);
-    file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    fclose(file);
+    unit_write_text(path, text);
 }
 
 START_TEST(a_file_that_is_no_database_is_left_alone)

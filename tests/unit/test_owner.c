@@ -63,13 +63,11 @@ END_TEST
 START_TEST(another_users_journal_is_refused_with_what_to_type)
 {
     char path[96];
-    FILE *file;
 
     if (geteuid() != 0)
         return;
     snprintf(path, sizeof path, "%s/journal.db", directory);
-    file = fopen(path, "w");
-    fclose(file);
+    unit_write_text(path, "");
     chmod(path, 0600);
     ck_assert_int_eq(chown(path, OTHER, OTHER), 0);
     ck_assert_int_eq(setgroups(0, NULL), 0);
@@ -84,12 +82,10 @@ END_TEST
 START_TEST(ones_own_journal_and_none_may_be_used)
 {
     char path[96];
-    FILE *file;
 
     snprintf(path, sizeof path, "%s/journal.db", directory);
     ck_assert(owner_may_use(path, advice, &err));
-    file = fopen(path, "w");
-    fclose(file);
+    unit_write_text(path, "");
     ck_assert(owner_may_use(path, advice, &err));
 }
 END_TEST

@@ -66,15 +66,6 @@ static bool exists(const char *name)
     return access(in_session(name), F_OK) == 0;
 }
 
-static void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(in_session(name), "w");
-
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 /* A file on disk and its row. */
 static void add(const char *name, bool media, enum journal_file_state state, int64_t safe_at)
 {
@@ -82,7 +73,7 @@ static void add(const char *name, bool media, enum journal_file_state state, int
         .recording_id = row.id, .media = media, .state = state, .safe_at = safe_at};
     int fd;
 
-    write_file(name, name);
+    unit_write_text(in_session(name), name);
     ck_assert(session_dir_open_file(recording, name, &fd, &file.identity, &err));
     close(fd);
     snprintf(file.path, sizeof file.path, "%s", name);
@@ -175,7 +166,7 @@ END_TEST
 START_TEST(a_file_without_a_row_stays_and_with_it_the_directory)
 {
     add("1_a.mp4", true, JOURNAL_FILE_SAFE, NOW);
-    write_file("stray.txt", "new");
+    unit_write_text(in_session("stray.txt"), "new");
     ck_assert(!run(NOW));
     ck_assert(!exists("1_a.mp4"));
     ck_assert(exists("stray.txt"));
@@ -228,7 +219,7 @@ START_TEST(a_file_that_changed_stays_and_the_others_go)
     add("1_a.mp4", true, JOURNAL_FILE_SAFE, NOW);
     add("1_b.mp4", true, JOURNAL_FILE_SAFE, NOW);
     add("notes.txt", false, JOURNAL_FILE_SAFE, NOW);
-    write_file("1_a.mp4", "something else was written");
+    unit_write_text(in_session("1_a.mp4"), "something else was written");
     ck_assert(!try_run(NOW, &directory_removed));
     ck_assert_int_eq(err.kind, ERROR_CHANGED);
     ck_assert(!directory_removed);

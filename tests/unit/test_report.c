@@ -296,7 +296,6 @@ END_TEST
 START_TEST(what_lies_on_the_disk_unknown_to_the_journal_is_found)
 {
     char name[192];
-    FILE *file;
 
     open_journal();
     snprintf(name, sizeof name, "%s/known", base);
@@ -307,9 +306,7 @@ START_TEST(what_lies_on_the_disk_unknown_to_the_journal_is_found)
     snprintf(name, sizeof name, "%s/left", base);
     ck_assert_int_eq(mkdir(name, 0700), 0);
     snprintf(name, sizeof name, "%s/left/77_x.mp4", base);
-    file = fopen(name, "w");
-    fputs("1234567", file);
-    fclose(file);
+    unit_write_text(name, "1234567");
     snprintf(name, sizeof name, "%s/link", base);
     ck_assert_int_eq(symlink("left", name), 0);
     open_report(true);

@@ -77,11 +77,7 @@ __attribute__((format(printf, 1, 2))) static const char *in_base(const char *for
 
 static void make_file(const char *name, const char *text)
 {
-    FILE *file = fopen(in_base("%s", name), "w");
-
-    ck_assert_msg(file != NULL, "%s: %s", name, strerror(errno));
-    fputs(text, file);
-    fclose(file);
+    unit_write_text(in_base("%s", name), text);
 }
 
 static void make_directory(const char *name)

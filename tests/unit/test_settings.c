@@ -1,5 +1,6 @@
 #include "config/settings.h"
 
+#include "tests/unit/settings_fixture.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -13,50 +14,11 @@
 #define GIB             (UINT64_C(1) << 30)
 #define MAX_ENVIRONMENT 32
 
-/* Enough for the settings to be usable. */
-static const char *const least[] = {
-    "CONFOMEET_S3_URL=https://storage.example.org/",
-    "CONFOMEET_S3_BUCKET=recordings",
-    "CONFOMEET_S3_CLIENT_ID=KEYID",
-    "CONFOMEET_S3_CLIENT_SECRET=topsecret",
-    "XMPP_DOMAIN=meet.example.org",
-};
-
-static char file_path[64];
-static struct settings settings;
-static struct settings_problems problems;
-
-static void set_up(void)
-{
-    memset(&settings, 0, sizeof(settings));
-    memset(&problems, 0, sizeof(problems));
-    file_path[0] = '\0';
-}
-
-static void tear_down(void)
-{
-    settings_done(&settings);
-    settings_problems_done(&problems);
-    if (file_path[0] != '\0')
-        unlink(file_path);
-}
-
-static void write_file(const char *text)
-{
-    snprintf(file_path, sizeof(file_path), "/tmp/test_settings.XXXXXX");
-    int fd = mkstemp(file_path);
-    ck_assert_int_ge(fd, 0);
-    FILE *out = fdopen(fd, "w");
-    ck_assert_ptr_nonnull(out);
-    fputs(text, out);
-    ck_assert_int_eq(fclose(out), 0);
-}
-
-/* Loads from the environment of `lines` (NULL-terminated arguments), with the least behind them:
+/* Loads from the environment of `lines` (NULL-terminated arguments), with fixture_least after them:
  * the first of a name counts. */
 static bool load(const char *path, ...)
 {
-    const char *environment[MAX_ENVIRONMENT + LENGTH(least) + 1];
+    const char *environment[MAX_ENVIRONMENT + FIXTURE_LEAST + 1];
     size_t count = 0;
     va_list arguments;
     va_start(arguments, path);
@@ -65,10 +27,10 @@ static bool load(const char *path, ...)
         environment[count++] = line;
     }
     va_end(arguments);
-    for (size_t i = 0; i < LENGTH(least); i++)
-        environment[count++] = least[i];
+    for (size_t i = 0; i < FIXTURE_LEAST; i++)
+        environment[count++] = fixture_least[i];
     environment[count] = NULL;
-    tear_down();
+    fixture_tear_down();
     return settings_load(environment, path, &settings, &problems);
 }
 
@@ -78,12 +40,6 @@ static size_t count_lines(char *const *lines)
     while (lines && lines[count])
         count++;
     return count;
-}
-
-static void assert_no_problem(void)
-{
-    ck_assert_msg(!problems.errors, "%s", problems.errors ? problems.errors[0] : "");
-    ck_assert_msg(!problems.warnings, "%s", problems.warnings ? problems.warnings[0] : "");
 }
 
 /* There is one error, and it is `text`. */
@@ -96,7 +52,7 @@ static void assert_error(const char *text)
 START_TEST(the_defaults_are_what_the_header_says)
 {
     ck_assert(load(NULL, NULL));
-    assert_no_problem();
+    fixture_assert_no_problem();
     ck_assert_str_eq(settings.s3_url, "https://storage.example.org/");
     ck_assert_str_eq(settings.s3_bucket, "recordings");
     ck_assert_str_eq(settings.s3_region, "us-east-1");
@@ -148,12 +104,16 @@ END_TEST
 
 START_TEST(the_environment_wins_over_the_file_and_the_file_over_the_default)
 {
-    write_file("CONFOMEET_S3_REGION=from-file\nCONFOMEET_S3_PARALLEL=3\n");
-    const char *const environment[] = {least[0], least[1], least[2],
-                                       least[3], least[4], "CONFOMEET_S3_REGION=from-environment",
+    fixture_write_file("CONFOMEET_S3_REGION=from-file\nCONFOMEET_S3_PARALLEL=3\n");
+    const char *const environment[] = {fixture_least[0],
+                                       fixture_least[1],
+                                       fixture_least[2],
+                                       fixture_least[3],
+                                       fixture_least[4],
+                                       "CONFOMEET_S3_REGION=from-environment",
                                        NULL};
-    ck_assert(settings_load(environment, file_path, &settings, &problems));
-    assert_no_problem();
+    ck_assert(settings_load(environment, fixture_path, &settings, &problems));
+    fixture_assert_no_problem();
     ck_assert_str_eq(settings.s3_region, "from-environment");
     ck_assert(settings.s3_parallel == 3);
     ck_assert(settings.s3_idle_timeout_ms == 60000);
@@ -162,18 +122,13 @@ END_TEST
 
 START_TEST(an_empty_variable_is_an_unset_one)
 {
-    const char *const environment[] = {least[0],
-                                       least[1],
-                                       least[2],
-                                       least[3],
-                                       least[4],
-                                       "CONFOMEET_S3_REGION=",
-                                       "CONFOMEET_S3_PARALLEL=",
-                                       "CONFOMEET_PROXY=",
-                                       NULL};
-    write_file("CONFOMEET_S3_REGION=from-file\nCONFOMEET_S3_PARALLEL=\nCONFOMEET_PROXY=\n");
-    ck_assert(settings_load(environment, file_path, &settings, &problems));
-    assert_no_problem();
+    const char *const environment[] = {
+        fixture_least[0],         fixture_least[1],   fixture_least[2],
+        fixture_least[3],         fixture_least[4],   "CONFOMEET_S3_REGION=",
+        "CONFOMEET_S3_PARALLEL=", "CONFOMEET_PROXY=", NULL};
+    fixture_write_file("CONFOMEET_S3_REGION=from-file\nCONFOMEET_S3_PARALLEL=\nCONFOMEET_PROXY=\n");
+    ck_assert(settings_load(environment, fixture_path, &settings, &problems));
+    fixture_assert_no_problem();
     ck_assert_str_eq(settings.s3_region, "from-file");
     ck_assert(settings.s3_parallel == 20);
     ck_assert_ptr_null(settings.proxy);
@@ -194,10 +149,15 @@ END_TEST
 
 START_TEST(our_name_in_the_file_wins_over_jibris_in_the_environment)
 {
-    const char *const environment[] = {
-        least[0], least[1], least[2], least[3], least[4], "JIBRI_RECORDING_DIR=/jibri", NULL};
-    write_file("CONFOMEET_RECORDINGS_DIR=/ours\n");
-    ck_assert(settings_load(environment, file_path, &settings, &problems));
+    const char *const environment[] = {fixture_least[0],
+                                       fixture_least[1],
+                                       fixture_least[2],
+                                       fixture_least[3],
+                                       fixture_least[4],
+                                       "JIBRI_RECORDING_DIR=/jibri",
+                                       NULL};
+    fixture_write_file("CONFOMEET_RECORDINGS_DIR=/ours\n");
+    ck_assert(settings_load(environment, fixture_path, &settings, &problems));
     ck_assert_str_eq(settings.recordings_dir, "/ours");
 }
 END_TEST
@@ -211,13 +171,13 @@ START_TEST(everything_that_is_wrong_is_reported_at_once)
                                        "CONFOMEET_LOG_LEVEL=loud",
                                        "CONFOMEET_S3_BUCKET=",
                                        NULL};
-    write_file("CONFOMEET_S3_IDLE_TIMEOUT=soon\nCONFOMEET_S3_PART_SIZE=9MiB\n");
-    ck_assert(!settings_load(environment, file_path, &settings, &problems));
+    fixture_write_file("CONFOMEET_S3_IDLE_TIMEOUT=soon\nCONFOMEET_S3_PART_SIZE=9MiB\n");
+    ck_assert(!settings_load(environment, fixture_path, &settings, &problems));
     char idle[256];
     snprintf(idle, sizeof(idle),
              "CONFOMEET_S3_IDLE_TIMEOUT is \"soon\" (from %s): expected a duration from 1s to 1h, "
              "as in 1min",
-             file_path);
+             fixture_path);
     const char *const expected[] = {
         "CONFOMEET_S3_URL is \"storage\" (from the environment): expected a URL as https://host, "
         "https://host:port or https://host/path, without user name, query and fragment",
@@ -261,16 +221,16 @@ START_TEST(a_secret_is_never_shown)
 }
 END_TEST
 
-/* The least without the secret, and `variables` (NULL-terminated) in front of it. */
+/* The fixture_least without the secret, and `variables` (NULL-terminated) in front of it. */
 static bool load_without_secret(const char *path, const char *const *variables)
 {
-    const char *environment[MAX_ENVIRONMENT + LENGTH(least) + 1];
+    const char *environment[MAX_ENVIRONMENT + FIXTURE_LEAST + 1];
     size_t count = 0;
     for (; variables && variables[count]; count++)
         environment[count] = variables[count];
-    for (size_t i = 0; i < LENGTH(least); i++) {
-        if (strncmp(least[i], "CONFOMEET_S3_CLIENT_SECRET=", 27) != 0)
-            environment[count++] = least[i];
+    for (size_t i = 0; i < FIXTURE_LEAST; i++) {
+        if (strncmp(fixture_least[i], "CONFOMEET_S3_CLIENT_SECRET=", 27) != 0)
+            environment[count++] = fixture_least[i];
     }
     environment[count] = NULL;
     settings_done(&settings);
@@ -278,26 +238,18 @@ static bool load_without_secret(const char *path, const char *const *variables)
     return settings_load(environment, path, &settings, &problems);
 }
 
-static void write_bytes(const char *bytes, size_t length)
-{
-    FILE *out = fopen(file_path, "w");
-    ck_assert_ptr_nonnull(out);
-    ck_assert_uint_eq(fwrite(bytes, 1, length, out), length);
-    ck_assert_int_eq(fclose(out), 0);
-}
-
 START_TEST(a_secret_can_be_kept_in_a_file_of_its_own)
 {
     char variable[128];
     static const char *const contents[] = {"from file", "from file\n", "from file\r\n",
                                            "from file\n\n"};
-    write_file("");
-    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
+    fixture_write_file("");
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", fixture_path);
     const char *const variables[] = {variable, "CONFOMEET_S3_CLIENT_SECRET=", NULL};
     for (size_t i = 0; i < LENGTH(contents); i++) {
-        write_bytes(contents[i], strlen(contents[i]));
+        unit_write(fixture_path, contents[i], strlen(contents[i]));
         ck_assert(load_without_secret(NULL, variables));
-        assert_no_problem();
+        fixture_assert_no_problem();
         ck_assert_str_eq(settings.s3_client_secret, "from file");
     }
 }
@@ -306,13 +258,14 @@ END_TEST
 START_TEST(every_secret_has_its_file)
 {
     char variables[2][128];
-    write_file("http://u:p@h:1\n");
-    snprintf(variables[0], sizeof(variables[0]), "CONFOMEET_PROXY_FILE=%s", file_path);
-    snprintf(variables[1], sizeof(variables[1]), "CONFOMEET_BACKEND_TOKEN_FILE=%s", file_path);
-    const char *const environment[] = {least[0], least[1],     least[2],     least[3],
-                                       least[4], variables[0], variables[1], NULL};
+    fixture_write_file("http://u:p@h:1\n");
+    snprintf(variables[0], sizeof(variables[0]), "CONFOMEET_PROXY_FILE=%s", fixture_path);
+    snprintf(variables[1], sizeof(variables[1]), "CONFOMEET_BACKEND_TOKEN_FILE=%s", fixture_path);
+    const char *const environment[] = {
+        fixture_least[0], fixture_least[1], fixture_least[2], fixture_least[3],
+        fixture_least[4], variables[0],     variables[1],     NULL};
     ck_assert(settings_load(environment, NULL, &settings, &problems));
-    assert_no_problem();
+    fixture_assert_no_problem();
     ck_assert_str_eq(settings.proxy, "http://u:p@h:1");
     ck_assert_str_eq(settings.backend_token, "http://u:p@h:1");
 }
@@ -321,8 +274,8 @@ END_TEST
 START_TEST(a_secret_that_is_set_twice_has_to_be_the_same)
 {
     char variable[128], expected[256];
-    write_file("topsecret\n");
-    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
+    fixture_write_file("topsecret\n");
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", fixture_path);
     ck_assert(load_without_secret(
         NULL, (const char *const[]){variable, "CONFOMEET_S3_CLIENT_SECRET=topsecret", NULL}));
     ck_assert(!load_without_secret(
@@ -337,19 +290,19 @@ END_TEST
 START_TEST(the_environments_secret_hides_the_files_whichever_way_each_is_given)
 {
     char lines[128];
-    write_file("CONFOMEET_S3_CLIENT_SECRET_FILE=/no/such/file\n");
-    ck_assert(load_without_secret(file_path,
+    fixture_write_file("CONFOMEET_S3_CLIENT_SECRET_FILE=/no/such/file\n");
+    ck_assert(load_without_secret(fixture_path,
                                   (const char *const[]){"CONFOMEET_S3_CLIENT_SECRET=mine", NULL}));
     ck_assert_str_eq(settings.s3_client_secret, "mine");
 
     /* The file of settings is its own secret here. */
     snprintf(lines, sizeof(lines), "CONFOMEET_S3_CLIENT_SECRET=its");
-    write_bytes(lines, strlen(lines));
+    unit_write(fixture_path, lines, strlen(lines));
     char variable[128];
-    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
-    ck_assert(load_without_secret(file_path, (const char *const[]){variable, NULL}));
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", fixture_path);
+    ck_assert(load_without_secret(fixture_path, (const char *const[]){variable, NULL}));
     ck_assert_str_eq(settings.s3_client_secret, lines);
-    ck_assert(load_without_secret(file_path, NULL));
+    ck_assert(load_without_secret(fixture_path, NULL));
     ck_assert_str_eq(settings.s3_client_secret, "its");
 }
 END_TEST
@@ -367,18 +320,18 @@ START_TEST(a_file_that_holds_no_secret_is_one_line_that_does_not_show_it)
                 {large, sizeof(large), ": it is larger than 16 KiB"}};
     char variable[128], expected[256];
     memset(large, 'H', sizeof(large));
-    write_file("");
-    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
+    fixture_write_file("");
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", fixture_path);
     const char *const variables[] = {variable, NULL};
     for (size_t i = 0; i < LENGTH(rows); i++) {
-        write_bytes(rows[i].bytes, rows[i].length);
+        unit_write(fixture_path, rows[i].bytes, rows[i].length);
         ck_assert(!load_without_secret(NULL, variables));
         snprintf(expected, sizeof(expected),
                  "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment): cannot read %s%s",
-                 file_path, rows[i].expected);
+                 fixture_path, rows[i].expected);
         assert_error(expected);
     }
-    write_bytes(" HIDDEN", 7);
+    unit_write(fixture_path, " HIDDEN", 7);
     ck_assert(!load_without_secret(NULL, variables));
     assert_error("CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment) cannot be used; its value "
                  "is not shown: expected the access key's secret: no control characters, no "
@@ -423,7 +376,8 @@ END_TEST
 
 START_TEST(a_backend_has_to_be_known_unless_notices_are_off)
 {
-    const char *environment[] = {least[0], least[1], least[2], least[3], NULL, NULL};
+    const char *environment[] = {
+        fixture_least[0], fixture_least[1], fixture_least[2], fixture_least[3], NULL, NULL};
     ck_assert(!settings_load(environment, NULL, &settings, &problems));
     assert_error("CONFOMEET_BASE_URL is not set, nor is XMPP_DOMAIN: expected one of them, so that "
                  "the backend can be told of recordings, or CONFOMEET_NOTICE=off");
@@ -437,7 +391,7 @@ START_TEST(a_backend_has_to_be_known_unless_notices_are_off)
                 {"CONFOMEET_BASE_URL=h", 1},
                 {"XMPP_DOMAIN=h/", 1}};
     for (size_t i = 0; i < LENGTH(rows); i++) {
-        tear_down();
+        fixture_tear_down();
         environment[4] = rows[i].line;
         ck_assert(settings_load(environment, NULL, &settings, &problems) == (rows[i].errors == 0));
         ck_assert_uint_eq(count_lines(problems.errors), rows[i].errors);
@@ -502,9 +456,10 @@ END_TEST
 
 START_TEST(an_unknown_name_in_the_file_is_pointed_out_too)
 {
-    const char *const environment[] = {least[0], least[1], least[2], least[3], least[4], NULL};
-    write_file("CONFOMEET_S3_PARALEL=4\n");
-    ck_assert(settings_load(environment, file_path, &settings, &problems));
+    const char *const environment[] = {fixture_least[0], fixture_least[1], fixture_least[2],
+                                       fixture_least[3], fixture_least[4], NULL};
+    fixture_write_file("CONFOMEET_S3_PARALEL=4\n");
+    ck_assert(settings_load(environment, fixture_path, &settings, &problems));
     ck_assert_uint_eq(count_lines(problems.warnings), 1);
     ck_assert_str_eq(problems.warnings[0],
                      "CONFOMEET_S3_PARALEL is not a setting; did you mean CONFOMEET_S3_PARALLEL?");
@@ -534,8 +489,8 @@ END_TEST
 START_TEST(a_broken_file_does_not_hide_a_wrong_variable)
 {
     const char *const environment[] = {"CONFOMEET_S3_PARALLEL=none", NULL};
-    write_file("CONFOMEET_S3_BUCKET\n");
-    ck_assert(!settings_load(environment, file_path, &settings, &problems));
+    fixture_write_file("CONFOMEET_S3_BUCKET\n");
+    ck_assert(!settings_load(environment, fixture_path, &settings, &problems));
     ck_assert_uint_eq(count_lines(problems.errors), 2);
     ck_assert_ptr_nonnull(strstr(problems.errors[0], "line 1: expected NAME=value"));
     ck_assert_ptr_nonnull(strstr(problems.errors[1], "CONFOMEET_S3_PARALLEL is \"none\""));
@@ -567,9 +522,9 @@ START_TEST(for_looking_at_this_machine_nothing_of_the_bucket_has_to_be_right)
                                               "JIBRI_RECORDING_DIR=/config/recordings",
                                               "JIBRI_INSTANCE_ID=jibri-1", NULL};
 
-    tear_down();
+    fixture_tear_down();
     ck_assert(settings_load_machine(environment, NULL, &settings, &problems));
-    assert_no_problem();
+    fixture_assert_no_problem();
     ck_assert_str_eq(settings.recordings_dir, "/config/recordings");
     ck_assert_str_eq(settings.instance_id, "jibri-1");
     ck_assert_ptr_null(settings.s3_url);
@@ -580,7 +535,7 @@ START_TEST(what_is_wrong_of_this_machine_is_said_all_the_same)
 {
     static const char *const environment[] = {"CONFOMEET_JOURNAL=relative", NULL};
 
-    tear_down();
+    fixture_tear_down();
     ck_assert(!settings_load_machine(environment, NULL, &settings, &problems));
     assert_error("CONFOMEET_JOURNAL is \"relative\" (from the environment): expected an absolute "
                  "path");
@@ -591,7 +546,7 @@ int main(void)
 {
     Suite *suite = suite_create("settings");
     TCase *tests = tcase_create("loading");
-    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_checked_fixture(tests, fixture_set_up, fixture_tear_down);
     tcase_add_test(tests, the_defaults_are_what_the_header_says);
     tcase_add_test(tests, choices_arrive_as_their_enum);
     tcase_add_test(tests, the_environment_wins_over_the_file_and_the_file_over_the_default);

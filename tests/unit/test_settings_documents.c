@@ -2,6 +2,7 @@
 
 #include "config/settings_table.h"
 #include "config/settings_values.h"
+#include "tests/unit/settings_fixture.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -11,51 +12,6 @@
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 #define MIB       (UINT64_C(1) << 20)
-
-/* Enough for the settings to be usable. */
-static const char *const least[] = {
-    "CONFOMEET_S3_URL=https://storage.example.org/",
-    "CONFOMEET_S3_BUCKET=recordings",
-    "CONFOMEET_S3_CLIENT_ID=KEYID",
-    "CONFOMEET_S3_CLIENT_SECRET=topsecret",
-    "XMPP_DOMAIN=meet.example.org",
-};
-
-static char file_path[64];
-static struct settings settings;
-static struct settings_problems problems;
-
-static void set_up(void)
-{
-    memset(&settings, 0, sizeof(settings));
-    memset(&problems, 0, sizeof(problems));
-    file_path[0] = '\0';
-}
-
-static void tear_down(void)
-{
-    settings_done(&settings);
-    settings_problems_done(&problems);
-    if (file_path[0] != '\0')
-        unlink(file_path);
-}
-
-static void write_file(const char *text)
-{
-    snprintf(file_path, sizeof(file_path), "/tmp/test_settings.XXXXXX");
-    int fd = mkstemp(file_path);
-    ck_assert_int_ge(fd, 0);
-    FILE *out = fdopen(fd, "w");
-    ck_assert_ptr_nonnull(out);
-    fputs(text, out);
-    ck_assert_int_eq(fclose(out), 0);
-}
-
-static void assert_no_problem(void)
-{
-    ck_assert_msg(!problems.errors, "%s", problems.errors ? problems.errors[0] : "");
-    ck_assert_msg(!problems.warnings, "%s", problems.warnings ? problems.warnings[0] : "");
-}
 
 static char *document(void (*write)(FILE *out))
 {
@@ -84,25 +40,26 @@ static char *read_source(const char *name)
 
 START_TEST(what_is_in_effect_is_shown_with_where_it_comes_from)
 {
-    const char *const environment[] = {least[0],
-                                       least[1],
-                                       least[2],
-                                       least[3],
-                                       least[4],
+    const char *const environment[] = {fixture_least[0],
+                                       fixture_least[1],
+                                       fixture_least[2],
+                                       fixture_least[3],
+                                       fixture_least[4],
                                        "JIBRI_RECORDING_DIR=/jibri",
                                        "CONFOMEET_S3_PART_SIZE=16777216",
                                        "CONFOMEET_S3_REGION=",
                                        NULL};
-    write_file("CONFOMEET_KEEP_LOCAL=48\nCONFOMEET_S3_REGION=eu\nCONFOMEET_PROXY=http://u:p@h\n");
-    ck_assert(settings_load(environment, file_path, &settings, &problems));
+    fixture_write_file(
+        "CONFOMEET_KEEP_LOCAL=48\nCONFOMEET_S3_REGION=eu\nCONFOMEET_PROXY=http://u:p@h\n");
+    ck_assert(settings_load(environment, fixture_path, &settings, &problems));
     char *text;
     size_t length;
     FILE *out = open_memstream(&text, &length);
     ck_assert_ptr_nonnull(out);
-    settings_write_effective(&settings, environment, file_path, out);
+    settings_write_effective(&settings, environment, fixture_path, out);
     ck_assert_int_eq(fclose(out), 0);
     char from_file[128];
-    snprintf(from_file, sizeof(from_file), "\nCONFOMEET_KEEP_LOCAL=48h (from %s)\n", file_path);
+    snprintf(from_file, sizeof(from_file), "\nCONFOMEET_KEEP_LOCAL=48h (from %s)\n", fixture_path);
     const char *const lines[] = {
         from_file,
         "CONFOMEET_S3_URL=https://storage.example.org/ (from the environment)\n",
@@ -131,10 +88,11 @@ END_TEST
 
 START_TEST(a_secret_in_a_file_is_shown_as_set_by_the_variable_that_names_the_file)
 {
-    write_file("topsecret\n");
+    fixture_write_file("topsecret\n");
     char variable[128];
-    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", file_path);
-    const char *const environment[] = {least[0], least[1], least[2], least[4], variable, NULL};
+    snprintf(variable, sizeof(variable), "CONFOMEET_S3_CLIENT_SECRET_FILE=%s", fixture_path);
+    const char *const environment[] = {fixture_least[0], fixture_least[1], fixture_least[2],
+                                       fixture_least[4], variable,         NULL};
     ck_assert(settings_load(environment, NULL, &settings, &problems));
     char *text;
     size_t length;
@@ -201,7 +159,7 @@ START_TEST(the_example_can_be_used_once_it_is_filled_in)
 {
     const char *const environment[] = {NULL};
     ck_assert(settings_load(environment, SOURCE_DIR "/config/example.env", &settings, &problems));
-    assert_no_problem();
+    fixture_assert_no_problem();
     ck_assert_str_eq(settings.s3_region, "ru-central1");
     ck_assert(settings.s3_part_size_bytes == 8 * MIB);
 }
@@ -215,14 +173,14 @@ START_TEST(the_examples_comments_show_the_defaults)
         if (c[2] != ' ' && c[2] != '\n')
             c[1] = ' ';
     }
-    write_file(text);
+    fixture_write_file(text);
     free(text);
     const char *const environment[] = {NULL};
     struct settings plain;
     struct settings_problems none;
     ck_assert(settings_load(environment, SOURCE_DIR "/config/example.env", &plain, &none));
-    ck_assert(settings_load(environment, file_path, &settings, &problems));
-    assert_no_problem();
+    ck_assert(settings_load(environment, fixture_path, &settings, &problems));
+    fixture_assert_no_problem();
     for (size_t i = 0; i < settings_table_length; i++) {
         char first[64];
         char second[64];
@@ -286,7 +244,7 @@ int main(void)
 {
     Suite *suite = suite_create("settings_documents");
     TCase *tests = tcase_create("documents");
-    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_checked_fixture(tests, fixture_set_up, fixture_tear_down);
     tcase_add_test(tests, what_is_in_effect_is_shown_with_where_it_comes_from);
     tcase_add_test(tests, a_secret_in_a_file_is_shown_as_set_by_the_variable_that_names_the_file);
     tcase_add_test(tests, every_secret_may_be_in_a_file);

@@ -76,15 +76,11 @@ static void make_recording(const char *session, enum journal_file_state state, i
     struct journal_recording row;
     struct journal_file file = {.media = true, .state = state, .safe_at = safe_at};
     struct session_dir *recording;
-    FILE *made;
     int fd;
 
     snprintf(directory, sizeof directory, "%s/%s", base, session);
     ck_assert_int_eq(mkdir(directory, 0700), 0);
-    made = fopen(file_of(session), "w");
-    ck_assert_ptr_nonnull(made);
-    fputs("bytes", made);
-    fclose(made);
+    unit_write_text(file_of(session), "bytes");
     ck_assert(session_dir_open(directory, &recording, &err));
     ck_assert(session_dir_open_file(recording, "1_a.mp4", &fd, &file.identity, &err));
     close(fd);
