@@ -28,9 +28,6 @@ finalize/journal/journal_file.c comment
 finalize/journal/journal_part.c comment
 finalize/journal/journal_recording.c comment
 finalize/journal/journal_statement.c comment
-finalize/s3/s3_refusal.c comment
-finalize/s3/s3_reply.c comment
-finalize/s3/s3_request.c comment
 watcher/dispatch_journal.c comment
 '
 

@@ -1,5 +1,7 @@
 #include "finalize/journal/stats.h"
 
+#include "finalize/s3/s3_code.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -202,8 +204,7 @@ enum stats_reason stats_reason_of(const struct error *error)
     case ERROR_NETWORK_NONE:
         break;
     }
-    if (error->http_status == 429 || error->http_status == 503 ||
-        !strcmp(error->s3_code, "SlowDown"))
+    if (s3_code_of_error(error)->outcome == S3_SLOW_DOWN)
         return STATS_REASON_SLOW_DOWN;
     if (error->http_status >= 500)
         return STATS_REASON_SERVER_ERROR;

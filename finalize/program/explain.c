@@ -1,5 +1,7 @@
 #include "finalize/program/explain.h"
 
+#include "finalize/s3/s3_code.h"
+
 #include "finalize/report/report.h"
 
 #include <errno.h>
@@ -48,41 +50,58 @@ int explain_worse(int a, int b)
     return a;
 }
 
-static const struct {
-    const char *code;
-    const char *advice;
-} s3_codes[] = {
-    {"AccessDenied", "give the key of CONFOMEET_S3_CLIENT_ID the right to read and write objects "
-                     "in CONFOMEET_S3_BUCKET, then try again"},
-    {"AllAccessDisabled", "ask the provider why the bucket of CONFOMEET_S3_BUCKET is closed"},
-    {"InvalidAccessKeyId", "correct CONFOMEET_S3_CLIENT_ID: the server does not know this key"},
-    {"SignatureDoesNotMatch", "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to "
-                              "CONFOMEET_S3_CLIENT_ID"},
-    {"InvalidSignature", "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to "
-                         "CONFOMEET_S3_CLIENT_ID"},
-    {"NoSuchBucket", "correct CONFOMEET_S3_BUCKET, or make the bucket: it does not exist at "
-                     "CONFOMEET_S3_URL"},
-    {"InvalidBucketName", "correct CONFOMEET_S3_BUCKET: the server takes no such name"},
-    {"AuthorizationHeaderMalformed", "correct CONFOMEET_S3_REGION: the server signs for another"},
-    {"PermanentRedirect", "correct CONFOMEET_S3_URL and CONFOMEET_S3_REGION: the bucket lives "
-                          "elsewhere"},
-    {"RequestTimeTooSkewed", "set this machine's clock: it differs from the server's by more "
-                             "than 15 minutes"},
-    {"QuotaExceeded", "make room in the bucket or raise its quota, then try again"},
-    {"CloudTotalAliveSizeQuotaExceed", "raise the quota of the cloud's storage, then try again"},
-    {"BucketMaxSizeExceeded", "raise the maximum size of the bucket, then try again"},
-    {"XMinioStorageFull", "make room on the S3 server, then try again"},
-    {"EntityTooLarge", "raise the server's limit, or CONFOMEET_S3_PART_SIZE, then try again"},
-    {"InvalidStorageClass", "correct CONFOMEET_S3_STORAGE_CLASS: the server does not have it"},
-    {"NotImplemented", "switch off what the server does not have: "
-                       "CONFOMEET_S3_CONDITIONAL_WRITES, CONFOMEET_S3_STORAGE_CLASS"},
-};
-
-static const char *advice_for_s3_code(const char *code)
+static const char *advice_for_s3_meaning(enum s3_meaning meaning)
 {
-    for (size_t i = 0; i < sizeof s3_codes / sizeof s3_codes[0]; i++)
-        if (!strcmp(s3_codes[i].code, code))
-            return s3_codes[i].advice;
+    switch (meaning) {
+    case S3_MEANS_OTHER:
+    case S3_MEANS_DAMAGED:
+        break;
+    case S3_MEANS_RIGHT:
+        return "give the key of CONFOMEET_S3_CLIENT_ID the right to read and write objects in "
+               "CONFOMEET_S3_BUCKET, then try again";
+    case S3_MEANS_RIGHT_TO_LIST:
+        return "give the key of CONFOMEET_S3_CLIENT_ID s3:ListBucket on CONFOMEET_S3_BUCKET "
+               "(without "
+               "it the server does not say that a key is free) and s3:GetObject on its objects, "
+               "then try again";
+    case S3_MEANS_POLICY:
+        return "a policy of CONFOMEET_S3_BUCKET or of its account denies this: change the policy "
+               "(rights of the access key do not help), then try again";
+    case S3_MEANS_CLOSED:
+        return "ask the provider why the bucket of CONFOMEET_S3_BUCKET is closed";
+    case S3_MEANS_KEY_ID:
+        return "correct CONFOMEET_S3_CLIENT_ID: the server does not know this key";
+    case S3_MEANS_SECRET:
+        return "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to CONFOMEET_S3_CLIENT_ID";
+    case S3_MEANS_NO_BUCKET:
+        return "correct CONFOMEET_S3_BUCKET, or make the bucket: it does not exist at "
+               "CONFOMEET_S3_URL";
+    case S3_MEANS_BUCKET_NAME:
+        return "correct CONFOMEET_S3_BUCKET: the server takes no such name";
+    case S3_MEANS_REGION:
+        return "correct CONFOMEET_S3_REGION and CONFOMEET_S3_URL: the bucket is in another region, "
+               "or elsewhere";
+    case S3_MEANS_CLOCK:
+        return "set this machine's clock: it differs from the server's by more than 15 minutes";
+    case S3_MEANS_QUOTA:
+        return "raise the quota (the provider's cap, the maximum size of the bucket) or make room "
+               "in the bucket, then try again";
+    case S3_MEANS_FULL:
+        return "make room on the S3 server, then try again";
+    case S3_MEANS_TOO_LARGE:
+        return "raise the server's limit, or CONFOMEET_S3_PART_SIZE, then try again";
+    case S3_MEANS_BODY_LIMIT:
+        return "raise the body limit of the proxy before the server (nginx: client_max_body_size), "
+               "or lower CONFOMEET_S3_PART_SIZE below it, then try again";
+    case S3_MEANS_STORAGE_CLASS:
+        return "correct CONFOMEET_S3_STORAGE_CLASS: the server does not have it";
+    case S3_MEANS_NOT_IMPLEMENTED:
+        return "switch off what the server does not have: CONFOMEET_S3_CONDITIONAL_WRITES, "
+               "CONFOMEET_S3_STORAGE_CLASS";
+    case S3_MEANS_MD5_WANTED:
+        return "set CONFOMEET_S3_CONTENT_MD5=yes: the bucket has Object Lock, which demands it, "
+               "then try again";
+    }
     return NULL;
 }
 
@@ -179,7 +198,8 @@ static const char *advice_for_kind(enum error_kind kind)
 
 const char *explain_advice(const struct error *err)
 {
-    const char *advice = err->s3_code[0] ? advice_for_s3_code(err->s3_code) : NULL;
+    const char *advice =
+        err->from_backend ? NULL : advice_for_s3_meaning(s3_code_of_error(err)->meaning);
 
     if (!advice && err->http_status == 413 && !err->from_backend)
         advice =
@@ -199,9 +219,10 @@ const char *explain_advice(const struct error *err)
 
 const char *explain_advice_for_text(const char *text)
 {
-    for (size_t i = 0; i < sizeof s3_codes / sizeof s3_codes[0]; i++)
-        if (strstr(text, s3_codes[i].code))
-            return s3_codes[i].advice;
+    const char *advice = advice_for_s3_meaning(s3_code_in(text)->meaning);
+
+    if (advice)
+        return advice;
     if (strstr(text, "the backend"))
         return "see what the backend's log says and whether CONFOMEET_BASE_URL is right, then try "
                "again";

@@ -1,3 +1,6 @@
+/* s3_refusal - what an error reply means: s3_code.h's list, with what the operation, the settings
+ * and the reply's headers add to it; regions and clocks are learned here. */
+#include "finalize/s3/s3_code.h"
 #include "finalize/s3/s3_private.h"
 
 #include <stdio.h>
@@ -55,23 +58,6 @@ static enum s3_outcome learn_clock(struct s3 *s3, const struct http_reply *reply
     return S3_SIGN_AGAIN;
 }
 
-static bool is_redirect(int status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-static bool is_about_region(const struct s3_refusal *refusal)
-{
-    static const char *const codes[] = {"AuthorizationHeaderMalformed", "PermanentRedirect",
-                                        "TemporaryRedirect", "IllegalLocationConstraint",
-                                        "IllegalLocationConstraintException"};
-
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (!strcmp(refusal->xml.code, codes[i]))
-            return true;
-    return is_redirect(refusal->status);
-}
-
 /* Who is meant by a redirect that we do not follow. */
 static void explain_redirect(const struct s3 *s3, const struct http_reply *reply,
                              struct s3_refusal *refusal)
@@ -125,94 +111,20 @@ static bool is_conditional(const struct s3 *s3, const struct s3_call *call)
            (call->operation == S3_PUT_OBJECT || call->operation == S3_COMPLETE_UPLOAD);
 }
 
-static bool outcome_of_code(const char *code, enum s3_outcome *ret_outcome)
-{
-    static const struct {
-        const char *code;
-        enum s3_outcome outcome;
-    } rules[] = {
-        {"NoSuchKey", S3_NO_SUCH_KEY},
-        {"NoSuchUpload", S3_NO_SUCH_UPLOAD},
-        {"PreconditionFailed", S3_KEY_TAKEN},
-        {"ConditionalRequestConflict", S3_KEY_TAKEN},
-        {"InvalidPart", S3_BAD_PART},
-        {"InvalidPartOrder", S3_BAD_PART},
-        {"EntityTooSmall", S3_BAD_PART},
-        {"SlowDown", S3_SLOW_DOWN},
-        {"SlowDownRead", S3_SLOW_DOWN},
-        {"SlowDownWrite", S3_SLOW_DOWN},
-        {"ServiceUnavailable", S3_SLOW_DOWN},
-        {"Throttling", S3_SLOW_DOWN},
-        {"ThrottlingException", S3_SLOW_DOWN},
-        {"RequestThrottled", S3_SLOW_DOWN},
-        {"RequestLimitExceeded", S3_SLOW_DOWN},
-        {"TooManyRequests", S3_SLOW_DOWN},
-        {"BandwidthLimitExceeded", S3_SLOW_DOWN},
-        {"InternalError", S3_RETRY},
-        {"RequestTimeout", S3_RETRY},
-        {"OperationAborted", S3_RETRY},
-        {"ConcurrentModification", S3_RETRY},
-        /* The bytes were damaged on their way, or the file changed while it was read. */
-        {"BadDigest", S3_RETRY},
-        {"IncompleteBody", S3_RETRY},
-        {"XAmzContentSHA256Mismatch", S3_RETRY},
-        /* Would be refused by their status too, but not within a 200 of CompleteMultipartUpload. */
-        {"AccessDenied", S3_REFUSED},
-        {"SignatureDoesNotMatch", S3_REFUSED},
-        {"InvalidAccessKeyId", S3_REFUSED},
-        {"NoSuchBucket", S3_REFUSED},
-        {"QuotaExceeded", S3_REFUSED},
-        {"CloudTotalAliveSizeQuotaExceed", S3_REFUSED},
-        {"BucketMaxSizeExceeded", S3_REFUSED},
-        {"EntityTooLarge", S3_REFUSED},
-        {"InvalidRequest", S3_REFUSED},
-        {"MalformedXML", S3_REFUSED},
-        {"NotImplemented", S3_REFUSED},
-    };
-
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        if (!strcmp(code, rules[i].code)) {
-            *ret_outcome = rules[i].outcome;
-            return true;
-        }
-    return false;
-}
-
-static enum s3_outcome outcome_of_status(int status)
-{
-    switch (status) {
-    case 429:
-    case 503:
-        return S3_SLOW_DOWN;
-    case 408:
-        return S3_RETRY;
-    case 412:
-        return S3_KEY_TAKEN;
-    case 501: /* not implemented */
-    case 505: /* HTTP version */
-    case 507: /* storage full */
-    case 511: /* a captive portal */
-        return S3_REFUSED;
-    default:
-        break;
-    }
-    /* 2xx: an <Error> that we do not know, where success was to be. */
-    return status >= 500 || (status >= 200 && status <= 299) ? S3_RETRY : S3_REFUSED;
-}
-
 /* A refused HEAD, of which there is the status and no more. */
 static enum s3_outcome outcome_of_head(struct s3 *s3, const struct http_reply *reply)
 {
+    const struct s3_code *meant = s3_code_find("", reply->status, "");
     char region[S3_REGION_SIZE];
     int status = reply->status;
 
     if (status == 404)
         return S3_NO_SUCH_KEY;
     if (status >= 500 || status == 408 || status == 429)
-        return outcome_of_status(status);
+        return meant->outcome;
     http_reply_header(reply, "x-amz-bucket-region", region, sizeof region);
-    if ((is_redirect(status) || status == 400 || status == 403) && is_region(region) &&
-        strcmp(region, s3->region) != 0)
+    if ((meant->meaning == S3_MEANS_REGION || status == 400 || status == 403) &&
+        is_region(region) && strcmp(region, s3->region) != 0)
         return learn_region(s3, region);
     return S3_ASK_REASON;
 }
@@ -221,22 +133,21 @@ enum s3_outcome s3_judge_refusal(struct s3 *s3, const struct s3_call *call,
                                  const struct http_reply *reply, time_t now,
                                  struct s3_refusal *refusal)
 {
-    enum s3_outcome outcome;
+    const struct s3_code *meant =
+        s3_code_find(refusal->xml.code, refusal->status, refusal->xml.message);
 
     if (call->operation == S3_HEAD_OBJECT)
         return outcome_of_head(s3, reply);
-    if (is_about_region(refusal))
+    if (meant->meaning == S3_MEANS_REGION)
         return outcome_of_region(s3, reply, refusal);
-    if (!strcmp(refusal->xml.code, "RequestTimeTooSkewed"))
+    if (meant->meaning == S3_MEANS_CLOCK)
         return learn_clock(s3, reply, now, refusal);
-    if (!outcome_of_code(refusal->xml.code, &outcome))
-        outcome = outcome_of_status(refusal->status);
     /* Ceph says so of an upload id that was aborted. */
-    if (outcome == S3_NO_SUCH_KEY && s3_is_about_upload(call->operation))
+    if (meant->outcome == S3_NO_SUCH_KEY && s3_is_about_upload(call->operation))
         return S3_NO_SUCH_UPLOAD;
-    if (outcome == S3_KEY_TAKEN && !is_conditional(s3, call))
+    if (meant->outcome == S3_KEY_TAKEN && !is_conditional(s3, call))
         return S3_REFUSED;
-    if (outcome == S3_BAD_PART && call->operation != S3_COMPLETE_UPLOAD)
+    if (meant->outcome == S3_BAD_PART && call->operation != S3_COMPLETE_UPLOAD)
         return S3_REFUSED;
-    return outcome;
+    return meant->outcome;
 }

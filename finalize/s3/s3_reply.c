@@ -1,3 +1,5 @@
+/* s3_reply - a reply read: success into the fields of the result, failure into an outcome and a
+ * sentence; what an S3 error means is s3_refusal.c's. */
 #include "finalize/base/utf8.h"
 #include "finalize/s3/s3_private.h"
 

@@ -1,3 +1,4 @@
+/* s3_request - a call turned into a signed HTTP request: method, query, URL, headers, body. */
 #include "finalize/s3/s3_private.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
 #include "finalize/upload/resend.h"
 
 #include "config/units.h"
+#include "finalize/s3/s3_code.h"
 
 #include <stdio.h>
-#include <string.h>
 
 const char *resend_text(enum resend_reason reason)
 {
@@ -28,18 +28,12 @@ const char *resend_text(enum resend_reason reason)
     return texts[reason];
 }
 
-/* The server found other bytes than those that were hashed: damaged on the way, or written to. */
-static bool bytes_differed(const struct s3_result *result)
-{
-    return !strcmp(result->error.s3_code, "XAmzContentSHA256Mismatch") ||
-           !strcmp(result->error.s3_code, "BadDigest");
-}
-
 enum resend_reason resend_reason_of(const struct s3_result *result)
 {
     if (!result->sent)
         return RESEND_NOT;
-    if (bytes_differed(result))
+    /* Damaged on the way, or written to since they were hashed. */
+    if (s3_code_of_error(&result->error)->meaning == S3_MEANS_DAMAGED)
         return RESEND_DAMAGED;
     if (result->outcome == S3_SLOW_DOWN)
         return RESEND_SLOW_DOWN;

@@ -60,6 +60,37 @@ START_TEST(each_s3_code_names_the_setting_to_look_at)
 }
 END_TEST
 
+START_TEST(what_the_code_alone_does_not_tell_is_told_by_text_and_status)
+{
+    static const struct {
+        const char *code;
+        int status;
+        const char *text;
+        const char *named;
+    } rows[] = {
+        {"AccessDenied", 403, "GetObject of a.mp4: 403 AccessDenied", "s3:ListBucket"},
+        {"AccessDenied", 403, "403 AccessDenied: storage cap exceeded", "quota"},
+        {"AccessDenied", 403, "with an explicit deny in a bucket policy", "change the policy"},
+        {"InvalidRequest", 400, "Content-MD5 is required", "CONFOMEET_S3_CONTENT_MD5"},
+        {"MissingContentMD5", 400, "", "CONFOMEET_S3_CONTENT_MD5"},
+        {"", 413, "HTTP status 413, not an S3 reply", "CONFOMEET_S3_PART_SIZE"},
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error error = {.kind = ERROR_PERMANENT, .http_status = rows[i].status};
+        char text[200];
+
+        snprintf(error.s3_code, sizeof error.s3_code, "%s", rows[i].code);
+        snprintf(error.text, sizeof error.text, "%s", rows[i].text);
+        snprintf(text, sizeof text, "%s %s", rows[i].code, rows[i].text);
+        ck_assert_msg(strstr(explain_advice(&error), rows[i].named) != NULL, "%u: %s", i,
+                      explain_advice(&error));
+        ck_assert_msg(strstr(explain_advice_for_text(text), rows[i].named) != NULL, "%u: %s", i,
+                      explain_advice_for_text(text));
+    }
+}
+END_TEST
+
 START_TEST(each_errno_that_people_meet_has_its_advice)
 {
     static const struct {
@@ -190,6 +221,7 @@ int main(void)
 
     tcase_add_test(cases, each_kind_has_its_exit_code);
     tcase_add_test(cases, each_s3_code_names_the_setting_to_look_at);
+    tcase_add_test(cases, what_the_code_alone_does_not_tell_is_told_by_text_and_status);
     tcase_add_test(cases, each_errno_that_people_meet_has_its_advice);
     tcase_add_test(cases, the_s3_code_says_more_than_the_errno);
     tcase_add_test(cases, a_code_that_nobody_knows_leads_to_the_advice_of_the_kind);
