@@ -268,6 +268,19 @@ static void check_part_plan(struct loader *loader)
              units_spell_size(largest, spelt[1], sizeof spelt[1]), enough / MIB);
 }
 
+static void warn_of_name(struct loader *loader, const char *shown, const char *cut,
+                         const char *reason, const char *nearest)
+{
+    char ***warnings = &loader->problems.warnings;
+
+    if (reason)
+        add_line(loader, warnings, "%s%s is not a setting: %s", shown, cut, reason);
+    else if (nearest)
+        add_line(loader, warnings, "%s%s is not a setting; did you mean %s?", shown, cut, nearest);
+    else
+        add_line(loader, warnings, "%s%s is not a setting", shown, cut);
+}
+
 static void warn_of_unknown_names(struct loader *loader, const char *const *lines)
 {
     for (; lines && *lines; lines++) {
@@ -285,8 +298,9 @@ static void warn_of_unknown_names(struct loader *loader, const char *const *line
                 shown[i] = '?';
         }
         shown[shown_length] = 0;
-        add_line(loader, &loader->problems.warnings, "%s%s is not a setting; did you mean %s?",
-                 shown, length > shown_length ? "..." : "", settings_name_nearest(*lines, length));
+        warn_of_name(loader, shown, length > shown_length ? "..." : "",
+                     settings_name_unsupported(*lines, length),
+                     settings_name_nearest(*lines, length));
     }
 }
 

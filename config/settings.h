@@ -24,7 +24,8 @@ enum settings_log_format { SETTINGS_LOG_TEXT, SETTINGS_LOG_JSON };
 
 /* settings.keep_local_ms: the local copy is removed as soon as it is safe / never. Else
  * milliseconds. */
-#define SETTINGS_MOST_PARALLEL 48u /* keeps memory below 16 MiB over TLS */
+#define SETTINGS_MOST_PARALLEL 48u                /* keeps memory below 16 MiB over TLS */
+#define SETTINGS_MEDIA         "mp4,mkv,webm,m4a" /* the default of settings.media */
 #define SETTINGS_KEEP_NOTHING  0u
 #define SETTINGS_KEEP_FOREVER  UINT64_MAX
 
@@ -63,8 +64,9 @@ struct settings {
     uint64_t backend_timeout_ms; /* CONFOMEET_BACKEND_TIMEOUT, 30s (1s..10min) */
     /* this machine */
     char *recordings_dir; /* CONFOMEET_RECORDINGS_DIR; NULL: the directory above the session's */
-    char *journal;        /* CONFOMEET_JOURNAL; NULL: <recordings dir>/.jibri-finalize/journal.db */
-    char *instance_id;    /* JIBRI_INSTANCE_ID; NULL: none */
+    char *media;       /* CONFOMEET_MEDIA, SETTINGS_MEDIA: endings, as file_name_is_media() takes */
+    char *journal;     /* CONFOMEET_JOURNAL; NULL: <recordings dir>/.jibri-finalize/journal.db */
+    char *instance_id; /* JIBRI_INSTANCE_ID; NULL: none */
     uint64_t finalize_wait_ms; /* CONFOMEET_FINALIZE_WAIT, 10min (0..7d); 0: hand over at once */
     uint64_t keep_local_ms; /* CONFOMEET_KEEP_LOCAL, nothing: SETTINGS_KEEP_… or milliseconds */
     enum settings_log_level log_level;   /* CONFOMEET_LOG_LEVEL, info */

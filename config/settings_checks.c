@@ -15,6 +15,8 @@
 #define MAX_PATH_BYTES       4095
 #define MAX_METADATA_BYTES   1024
 #define MAX_KEY_PREFIX_BYTES 200
+#define MAX_MEDIA_BYTES      200
+#define MAX_ENDING_BYTES     16
 
 static bool is_visible(char c)
 {
@@ -258,6 +260,21 @@ bool settings_check_key_prefix(const char *text)
         text += length;
     }
     return true;
+}
+
+bool settings_check_media(const char *text)
+{
+    size_t length;
+
+    if (strlen(text) > MAX_MEDIA_BYTES)
+        return false;
+    for (;; text += length + 1) {
+        length = strspn(text, LETTERS DIGITS);
+        if (length == 0 || length > MAX_ENDING_BYTES || (text[length] && text[length] != ','))
+            return false;
+        if (!text[length])
+            return true;
+    }
 }
 
 bool settings_check_path(const char *text)

@@ -45,6 +45,9 @@ bool settings_check_metadata(const char *text);
 /* The template of key.h. May be empty; at most 200 bytes. */
 bool settings_check_key_prefix(const char *text);
 
+/* ending,ending: 1..16 of [A-Za-z0-9] each, at most 200 bytes; no dots, no blanks. */
+bool settings_check_media(const char *text);
+
 /* An absolute path without control characters. */
 bool settings_check_path(const char *text);
 

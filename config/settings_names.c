@@ -6,6 +6,9 @@
 #include <string.h>
 
 #define MAX_COMPARED_BYTES 128
+#define MOST_EDITS         3
+
+static const char OURS[] = "CONFOMEET_"; /* what nearly all names begin with proves no likeness */
 
 /* Read by the backend, from the same file; it means nothing to us. */
 static const char backends_own[] = "CONFOMEET_S3_URL_OVERRIDE_FOR_AWS_SDK";
@@ -53,20 +56,45 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
 const char *settings_name_nearest(const char *name, size_t length)
 {
     const char *nearest = NULL;
-    size_t least = SIZE_MAX;
-    length = min_of(length, MAX_COMPARED_BYTES);
+    size_t least = MOST_EDITS + 1;
+    size_t own_length = length - min_of(length, sizeof OURS - 1);
+
+    if (length > MAX_COMPARED_BYTES)
+        return NULL;
     /* Each row's name, then its file_name, where there is one. */
     for (size_t i = 0; i < 2 * settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i / 2];
         const char *known = i % 2 == 0 ? row->name : row->file_name;
-        if (!known)
-            continue;
         size_t distance =
-            edit_distance(name, length, known, min_of(strlen(known), MAX_COMPARED_BYTES));
-        if (distance < least) {
+            known ? edit_distance(name, length, known, min_of(strlen(known), MAX_COMPARED_BYTES))
+                  : SIZE_MAX;
+
+        if (distance < least && 2 * distance < own_length) {
             least = distance;
             nearest = known;
         }
     }
     return nearest;
+}
+
+const char *settings_name_unsupported(const char *name, size_t length)
+{
+    static const struct {
+        const char *word, *reason;
+    } UNSUPPORTED[] = {
+        {"SESSION_TOKEN", "temporary credentials cannot be used, give a key that lasts"},
+        {"SECURITY_TOKEN", "temporary credentials cannot be used, give a key that lasts"},
+        {"PROFILE", "profiles of the AWS CLI are not read"},
+        {"ACL", "who may read an object is the bucket's policy"},
+        {"SSE", "how objects are encrypted is the bucket's default"},
+        {"KMS", "how objects are encrypted is the bucket's default"},
+        {"ENCRYPTION", "how objects are encrypted is the bucket's default"},
+        {"TAGGING", "objects are not tagged; CONFOMEET_S3_METADATA adds metadata"},
+        {"TAGS", "objects are not tagged; CONFOMEET_S3_METADATA adds metadata"},
+    };
+
+    for (size_t i = 0; i < sizeof UNSUPPORTED / sizeof *UNSUPPORTED; i++)
+        if (memmem(name, length, UNSUPPORTED[i].word, strlen(UNSUPPORTED[i].word)))
+            return UNSUPPORTED[i].reason;
+    return NULL;
 }

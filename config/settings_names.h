@@ -13,8 +13,11 @@
 /* Whether name[0..length) is a setting, or is known to be another program's. */
 bool settings_name_is_known(const char *name, size_t length);
 
-/* The setting whose name is the fewest single-letter edits away from name[0..length); no more than
- * the first 128 bytes are looked at. */
+/* The setting that name[0..length) most likely is meant to be: few single-letter edits away from
+ * it. NULL when there is none. */
 const char *settings_name_nearest(const char *name, size_t length);
+
+/* Why there is no such setting, for names of what others have and we don't; NULL when it's none. */
+const char *settings_name_unsupported(const char *name, size_t length);
 
 #endif

@@ -329,6 +329,19 @@ const struct settings_row settings_table[] = {
         .help = "The directory that Jibri makes its session directories in.",
     },
     {
+        .name = "CONFOMEET_MEDIA",
+        .group = SETTINGS_GROUP_MACHINE,
+        .offset = FIELD(media),
+        .default_text = SETTINGS_MEDIA,
+        .check = settings_check_media,
+        .form = "list",
+        .expected = "endings of file names as mp4,mkv: letters and digits, with commas between "
+                    "them, at most 200 bytes in all",
+        .example = "mp4,mkv,ts",
+        .help = "The endings of files that count as media, in any case of letters. The backend is "
+                "told of media; the other files of a session are uploaded with them.",
+    },
+    {
         .name = "CONFOMEET_JOURNAL",
         .group = SETTINGS_GROUP_MACHINE,
         .offset = FIELD(journal),

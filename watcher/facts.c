@@ -64,7 +64,8 @@ static void on_skipped(void *context, const char *path, const char *reason)
 
 static bool look_inside(struct look *look, const char *directory, struct error *err)
 {
-    struct session_dir_visitor visitor = {.context = look, .file = on_file, .skipped = on_skipped};
+    struct session_dir_visitor visitor = {
+        .context = look, .media = look->settings->media, .file = on_file, .skipped = on_skipped};
     bool ok;
 
     look->facts->locked = lock_table_holder_now(directory) > 0;

@@ -143,7 +143,8 @@ int command_abandon(const struct command_line *line)
     text_column_begin();
     if (command_open(&command, line, COMMAND_MAY_WORK, line->names[0], &code)) {
         const struct report_source source = {.journal = command.journal,
-                                             .recordings_dir = command.recordings_dir};
+                                             .recordings_dir = command.recordings_dir,
+                                             .media = command.settings.media};
 
         if (!report_open(&source, &report, &err) ||
             !targets_find(report, line->names, line->count, time(NULL), stderr, &targets, &err) ||

@@ -144,7 +144,8 @@ static int look(struct events *events, const struct command *command, char *cons
                 size_t count)
 {
     const struct report_source source = {.journal = command->journal,
-                                         .recordings_dir = command->recordings_dir};
+                                         .recordings_dir = command->recordings_dir,
+                                         .media = command->settings.media};
     struct targets targets = {0};
     struct error err = ERROR_INIT;
     int64_t id = 0;

@@ -47,7 +47,8 @@ static bool find_targets(const struct command *command, const struct retry *retr
                          struct error *err)
 {
     const struct report_source source = {.journal = command->journal,
-                                         .recordings_dir = command->recordings_dir};
+                                         .recordings_dir = command->recordings_dir,
+                                         .media = command->settings.media};
     const struct report_filter stuck = {.states = REPORT_BIT(REPORT_WAITING) |
                                                   REPORT_BIT(REPORT_FAILED) |
                                                   REPORT_BIT(REPORT_INTERRUPTED)};

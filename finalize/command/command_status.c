@@ -352,7 +352,8 @@ static int run(struct status *status)
 static int look(struct status *status)
 {
     const struct report_source source = {.journal = status->command->journal,
-                                         .recordings_dir = status->command->recordings_dir};
+                                         .recordings_dir = status->command->recordings_dir,
+                                         .media = status->command->settings.media};
     const struct command_line *line = status->line;
     struct targets targets = {0};
     struct error err = ERROR_INIT;

@@ -185,7 +185,8 @@ int command_wait(const struct command_line *line)
     text_column_begin();
     if (command_open(&command, line, COMMAND_LOOKS, NULL, &code)) {
         const struct report_source source = {.journal = command.journal,
-                                             .recordings_dir = command.recordings_dir};
+                                             .recordings_dir = command.recordings_dir,
+                                             .media = command.settings.media};
 
         code = report_open(&source, &wait.report, &err) ? wait_for_all(&wait) : command_fail(&err);
         report_close(wait.report);

@@ -39,7 +39,8 @@ static bool find_work(struct run *run, enum journal_recording_state *ret_state, 
     bool known;
 
     if (!journal_find_recording(run->journal, run->directory, &row, &known, err) ||
-        !refuse_abandoned(run, &row, err) || !intake_survey(run->session_dir, &files, err))
+        !refuse_abandoned(run, &row, err) ||
+        !intake_survey(run->session_dir, run->options->settings->media, &files, err))
         return false;
     *ret_state = row.state;
     return files || known ||

@@ -260,7 +260,8 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
 bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
 {
     struct work work = {.intake = intake};
-    struct session_dir_visitor visitor = {.context = &work, .file = on_file, .skipped = on_skipped};
+    struct session_dir_visitor visitor = {
+        .context = &work, .media = intake->settings->media, .file = on_file, .skipped = on_skipped};
 
     if (!journal_begin(intake->journal, err))
         return false;
@@ -320,11 +321,12 @@ static void pass_over(void *context, const char *path, const char *reason)
     (void)reason;
 }
 
-bool intake_survey(struct session_dir *session_dir, unsigned *ret_files, struct error *err)
+bool intake_survey(struct session_dir *session_dir, const char *media, unsigned *ret_files,
+                   struct error *err)
 {
     struct survey survey = {0};
     struct session_dir_visitor visitor = {
-        .context = &survey, .file = survey_file, .skipped = pass_over};
+        .context = &survey, .media = media, .file = survey_file, .skipped = pass_over};
     struct stat directory;
 
     if (!stat(session_dir_path(session_dir), &directory) && directory.st_mode & S_ISVTX)

@@ -40,8 +40,8 @@ struct intake_result {
  * directory but one of session directories, or one that everybody may write to (/tmp): taking it
  * for a session would upload, and then remove, what nobody meant.
  */
-bool intake_survey(struct session_dir *session_dir, unsigned *ret_files, struct error *err)
-    __attribute__((warn_unused_result));
+bool intake_survey(struct session_dir *session_dir, const char *media, unsigned *ret_files,
+                   struct error *err) __attribute__((warn_unused_result));
 
 /* One write to the journal: all of it or, on failure, none. */
 bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)

@@ -78,7 +78,10 @@ static bool wants(struct run *run, const struct journal_file *file, bool *ret_wa
 
 static bool send_parts(struct run *run, struct error *err)
 {
-    struct session_dir_visitor visitor = {.context = run, .file = on_file, .skipped = on_skipped};
+    struct session_dir_visitor visitor = {.context = run,
+                                          .media = run->options->settings->media,
+                                          .file = on_file,
+                                          .skipped = on_skipped};
 
     return session_dir_scan(run->session_dir, &visitor, err) && run_deliver(run, err);
 }

@@ -16,6 +16,7 @@
 struct report {
     struct journal_view *view; /* NULL: there is no journal */
     char *recordings_dir;      /* NULL: not looked at */
+    const char *media;         /* endings; borrowed */
     char *watcher_lock;        /* the path of the file that a running watcher locks */
 };
 
@@ -49,6 +50,7 @@ bool report_open(const struct report_source *source, struct report **ret_report,
     if (access(source->journal, F_OK) == 0 || errno != ENOENT)
         if (!journal_view_open(source->journal, &report->view, err))
             goto fail;
+    report->media = source->media;
     *ret_report = report;
     return true;
 fail:
@@ -335,7 +337,8 @@ bool report_each(struct report *report, const struct report_filter *filter, int6
     lock_table_read(&walk->locks);
     walk->totals.locks_known = walk->locks.known;
     if (report->recordings_dir && !filter->recording_id)
-        ok = report_untracked_each(report->recordings_dir, report->view, on_found, walk, err);
+        ok = report_untracked_each(report->recordings_dir, report->media, report->view, on_found,
+                                   walk, err);
     if (ok && report->view)
         ok = journal_view_each(report->view, filter->recording_id, now - RATE_WINDOW_S, on_row,
                                walk, err) &&

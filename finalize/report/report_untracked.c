@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 struct sizes {
+    const char *media; /* endings */
     uint64_t media_bytes;
 };
 
@@ -21,7 +22,7 @@ static void add_file(struct report_untracked *found, struct sizes *sizes, const 
     found->bytes += (uint64_t)status->st_size;
     if (status->st_mtime > found->newest_at)
         found->newest_at = status->st_mtime;
-    if (file_name_is_media(name) &&
+    if (file_name_is_media(sizes->media, name) &&
         (!found->media_name[0] || (uint64_t)status->st_size > sizes->media_bytes)) {
         sizes->media_bytes = (uint64_t)status->st_size;
         snprintf(found->media_name, sizeof found->media_name, "%s", name);
@@ -29,11 +30,12 @@ static void add_file(struct report_untracked *found, struct sizes *sizes, const 
 }
 
 /* False when it holds no file, or is no directory. */
-static bool look_into(int parent, const char *name, struct report_untracked *found)
+static bool look_into(int parent, const char *name, const char *media,
+                      struct report_untracked *found)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
-    struct sizes sizes = {0};
+    struct sizes sizes = {.media = media};
     struct dirent *entry;
     struct stat status;
 
@@ -59,7 +61,7 @@ static bool name_it(const char *recordings_dir, const char *name, struct report_
     return length > 0 && (size_t)length < sizeof found->directory;
 }
 
-bool report_untracked_each(const char *recordings_dir, struct journal_view *view,
+bool report_untracked_each(const char *recordings_dir, const char *media, struct journal_view *view,
                            bool (*visit)(void *context, const struct report_untracked *found,
                                          struct error *err),
                            void *context, struct error *err)
@@ -79,7 +81,7 @@ bool report_untracked_each(const char *recordings_dir, struct journal_view *view
             !name_it(recordings_dir, entry->d_name, &found))
             continue;
         ok = !view || journal_view_knows(view, found.directory, &known, err);
-        if (ok && !known && look_into(dirfd(list), entry->d_name, &found))
+        if (ok && !known && look_into(dirfd(list), entry->d_name, media, &found))
             ok = visit(context, &found, err);
     }
     closedir(list);

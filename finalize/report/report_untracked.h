@@ -25,7 +25,7 @@ struct report_untracked {
  * file in it and is not known to `view` (NULL: knows none), in no order. Links and names that begin
  * with a dot are passed over, and so is what cannot be read.
  */
-bool report_untracked_each(const char *recordings_dir, struct journal_view *view,
+bool report_untracked_each(const char *recordings_dir, const char *media, struct journal_view *view,
                            bool (*visit)(void *context, const struct report_untracked *found,
                                          struct error *err),
                            void *context, struct error *err) __attribute__((warn_unused_result));

@@ -1,5 +1,7 @@
 #include "finalize/session/file_name.h"
 
+#include "config/settings.h"
+
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -90,14 +92,18 @@ static const char *ending_of(const char *name)
     return dot && dot != last ? dot + 1 : "";
 }
 
-bool file_name_is_media(const char *name)
+bool file_name_is_media(const char *media, const char *name)
 {
-    static const char *const ENDINGS[] = {"mp4", "mkv", "webm", "m4a"};
     const char *ending = ending_of(name);
+    size_t length = strlen(ending);
 
-    for (size_t i = 0; i < sizeof ENDINGS / sizeof *ENDINGS; i++)
-        if (!strcasecmp(ending, ENDINGS[i]))
+    for (const char *one = media ? media : SETTINGS_MEDIA; *one;) {
+        size_t one_length = strcspn(one, ",");
+
+        if (length > 0 && length == one_length && !strncasecmp(one, ending, length))
             return true;
+        one += one_length + (one[one_length] == ',');
+    }
     return false;
 }
 
@@ -108,6 +114,9 @@ const char *file_name_content_type(const char *name)
     } TYPES[] = {
         {"mp4", "video/mp4"},       {"mkv", "video/x-matroska"},
         {"webm", "video/webm"},     {"m4a", "audio/mp4"},
+        {"ts", "video/mp2t"},       {"m4v", "video/mp4"},
+        {"mov", "video/quicktime"}, {"avi", "video/x-msvideo"},
+        {"opus", "audio/ogg"},      {"flac", "audio/flac"},
         {"mp3", "audio/mpeg"},      {"ogg", "audio/ogg"},
         {"wav", "audio/wav"},       {"json", "application/json"},
         {"txt", "text/plain"},      {"log", "text/plain"},

@@ -18,8 +18,9 @@ bool file_name_meeting_id(const char *name, int32_t *ret_meeting_id);
  * there's none or it's no day of the calendar. */
 bool file_name_day(const char *name, int *ret_year, int *ret_month, int *ret_day);
 
-/* mp4, mkv, webm, m4a, in any case of letters. */
-bool file_name_is_media(const char *name);
+/* Whether the name's ending is in `media`, "mp4,mkv" (settings.media; NULL: SETTINGS_MEDIA), in any
+ * case of letters. */
+bool file_name_is_media(const char *media, const char *name);
 
 /* By the ending: "video/mp4", "application/json", …; "application/octet-stream" where unknown. A
  * literal. */

@@ -59,12 +59,13 @@ bool session_dir_still_there(const struct session_dir *session);
 
 struct session_dir_file {
     const char *path; /* borrowed, during the call */
-    bool media;       /* mp4, mkv, webm or m4a, by the ending, in any case of letters */
+    bool media;       /* by the visitor's list */
     struct file_identity identity;
 };
 
 struct session_dir_visitor {
     void *context;
+    const char *media; /* endings: see file_name.h */
     /* One regular file. False (and `err` filled) ends the scan. */
     bool (*file)(void *context, const struct session_dir_file *found, struct error *err);
     /* Something that is passed over, with the reason: "a symbolic link", "a FIFO", "a socket", "a

@@ -184,7 +184,7 @@ static bool scan_entry(struct scan *scan, const struct level *level, const char 
         skip(scan, kind_of(status.st_mode));
         return true;
     }
-    found.media = file_name_is_media(name);
+    found.media = file_name_is_media(scan->visitor->media, name);
     found.identity = session_dir_identity_of(&status);
     return scan->visitor->file(scan->visitor->context, &found, err);
 }

@@ -1,5 +1,6 @@
 #include "finalize/session/file_name.h"
 
+#include "config/settings.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -96,6 +97,19 @@ START_TEST(the_day_is_the_last_one_in_the_name)
 }
 END_TEST
 
+START_TEST(what_counts_as_media_is_a_list_of_endings)
+{
+    ck_assert(file_name_is_media("ts", "4711_a.ts"));
+    ck_assert(file_name_is_media("mp4,ts", "4711_a.TS"));
+    ck_assert(file_name_is_media("TS,mp4", "4711_a.ts"));
+    ck_assert(!file_name_is_media("mp4,ts", "4711_a.mkv"));
+    ck_assert(!file_name_is_media("mp4,ts", "4711_a.t"));
+    ck_assert(!file_name_is_media("mp4,ts", "4711_a"));
+    ck_assert(!file_name_is_media("mp4,ts", "4711_a."));
+    ck_assert(!file_name_is_media("mp4,ts", "4711_a.mp4,ts"));
+}
+END_TEST
+
 START_TEST(media_are_known_by_their_ending)
 {
     static const char *const MEDIA[] = {"a.mp4", "a.MP4",   "a.Mkv", "a.webm",
@@ -105,9 +119,9 @@ START_TEST(media_are_known_by_their_ending)
                                          "",           "a.mp4/x", "d/.mp4"};
 
     for (size_t i = 0; i < sizeof MEDIA / sizeof *MEDIA; i++)
-        ck_assert_msg(file_name_is_media(MEDIA[i]), "%s", MEDIA[i]);
+        ck_assert_msg(file_name_is_media(NULL, MEDIA[i]), "%s", MEDIA[i]);
     for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
-        ck_assert_msg(!file_name_is_media(OTHERS[i]), "%s", OTHERS[i]);
+        ck_assert_msg(!file_name_is_media(SETTINGS_MEDIA, OTHERS[i]), "%s", OTHERS[i]);
 }
 END_TEST
 
@@ -135,6 +149,7 @@ int main(void)
     tcase_add_test(cases, the_last_name_of_a_path_is_found);
     tcase_add_test(cases, a_meeting_id_is_a_32_bit_number_before_the_first_underscore);
     tcase_add_test(cases, the_day_is_the_last_one_in_the_name);
+    tcase_add_test(cases, what_counts_as_media_is_a_list_of_endings);
     tcase_add_test(cases, media_are_known_by_their_ending);
     tcase_add_test(cases, the_content_type_comes_from_the_ending);
     suite_add_tcase(suite, cases);

@@ -409,7 +409,7 @@ START_TEST(counting_touches_nothing)
     make_media();
     unit_write_text(in_session("a.txt"), "a");
     ck_assert_int_eq(symlink("a.txt", in_session("link")), 0);
-    ck_assert(intake_survey(recording, &files, &err));
+    ck_assert(intake_survey(recording, NULL, &files, &err));
     ck_assert_uint_eq(files, 2);
     ck_assert(journal_find_file(journal, row.id, "a.txt", &file, &found, &err));
     ck_assert(!found);
@@ -434,7 +434,7 @@ START_TEST(a_directory_of_session_directories_is_refused)
     unsigned files = 99;
 
     make_session_in_session("nzqxnaoiugxqlhbp", true, true);
-    ck_assert(!intake_survey(recording, &files, &err));
+    ck_assert(!intake_survey(recording, NULL, &files, &err));
     ck_assert_int_eq(err.kind, ERROR_USAGE);
     ck_assert_uint_eq(files, 99);
 }
@@ -446,7 +446,7 @@ START_TEST(nested_files_alone_do_not_make_it_one)
 
     make_session_in_session("video", true, false);
     make_session_in_session("words", false, true);
-    ck_assert(intake_survey(recording, &files, &err));
+    ck_assert(intake_survey(recording, NULL, &files, &err));
     ck_assert_uint_eq(files, 2);
 }
 END_TEST
@@ -457,7 +457,7 @@ START_TEST(with_media_of_its_own_it_is_a_session)
 
     make_session_in_session("copy", true, true);
     unit_write_text(in_session("2_b.mp4"), "bytes");
-    ck_assert(intake_survey(recording, &files, &err));
+    ck_assert(intake_survey(recording, NULL, &files, &err));
     ck_assert_uint_eq(files, 3);
 }
 END_TEST
@@ -468,7 +468,7 @@ START_TEST(everybody_s_directory_is_refused)
 
     unit_write_text(in_session("2_b.mp4"), "bytes");
     ck_assert_int_eq(chmod(in_session("."), 01777), 0);
-    ck_assert(!intake_survey(recording, &files, &err));
+    ck_assert(!intake_survey(recording, NULL, &files, &err));
     ck_assert_int_eq(err.kind, ERROR_USAGE);
 }
 END_TEST

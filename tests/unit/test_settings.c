@@ -444,9 +444,26 @@ START_TEST(an_unknown_name_is_pointed_out_with_the_nearest_known_one)
     static const char *const expected[] = {
         "CONFOMEET_S3_BUKET is not a setting; did you mean CONFOMEET_S3_BUCKET?",
         "CONFOMEET_S3_PROXY is not a setting; did you mean CONFOMEET_PROXY?",
-        "CONFOMEET_S3_ is not a setting; did you mean CONFOMEET_S3_URL?",
+        "CONFOMEET_S3_ is not a setting",
         "CONFOMEET_S3_REGION_ is not a setting; did you mean CONFOMEET_S3_REGION?",
-        "CONFOMEET_S3_?? is not a setting; did you mean CONFOMEET_S3_URL?",
+        "CONFOMEET_S3_?? is not a setting",
+    };
+    ck_assert_uint_eq(count_lines(problems.warnings), LENGTH(expected));
+    for (size_t i = 0; i < LENGTH(expected); i++)
+        ck_assert_str_eq(problems.warnings[i], expected[i]);
+}
+END_TEST
+
+START_TEST(of_what_others_have_and_we_do_not_the_reason_is_said)
+{
+    ck_assert(load(NULL, "CONFOMEET_S3_SESSION_TOKEN=x", "CONFOMEET_S3_ACL=private",
+                   "CONFOMEET_S3_SSE=AES256", "CONFOMEET_S3_COLOUR=x", NULL));
+    static const char *const expected[] = {
+        "CONFOMEET_S3_SESSION_TOKEN is not a setting: temporary credentials cannot be used, give a "
+        "key that lasts",
+        "CONFOMEET_S3_ACL is not a setting: who may read an object is the bucket's policy",
+        "CONFOMEET_S3_SSE is not a setting: how objects are encrypted is the bucket's default",
+        "CONFOMEET_S3_COLOUR is not a setting",
     };
     ck_assert_uint_eq(count_lines(problems.warnings), LENGTH(expected));
     for (size_t i = 0; i < LENGTH(expected); i++)
@@ -566,6 +583,7 @@ int main(void)
     tcase_add_test(tests, the_part_plan_has_to_hold_the_largest_object);
     tcase_add_test(tests, a_bucket_that_is_no_host_name_needs_path_addressing);
     tcase_add_test(tests, an_unknown_name_is_pointed_out_with_the_nearest_known_one);
+    tcase_add_test(tests, of_what_others_have_and_we_do_not_the_reason_is_said);
     tcase_add_test(tests, an_unknown_name_in_the_file_is_pointed_out_too);
     tcase_add_test(tests, an_unknown_name_of_any_length_is_shown_in_part);
     tcase_add_test(tests, a_file_that_cannot_be_read_is_the_only_thing_reported);

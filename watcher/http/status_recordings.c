@@ -120,7 +120,8 @@ static bool open_report(const struct status_facts *facts, struct report **ret_re
                         struct error *err)
 {
     struct report_source source = {.journal = facts->journal,
-                                   .recordings_dir = facts->recordings_dir};
+                                   .recordings_dir = facts->recordings_dir,
+                                   .media = facts->settings->media};
 
     return report_open(&source, ret_report, err);
 }
