@@ -158,6 +158,12 @@ void delivery_close(struct delivery *delivery)
 
 /* ---- steps and replies ---------------------------------------------------------------------- */
 
+void delivery_note_asked(struct delivery *delivery, uint64_t until_ms, uint64_t now_ms, int64_t now)
+{
+    if (until_ms > now_ms)
+        delivery->retry_at = now + (int64_t)((until_ms - now_ms + 999) / 1000);
+}
+
 void delivery_end_with(struct delivery *delivery, const struct error *error)
 {
     delivery->error = *error;
@@ -189,7 +195,7 @@ static bool translate(struct delivery *delivery, const struct upload_step *asked
 }
 
 /* The upload has ended: on to the notice, or to the end. */
-static void leave_upload(struct delivery *delivery)
+static void leave_upload(struct delivery *delivery, uint64_t now_ms, int64_t now)
 {
     const struct error *error = upload_error(delivery->upload);
     struct error changed = ERROR_INIT;
@@ -200,6 +206,7 @@ static void leave_upload(struct delivery *delivery)
         error = &changed;
     }
     if (error) {
+        delivery_note_asked(delivery, upload_asked_until_ms(delivery->upload), now_ms, now);
         delivery_end_with(delivery, error);
         return;
     }
@@ -224,7 +231,7 @@ bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, in
             return false;
         if (asked.kind != UPLOAD_STEP_END)
             return translate(delivery, &asked, now_ms, now, ret_step, err);
-        leave_upload(delivery);
+        leave_upload(delivery, now_ms, now);
     }
     if (!delivery->ended)
         return delivery_next_notice_step(delivery, may_send, now_ms, now, ret_step, err);
@@ -271,6 +278,11 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
 const struct error *delivery_error(const struct delivery *delivery)
 {
     return delivery->error.kind == ERROR_NONE ? NULL : &delivery->error;
+}
+
+int64_t delivery_retry_at(const struct delivery *delivery)
+{
+    return delivery->retry_at;
 }
 
 const struct journal_file *delivery_file(const struct delivery *delivery)

@@ -80,6 +80,10 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
 /* After UPLOAD_STEP_END: NULL when the file is safe (the row says so), else why it is not. */
 const struct error *delivery_error(const struct delivery *delivery);
 
+/* After an error: seconds since 1970, since the server asked for a pause until then that was longer
+ * than the patience left; 0: it did not. */
+int64_t delivery_retry_at(const struct delivery *delivery);
+
 /* Its row as it is now; borrowed. */
 const struct journal_file *delivery_file(const struct delivery *delivery);
 

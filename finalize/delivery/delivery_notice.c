@@ -116,16 +116,17 @@ bool delivery_take_notice_reply(struct delivery *delivery, const struct http_rep
         delivery->notice_tries++;
         stats_add(delivery->options.stats, STATS_RETRIES, STATS_TARGET_BACKEND,
                   stats_reason_of(&result.error), 1);
-        if (!retry_goes_on(&delivery->notice_streak, delivery->notice_tries, now_ms,
-                           settings->s3_retry_for_ms)) {
+        if (!retry_goes_on(
+                &delivery->notice_streak,
+                &(struct retry_failure){delivery->notice_tries, result.retry_after_ms, now_ms},
+                settings->s3_retry_for_ms, delivery->options.rng,
+                &delivery->notice_not_before_ms)) {
+            delivery_note_asked(delivery, delivery->notice_streak.asked_until_ms, now_ms, now);
             delivery_end_with(delivery, &result.error);
             return true;
         }
         delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
                                 &result.error);
-        delivery->notice_not_before_ms =
-            now_ms +
-            retry_delay_ms(delivery->notice_tries, result.retry_after_ms, delivery->options.rng);
         return true;
     case NOTICE_REFUSED:
         return refuse_notice(delivery, &result.error, err);

@@ -26,12 +26,17 @@ struct delivery {
     uint64_t started_ms[UPLOAD_PARTS_MAX_SLOTS + 1];  /* since when they are */
     bool ended;
     struct error error;
+    int64_t retry_at; /* see delivery_retry_at() */
 
     bool notice_under_way;
     unsigned notice_tries;
     uint64_t notice_not_before_ms;
     struct retry_streak notice_streak;
 };
+
+/* Notes until when, on the clock of `now_ms`, the server asked to be left alone; 0: it did not. */
+void delivery_note_asked(struct delivery *delivery, uint64_t until_ms, uint64_t now_ms,
+                         int64_t now);
 
 void delivery_end_with(struct delivery *delivery, const struct error *error);
 

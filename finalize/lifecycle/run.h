@@ -46,6 +46,7 @@ struct run {
     uint64_t ended_bytes;      /* of deliveries that have ended well, in this round */
     bool got_somewhere;        /* the bucket or the backend acknowledged something new */
     struct error last_trouble; /* of the requests that were tried again */
+    int64_t retry_at;          /* not before, as the servers asked; 0: they did not */
     struct error worst;        /* of all files: a permanent one before a transient one */
 };
 

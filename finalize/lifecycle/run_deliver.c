@@ -115,6 +115,8 @@ static bool on_ended(void *context, const struct delivery *delivery, struct erro
     struct run *run = context;
     const struct error *error = delivery_error(delivery);
 
+    if (delivery_retry_at(delivery) > run->retry_at)
+        run->retry_at = delivery_retry_at(delivery);
     if (error)
         return keep_failure(run, delivery_file(delivery), error, err);
     run->ended_bytes += delivery_file(delivery)->object_bytes;

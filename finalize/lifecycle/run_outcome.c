@@ -72,6 +72,8 @@ static void plan_next_try(struct run *run)
         row->failures = run->got_somewhere ? 1 : row->failures + 1;
         row->next_try_at = schedule_next_try(run->options->settings, row->failures,
                                              run->worst.kind == ERROR_PERMANENT, now, &run->rng);
+        if (row->next_try_at < run->retry_at)
+            row->next_try_at = run->retry_at;
     }
 }
 

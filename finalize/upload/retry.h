@@ -29,15 +29,24 @@ uint64_t retry_delay_ms(unsigned tries, uint64_t retry_after_ms, struct rng *rng
 struct retry_streak {
     bool failing;
     uint64_t since_ms;
+    uint64_t asked_until_ms; /* it was left since the server asked for a pause until then; 0: not */
 };
 
 void retry_succeeded(struct retry_streak *streak);
 
+/* The failure of a request: its `tries`th (from 1), and what the server asked for (0: nothing). */
+struct retry_failure {
+    unsigned tries;
+    uint64_t retry_after_ms;
+    uint64_t now_ms;
+};
+
 /*
- * Notes a failure at `now_ms`. False when it is to be left for now: the request was tried
- * RETRY_MAX_TRIES times, or nothing has succeeded for `patience_ms`.
+ * Notes a failure. True when the request is to be sent again, not before *ret_not_before_ms. False
+ * when it is to be left for now: it was tried RETRY_MAX_TRIES times, or the pause would not end
+ * before nothing has succeeded for `patience_ms`, be it the server's or our own.
  */
-bool retry_goes_on(struct retry_streak *streak, unsigned tries, uint64_t now_ms,
-                   uint64_t patience_ms);
+bool retry_goes_on(struct retry_streak *streak, const struct retry_failure *failure,
+                   uint64_t patience_ms, struct rng *rng, uint64_t *ret_not_before_ms);
 
 #endif

@@ -364,6 +364,13 @@ const struct error *upload_error(const struct upload *upload)
     return upload->error.kind == ERROR_NONE ? NULL : &upload->error;
 }
 
+uint64_t upload_asked_until_ms(const struct upload *upload)
+{
+    uint64_t of_parts_ms = upload->parts.streak.asked_until_ms;
+
+    return of_parts_ms ? of_parts_ms : upload->streak.asked_until_ms;
+}
+
 bool upload_is_asking(const struct upload *upload)
 {
     return upload->under_way;

@@ -80,6 +80,10 @@ bool upload_take_reply(struct upload *upload, unsigned slot, struct s3_result *r
  */
 const struct error *upload_error(const struct upload *upload);
 
+/* On the clock of `now_ms`: it ended since the server asked for a pause until then; 0: it did not.
+ */
+uint64_t upload_asked_until_ms(const struct upload *upload);
+
 /* True while a request other than a part's, or a read for one, is under way. */
 bool upload_is_asking(const struct upload *upload);
 

@@ -317,12 +317,13 @@ static void try_again(struct upload_parts *parts, struct upload_slot *slot,
 {
     slot->tries++;
     slot->again = resend_reason_of(result);
-    if (!retry_goes_on(&parts->streak, slot->tries, now_ms, parts->patience_ms)) {
+    if (!retry_goes_on(&parts->streak,
+                       &(struct retry_failure){slot->tries, result->retry_after_ms, now_ms},
+                       parts->patience_ms, parts->rng, &slot->not_before_ms)) {
         fail(parts, &result->error);
         free_slot(parts, slot);
         return;
     }
-    slot->not_before_ms = now_ms + retry_delay_ms(slot->tries, result->retry_after_ms, parts->rng);
     if (slot->again == RESEND_DAMAGED)
         slot->sha256_hex[0] = 0; /* to be read again */
 }

@@ -11,12 +11,10 @@ void upload_try_again(struct upload *upload, const struct s3_result *result, uin
     const struct settings *settings = upload->options.settings;
 
     upload->tries++;
-    if (!retry_goes_on(&upload->streak, upload->tries, now_ms, settings->s3_retry_for_ms)) {
+    if (!retry_goes_on(&upload->streak,
+                       &(struct retry_failure){upload->tries, result->retry_after_ms, now_ms},
+                       settings->s3_retry_for_ms, upload->options.rng, &upload->not_before_ms))
         upload_fail(upload, &result->error);
-        return;
-    }
-    upload->not_before_ms =
-        now_ms + retry_delay_ms(upload->tries, result->retry_after_ms, upload->options.rng);
 }
 
 void upload_look_again(struct upload *upload, enum upload_stage stage,

@@ -43,6 +43,7 @@ static struct backend_answer {
     const char *body;
 } answers[4];
 static unsigned answer_count;
+static const char *answer_header; /* in each; NULL: none */
 
 static char events[4096];
 static bool growing; /* the file is still being written */
@@ -206,6 +207,8 @@ static void answer_notice(const struct http_request *request, struct http_reply 
     reply->failure = answer->failure;
     reply->status = answer->status;
     buffer_append_text(&reply->body, answer->body);
+    if (answer_header)
+        add_header(reply, answer_header);
 }
 
 static void answer_step(struct delivery_step *step)
@@ -270,6 +273,8 @@ static const struct error *drive(void)
     return NULL;
 }
 
+static int64_t retry_at; /* of the delivery that ended last */
+
 static const struct error *deliver(void)
 {
     static struct error error;
@@ -279,6 +284,7 @@ static const struct error *deliver(void)
     found = drive();
     if (found)
         error = *found;
+    retry_at = delivery_retry_at(delivery);
     delivery_close(delivery);
     delivery = NULL;
     load_row();
@@ -402,7 +408,7 @@ START_TEST(a_backend_that_stays_away_is_left_for_later_and_the_next_run_goes_on)
     error = deliver();
     ck_assert_ptr_nonnull(error);
     ck_assert_int_eq(error->kind, ERROR_TRANSIENT);
-    ck_assert_uint_ge(now_ms, 120000);
+    ck_assert_uint_ge(now_ms, 100000);
     ck_assert_uint_le(notice_count, 40);
     ck_assert_int_eq(file.state, JOURNAL_FILE_UPLOADED);
     ck_assert_int_eq(file.notice, JOURNAL_NOTICE_SENT);
@@ -412,6 +418,19 @@ START_TEST(a_backend_that_stays_away_is_left_for_later_and_the_next_run_goes_on)
     ck_assert_uint_eq(notice_count, told + 1);
     ck_assert_uint_eq(put_count, 1);
     ck_assert_str_eq(last_key, "00112233-4455-6677-8899-aabbccddeeff");
+}
+END_TEST
+
+START_TEST(a_backend_that_asks_for_a_long_pause_is_left_at_once_and_the_time_kept)
+{
+    answers[0] = (struct backend_answer){HTTP_OK, 503, ""};
+    answer_header = "Retry-After: 300";
+    unit_write_text(in_session(MEDIA), "x");
+    add_row(MEDIA, true);
+    ck_assert_ptr_nonnull(deliver());
+    ck_assert_uint_eq(notice_count, 1);
+    ck_assert_int_ge(retry_at, 1700000000 + 300);
+    ck_assert_int_le(retry_at, 1700000000 + 302);
 }
 END_TEST
 
@@ -602,6 +621,7 @@ int main(void)
     tcase_add_loop_test(cases, a_notice_that_failed_is_sent_again_with_the_same_idempotency_key, 0,
                         5);
     tcase_add_test(cases, a_backend_that_stays_away_is_left_for_later_and_the_next_run_goes_on);
+    tcase_add_test(cases, a_backend_that_asks_for_a_long_pause_is_left_at_once_and_the_time_kept);
     tcase_add_test(cases, a_notice_that_was_accepted_is_never_sent_again);
     tcase_add_test(cases, a_notice_of_unknown_fate_is_repeated);
     tcase_add_test(cases, a_recording_without_a_meeting_id_is_uploaded_and_left_for_a_person);

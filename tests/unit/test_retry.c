@@ -57,27 +57,43 @@ START_TEST(the_same_seed_gives_the_same_delays)
 }
 END_TEST
 
+static struct rng dice = {.state = 9};
+
+/* Whether the `tries`th failure is followed by another try, and what the pause is. */
+static bool goes_on(struct retry_streak *streak, unsigned tries, uint64_t now_ms,
+                    uint64_t retry_after_ms, uint64_t patience_ms)
+{
+    struct retry_failure failure = {tries, retry_after_ms, now_ms};
+    uint64_t not_before_ms = 0;
+    bool goes_on = retry_goes_on(streak, &failure, patience_ms, &dice, &not_before_ms);
+
+    ck_assert_uint_ge(not_before_ms, now_ms + retry_after_ms);
+    if (goes_on)
+        ck_assert_uint_le(not_before_ms, streak->since_ms + patience_ms);
+    return goes_on;
+}
+
 START_TEST(it_goes_on_until_nothing_has_succeeded_for_the_patience)
 {
     struct retry_streak streak = {.failing = false};
 
-    ck_assert(retry_goes_on(&streak, 1, 5000, 1000));
-    ck_assert(retry_goes_on(&streak, 2, 5999, 1000));
-    ck_assert(retry_goes_on(&streak, 3, 6000, 1000));
-    ck_assert(!retry_goes_on(&streak, 4, 6001, 1000));
+    ck_assert(goes_on(&streak, 1, 5000, 0, 1000));
+    ck_assert(goes_on(&streak, 1, 5700, 0, 1000));
+    ck_assert(!goes_on(&streak, 1, 6001, 0, 1000));
+    ck_assert_uint_eq(streak.asked_until_ms, 0);
 }
 END_TEST
 
-START_TEST(a_success_begins_the_patience_anew)
+START_TEST(a_success_begins_the_patience_again)
 {
     struct retry_streak streak = {.failing = false};
 
-    ck_assert(retry_goes_on(&streak, 1, 0, 1000));
-    ck_assert(retry_goes_on(&streak, 2, 900, 1000));
+    ck_assert(goes_on(&streak, 1, 0, 0, 1000));
+    ck_assert(goes_on(&streak, 1, 800, 0, 1000));
     retry_succeeded(&streak);
-    ck_assert(retry_goes_on(&streak, 3, 5000, 1000));
-    ck_assert(retry_goes_on(&streak, 4, 6000, 1000));
-    ck_assert(!retry_goes_on(&streak, 5, 6001, 1000));
+    ck_assert(goes_on(&streak, 1, 5000, 0, 1000));
+    ck_assert(goes_on(&streak, 1, 5800, 0, 1000));
+    ck_assert(!goes_on(&streak, 1, 6001, 0, 1000));
 }
 END_TEST
 
@@ -86,7 +102,7 @@ START_TEST(one_request_is_not_tried_for_ever_although_others_succeed)
     struct retry_streak streak = {.failing = false};
     unsigned tries = 1;
 
-    while (tries < 1000 && retry_goes_on(&streak, tries, tries, 1000000)) {
+    while (tries < 1000 && goes_on(&streak, tries, tries, 0, 1000000)) {
         retry_succeeded(&streak);
         tries++;
     }
@@ -94,12 +110,19 @@ START_TEST(one_request_is_not_tried_for_ever_although_others_succeed)
 }
 END_TEST
 
-START_TEST(without_patience_a_failure_at_the_same_instant_may_be_repeated_and_no_later_one)
+START_TEST(a_pause_that_is_longer_than_the_patience_left_ends_it_at_once)
 {
     struct retry_streak streak = {.failing = false};
 
-    ck_assert(retry_goes_on(&streak, 1, 77, 0));
-    ck_assert(!retry_goes_on(&streak, 2, 78, 0));
+    ck_assert(!goes_on(&streak, 1, 0, 300000, 5000)); /* the server's */
+    ck_assert_uint_ge(streak.asked_until_ms, 300000);
+    streak = (struct retry_streak){.failing = false};
+    ck_assert(goes_on(&streak, 1, 0, 90000, 120000));
+    ck_assert(!goes_on(&streak, 2, 90000, 90000, 120000)); /* of which 30 s are left */
+    for (unsigned i = 0; i < 1000; i++) {
+        streak = (struct retry_streak){.failing = true};
+        (void)goes_on(&streak, 12, 15000, 0, 20000); /* our own: checked in goes_on() */
+    }
 }
 END_TEST
 
@@ -113,10 +136,9 @@ int main(void)
     tcase_add_test(cases, the_server_s_wish_is_a_minimum);
     tcase_add_test(cases, the_same_seed_gives_the_same_delays);
     tcase_add_test(cases, it_goes_on_until_nothing_has_succeeded_for_the_patience);
-    tcase_add_test(cases, a_success_begins_the_patience_anew);
+    tcase_add_test(cases, a_success_begins_the_patience_again);
     tcase_add_test(cases, one_request_is_not_tried_for_ever_although_others_succeed);
-    tcase_add_test(cases,
-                   without_patience_a_failure_at_the_same_instant_may_be_repeated_and_no_later_one);
+    tcase_add_test(cases, a_pause_that_is_longer_than_the_patience_left_ends_it_at_once);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }
