@@ -18,7 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST_SAFE    10u /* of the safe ones, unless more are asked for */
+#define MOST_SAFE    10u   /* of the safe ones, unless more are asked for */
+#define MOST_ENTRIES 1000u /* of a recording's history, looked through for bytes sent again */
 #define WATCH_MS     1000
 #define TEXT_CEILING (64u << 20)
 #define LEAVE_SCREEN "\033[?25h\033[?1049l"
@@ -114,16 +115,27 @@ static bool on_file(void *context, const struct journal_view_file *file, struct 
     return true;
 }
 
-static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
+static bool on_entry(void *context, const struct journal_view_entry *entry, struct error *err)
 {
     struct status *status = context;
 
     (void)err;
+    status_text_append_resend(&status->table, entry, &status->style);
+    return true;
+}
+
+static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
+{
+    struct status *status = context;
+
     if (status->failed) {
         status_text_append_person(&status->table, recording, &status->style);
         buffer_append_text(&status->table, "\n");
     } else if (status->by_name) {
         status_text_append_rest(&status->table, recording, &status->style);
+        if (recording->row.id && !report_each_entry(status->report, recording->row.id, MOST_ENTRIES,
+                                                    on_entry, status, err))
+            return false;
         buffer_append_text(&status->table, "\n");
     } else {
         status_text_append_row(&status->table, recording, &status->style);

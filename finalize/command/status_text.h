@@ -58,6 +58,10 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
 void status_text_append_rest(struct buffer *out, const struct report_recording *recording,
                              const struct status_text_style *style);
 
+/* An entry of its history that says why bytes were sent again; nothing for any other entry. */
+void status_text_append_resend(struct buffer *out, const struct journal_view_entry *entry,
+                               const struct status_text_style *style);
+
 /* What a person types to name the recording. Returns `out`. */
 #define STATUS_TEXT_ID_SIZE SESSION_NAME_SIZE
 const char *status_text_id(const struct report_recording *recording, char out[STATUS_TEXT_ID_SIZE]);

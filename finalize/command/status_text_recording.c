@@ -4,6 +4,7 @@
 #include "finalize/command/status_text.h"
 #include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
+#include "finalize/upload/resend.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -127,4 +128,23 @@ void status_text_append_rest(struct buffer *out, const struct report_recording *
     append_labelled(out, "how it stands", status_text_detail(recording, style, detail), style);
     if (REPORT_BIT(recording->state) & REPORT_NEEDS_PERSON)
         append_labelled(out, "what to do", advice_for(recording, text, sizeof text), style);
+}
+
+void status_text_append_resend(struct buffer *out, const struct journal_view_entry *entry,
+                               const struct status_text_style *style)
+{
+    char when[STATUS_TEXT_TIME_SIZE];
+    struct buffer text;
+
+    if (strncmp(entry->text, RESEND_PREFIX, strlen(RESEND_PREFIX)) != 0)
+        return;
+    buffer_init(&text, 64u * 1024);
+    buffer_append_format(&text, "%s, %s", status_text_time(entry->at, when),
+                         entry->text + strlen(RESEND_PREFIX));
+    if (entry->path[0]) {
+        buffer_append_text(&text, ", of ");
+        text_column_append(&text, entry->path, 0);
+    }
+    append_labelled(out, "sent again", buffer_text(&text), style);
+    buffer_done(&text);
 }

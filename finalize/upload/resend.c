@@ -56,7 +56,7 @@ bool resend_take_sentence(struct resends *resends, char ret_sentence[RESEND_SENT
 
         if (!parts)
             continue;
-        snprintf(ret_sentence, RESEND_SENTENCE_SIZE, "sent again: %u part%s, %s: %s", parts,
+        snprintf(ret_sentence, RESEND_SENTENCE_SIZE, RESEND_PREFIX "%u part%s, %s: %s", parts,
                  parts == 1 ? "" : "s",
                  units_format_size(resends->of[reason].bytes, size, sizeof size),
                  resend_text((enum resend_reason)reason));

@@ -206,6 +206,19 @@ START_TEST(what_needs_a_person_has_the_command_to_type)
 }
 END_TEST
 
+START_TEST(why_bytes_were_sent_again_is_shown_and_nothing_else_of_the_history)
+{
+    struct journal_view_entry entry = {.at = NOW, .path = "5_a.mp4", .text = "uploaded"};
+
+    status_text_append_resend(&out, &entry, &style);
+    expect("");
+    strcpy(entry.text, "sent again: 3 parts, 24 MiB: the bytes changed since they were sent");
+    status_text_append_resend(&out, &entry, &style);
+    expect("  sent again     2027-01-15 08:00, 3 parts, 24 MiB: the bytes changed since they were "
+           "sent, of 5_a.mp4\n");
+}
+END_TEST
+
 START_TEST(hostile_names_forge_no_line)
 {
     recording.state = REPORT_FOUND;
@@ -241,6 +254,7 @@ int main(void)
     tcase_add_test(tests, progress_has_rate_and_time_left);
     tcase_add_test(tests, what_waits_says_when_it_is_tried_again);
     tcase_add_test(tests, what_needs_a_person_has_the_command_to_type);
+    tcase_add_test(tests, why_bytes_were_sent_again_is_shown_and_nothing_else_of_the_history);
     tcase_add_test(tests, hostile_names_forge_no_line);
     return unit_run(suite);
 }
