@@ -22,8 +22,6 @@ finalize/journal/journal.h finalize/upload/part.h
 finalize/journal/stats.h finalize/notify/notice.h
 finalize/notify/webhook_event.c finalize/notify/webhook.h
 finalize/journal/journal_schema.c finalize/journal/journal.h
-config/settings_table.c config/settings.h
-config/settings_values.h config/settings.h
 finalize/journal/journal_file.c comment
 finalize/journal/journal_part.c comment
 finalize/journal/journal_recording.c comment

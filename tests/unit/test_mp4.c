@@ -194,6 +194,21 @@ START_TEST(what_is_no_mp4_file_is_not_complete)
 }
 END_TEST
 
+/* What ffmpeg writes before the first frame: ftyp, free, and an mdat that has no size yet. */
+START_TEST(a_recording_that_has_only_begun_is_not_complete)
+{
+    struct film film = new_film();
+
+    ck_assert(!is_complete(&film)); /* 0 bytes */
+    film = new_film();
+    box(&film, "ftyp", 32, 24);
+    box(&film, "free", 8, 0);
+    box(&film, "mdat", 0, 0);
+    ck_assert_uint_eq(film.size_bytes, 48);
+    ck_assert(!is_complete(&film));
+}
+END_TEST
+
 START_TEST(a_large_size_cut_within_its_header_is_not_complete)
 {
     struct film film = new_film();
@@ -264,6 +279,7 @@ int main(void)
     tcase_add_test(cases, the_word_moov_in_other_boxes_does_not_count);
     tcase_add_test(cases, impossible_sizes_end_the_search);
     tcase_add_test(cases, what_is_no_mp4_file_is_not_complete);
+    tcase_add_test(cases, a_recording_that_has_only_begun_is_not_complete);
     tcase_add_test(cases, a_large_size_cut_within_its_header_is_not_complete);
     tcase_add_test(cases, a_file_that_shrank_is_not_complete);
     tcase_add_test(cases, the_search_ends_after_100000_boxes);

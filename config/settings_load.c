@@ -1,3 +1,6 @@
+/* settings_load - fills the settings from the environment and a file: settings_load*() of
+ * settings.h.
+ */
 #include "config/settings.h"
 
 #include "config/settings_checks.h"
