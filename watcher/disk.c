@@ -3,7 +3,7 @@
 #define WINDOW_MS     (10u * 60 * 1000)
 #define APART_MS      15000u
 #define LEAST_SPAN_MS 60000u
-#define MOST_SECONDS  315360000.0 /* ten years: nobody waits for that */
+#define MOST_SECONDS  315360000.0 /* ten years: as good as never */
 
 static struct disk_sample *sample_at(struct disk_trend *trend, unsigned index)
 {

@@ -6,7 +6,6 @@
 #include "finalize/lifecycle/interrupted.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/log.h"
-#include "watcher/facts.h"
 #include "watcher/policy.h"
 
 #include <dirent.h>
@@ -173,8 +172,7 @@ static void act(struct dispatch *dispatch, struct watched_session *session,
     }
 }
 
-static void note_existence(struct watched_session *session, const struct policy_facts *facts,
-                           int64_t now)
+static void note_existence(struct watched_session *session, const struct facts *facts, int64_t now)
 {
     bool finished = facts->known && (facts->state == JOURNAL_RECORDING_DONE ||
                                      facts->state == JOURNAL_RECORDING_ABANDONED);
@@ -189,7 +187,7 @@ static void note_existence(struct watched_session *session, const struct policy_
 }
 
 /* A change whose time has not come yet counts from when it was first seen. */
-static void note_change(struct watched_session *session, struct policy_facts *facts, int64_t now)
+static void note_change(struct watched_session *session, struct facts *facts, int64_t now)
 {
     if (facts->ahead != session->ahead || session->ahead_since > now) {
         session->ahead = facts->ahead;
@@ -202,7 +200,7 @@ static void note_change(struct watched_session *session, struct policy_facts *fa
 /* Returns false when there is no reason to keep an eye on it any more. */
 static bool look_at(struct dispatch *dispatch, struct watched_session *session)
 {
-    struct policy_facts facts = {.handed_over = session->handed_over};
+    struct facts facts = {.handed_over = session->handed_over};
     struct policy_decision decision;
     struct error failure = ERROR_INIT;
     int64_t now = dispatch->now;
@@ -261,8 +259,8 @@ static bool wake_waiting(struct dispatch *dispatch)
     return woken > 0;
 }
 
-/* Those that were woken may have had nothing to do for a worker any more. */
-static bool is_anybody_at_work(const struct dispatch *dispatch)
+/* Sessions that were woken may have had nothing to do for a worker any more. */
+static bool is_a_session_worked_on(const struct dispatch *dispatch)
 {
     return worker_count(&dispatch->workers, WORKER_SEND_PARTS) ||
            worker_count(&dispatch->workers, WORKER_FINALIZE) ||
@@ -356,7 +354,7 @@ int64_t dispatch_run(struct dispatch *dispatch, int64_t now, uint64_t now_ms)
     if (dispatch->rows_changed && now >= dispatch->rows_read_at + READ_ROWS_EVERY_S)
         dispatch_read_journal(dispatch);
     look_at_due(dispatch);
-    while (dispatch->journal && !is_anybody_at_work(dispatch) && wake_waiting(dispatch))
+    while (dispatch->journal && !is_a_session_worked_on(dispatch) && wake_waiting(dispatch))
         look_at_due(dispatch);
     dispatch_do_chores(dispatch);
     next = watched_next_look(&dispatch->sessions);

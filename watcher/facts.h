@@ -1,5 +1,6 @@
 /*
- * facts - gathers what policy.h decides on, from the journal and the session directory.
+ * facts - what is known of a session directory, from the journal and the disk: what policy.h
+ * decides on.
  */
 #ifndef WATCHER_FACTS_H
 #define WATCHER_FACTS_H
@@ -7,19 +8,35 @@
 #include "config/settings.h"
 #include "finalize/base/error.h"
 #include "finalize/journal/journal.h"
-#include "watcher/policy.h"
+#include "finalize/session/open_writer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct facts {
+    bool known; /* to the journal; the following two mean something then */
+    enum journal_recording_state state;
+    int64_t next_try_at;
+    bool handed_over; /* Jibri's finalizer left it to the watcher */
+
+    bool exists;    /* the directory does; down to `ahead` they mean something then */
+    bool has_files; /* or something that can't be read; else there is nothing to finalize */
+    bool locked;    /* a process works on it */
+    bool has_parts; /* finished parts that the bucket does not hold */
+    enum open_writer writer; /* of any file in it */
+    int64_t changed_at;      /* when something last changed in it, by now */
+    int64_t ahead;      /* the latest change whose time has not come yet: a clock was set back, or
+                           differs; 0: none. For the caller to make sense of. */
+    int64_t gone_since; /* when it was first seen not to exist */
+};
+
 /*
- * `directory`: absolute, links resolved. What is done, but has got media since that are not safe,
- * counts as being recorded. Changes nothing; takes the recording's lock for an instant
- * to see whether somebody has it. `handed_over` and `gone_since` are the caller's to fill in
- * before. Fails when the journal does, or when the directory can't be looked into.
+ * `directory`: absolute, links resolved. What is done, but has got files since that are not safe,
+ * counts as being recorded. Changes nothing. `handed_over` and `gone_since` are the caller's to
+ * fill in before. Fails when the journal does.
  */
 bool facts_gather(const struct settings *settings, struct journal *journal, const char *directory,
-                  int64_t now, struct policy_facts *facts, struct error *err)
+                  int64_t now, struct facts *facts, struct error *err)
     __attribute__((warn_unused_result));
 
 #endif

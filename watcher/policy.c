@@ -1,6 +1,7 @@
 #include "watcher/policy.h"
 
 #include "finalize/lifecycle/schedule.h"
+#include "watcher/orphan.h"
 
 #define LOOK_WHILE_WRITTEN_S 2  /* a part takes many seconds to be written */
 #define LOOK_WHILE_LOCKED_S  5  /* a lock whose holder was killed goes without a sign */
@@ -16,7 +17,7 @@ static struct policy_decision finalize(const char *reason)
     return (struct policy_decision){.action = POLICY_FINALIZE, .reason = reason};
 }
 
-static struct policy_decision decide_vanished(const struct policy_facts *facts, int64_t now)
+static struct policy_decision decide_vanished(const struct facts *facts, int64_t now)
 {
     if (!facts->known)
         return nothing_until(0);
@@ -28,7 +29,7 @@ static struct policy_decision decide_vanished(const struct policy_facts *facts, 
 
 /* Its meeting has ended, as far as the journal knows. */
 static struct policy_decision decide_ended(const struct settings *settings,
-                                           const struct policy_facts *facts, int64_t now)
+                                           const struct facts *facts, int64_t now)
 {
     bool working = facts->state == JOURNAL_RECORDING_WORKING;
 
@@ -38,32 +39,31 @@ static struct policy_decision decide_ended(const struct settings *settings,
         return nothing_until(now + LOOK_FOR_WRITER_S);
     if (!working && !schedule_is_due(settings, facts->next_try_at, now))
         return nothing_until(facts->next_try_at);
-    return finalize(working ? "whoever worked on it was stopped" : "its next try is due");
+    return finalize(working ? "the process that worked on it was stopped" : "its next try is due");
 }
 
-/* Jibri said that its meeting has ended; whoever still writes all the same is let finish. */
-static struct policy_decision decide_handed_over(const struct policy_facts *facts, int64_t now)
+/* Jibri said that its meeting has ended; remaining writers are waited for. */
+static struct policy_decision decide_handed_over(const struct facts *facts, int64_t now)
 {
     if (facts->locked || facts->writer == OPEN_WRITER_THERE)
         return nothing_until(now + LOOK_WHILE_WRITTEN_S);
     return finalize("handed over");
 }
 
-/* Nobody has said that its meeting has ended. */
+/* Jibri has not said that its meeting has ended. */
 static struct policy_decision decide_recording(const struct settings *settings,
-                                               const struct policy_facts *facts, int64_t now)
+                                               const struct facts *facts, int64_t now)
 {
-    int64_t orphan_at = facts->changed_at + (int64_t)(settings->orphan_after_ms / 1000);
     struct policy_decision decision = nothing_until(now + LOOK_WHILE_WRITTEN_S);
 
-    if (!facts->has_media)
+    if (!facts->has_files) /* Jibri is joining, or nothing was recorded */
         return nothing_until(0);
+    if (orphan_is(settings, facts, now))
+        return finalize("an orphan: it is quiet, and no finalizer was called for it");
     if (facts->locked)
         return decision;
-    if (facts->writer != OPEN_WRITER_THERE && now >= orphan_at)
-        return finalize("nobody writes to it any more, and nobody finalized it");
     if (facts->writer == OPEN_WRITER_NONE)
-        decision.look_at = orphan_at;
+        decision.look_at = orphan_at(settings, facts);
     if (!settings->live_upload || !facts->has_parts)
         return decision;
     if (schedule_is_due(settings, facts->next_try_at, now))
@@ -73,8 +73,8 @@ static struct policy_decision decide_recording(const struct settings *settings,
     return decision;
 }
 
-struct policy_decision policy_decide(const struct settings *settings,
-                                     const struct policy_facts *facts, int64_t now)
+struct policy_decision policy_decide(const struct settings *settings, const struct facts *facts,
+                                     int64_t now)
 {
     if (facts->known &&
         (facts->state == JOURNAL_RECORDING_DONE || facts->state == JOURNAL_RECORDING_ABANDONED))

@@ -154,7 +154,7 @@ static void take_event(struct watch *watch, const struct inotify_event *event)
     /* The name of a watched directory ends in a slash. */
     snprintf(path, sizeof path, "%s%s", directory, event->len ? event->name : "");
     if (is_below(path, watch->journal_dir)) {
-        if ((event->mask & IN_ISDIR) && !strcmp(path, watch->journal_dir)) /* made anew */
+        if ((event->mask & IN_ISDIR) && !strcmp(path, watch->journal_dir)) /* made again */
             (void)inotifytools_watch_file(path, JOURNAL_EVENTS);
         tell_journal(watch);
         return;

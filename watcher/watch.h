@@ -3,7 +3,7 @@
  *
  * The only file that includes inotifytools' header. Its functions keep state of their own, so they
  * are called in one thread alone, which waits for events and hands on what they mean. A directory
- * that isn't there, that is unmounted or made anew is watched again once it is there.
+ * that isn't there, that is unmounted or made again is watched again once it is there.
  */
 #ifndef WATCHER_WATCH_H
 #define WATCHER_WATCH_H

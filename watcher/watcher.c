@@ -116,8 +116,9 @@ static bool load(const struct watcher *watcher, struct settings *ret_settings)
     return ok;
 }
 
-/* The supervisor would start us again and again: rather wait for a person. False: to be stopped. */
-static bool load_in_the_end(struct watcher *watcher)
+/* Waits for a person: an exit would make the supervisor start us again and again. False: to be
+ * stopped. */
+static bool load_patiently(struct watcher *watcher)
 {
     while (!watcher->stopping) {
         watcher->reloading = false;
@@ -129,7 +130,7 @@ static bool load_in_the_end(struct watcher *watcher)
     return false;
 }
 
-/* That it can't be had is no reason not to work. */
+/* Best effort: the watcher works without it. */
 static void open_server(struct watcher *watcher)
 {
     struct status_server_options options = {.settings = &watcher->settings,
@@ -238,7 +239,8 @@ static bool take_lock(struct watcher *watcher)
     return false;
 }
 
-/* When the directory was made anew, or another file system was mounted: the lock is taken there. */
+/* When the directory was made again, or another file system was mounted: the lock is taken there.
+ */
 static void keep_lock(struct watcher *watcher)
 {
     const struct settings *settings = &watcher->settings;
@@ -355,7 +357,7 @@ int watcher_run(const char *config)
                  "cannot wait for signals: %s; what to do: start it again", strerror(errno));
         return EXPLAIN_EXIT_LATER;
     }
-    if (!load_in_the_end(&watcher))
+    if (!load_patiently(&watcher))
         goto out;
     if (begin(&watcher))
         run_until_stopped(&watcher);

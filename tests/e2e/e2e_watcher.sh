@@ -412,12 +412,29 @@ a_recording_that_was_cut_off_is_finalized_and_marked() {
 	wait_for 15 parts_sent 1
 	end_recording # without a moov
 	wait_for 20 is_safe
-	watcher_says 'nobody finalized it' || fail "it does not say why"
+	watcher_says 'no finalizer was called for it' || fail "it does not say why"
 	expect_object "$media" "$copies/$media"
 	expect "jibri-incomplete" moov-missing "$(object_header "$media" x-amz-meta-jibri-incomplete)"
 	expect "in the journal" 1 "$(query 'SELECT incomplete FROM file WHERE media')"
 	wait_for 10 test ! -e "$session" # the journal knows it first
 	expect "accepted notices" 1 "$(accepted_notices)"
+	stop_watcher
+}
+
+a_session_without_media_is_finalized_too() {
+	rmdir "$session"
+	make_file "$recordings/segments/4711_0.ts" 1000
+	make_file "$recordings/segments/4711_1.ts" 1000
+	mkdir "$recordings/joining" "$recordings/metadata"
+	echo '{"meeting_url":"https://meet.example/12345","participants":[],"share":true}' >"$recordings/metadata/metadata.json"
+	touch -d '1 hour ago' "$recordings"/*/* "$recordings"/*
+	start_watcher
+	wait_for 30 is_safe 2
+	wait_for 10 test ! -e "$recordings/segments"
+	wait_for 10 test ! -e "$recordings/metadata"
+	[ "$(keys | grep -c 'ts$')" = 2 ] || fail "the segments are not in the bucket: $(keys)"
+	expect "accepted notices" 0 "$(accepted_notices)"
+	[ -d "$recordings/joining" ] || fail "a directory without files is gone"
 	stop_watcher
 }
 
@@ -690,6 +707,7 @@ run the_pauses_between_tries_get_longer
 run an_operator_may_go_between
 run a_recording_that_was_cut_off_is_finalized_and_marked with-metadata
 run a_recording_that_was_cut_off_is_finalized_and_marked without-metadata
+run a_session_without_media_is_finalized_too
 run a_recording_whose_writer_pauses_is_no_orphan
 run a_finalizer_that_was_killed_is_no_loss
 run what_is_put_into_a_finished_session_is_uploaded_too

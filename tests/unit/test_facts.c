@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ static char base[PATH_MAX];
 static char session[PATH_MAX + 16];
 static struct settings settings;
 static struct journal *journal;
-static struct policy_facts facts;
+static struct facts facts;
 static struct error err;
 
 static void set_up(void)
@@ -72,9 +73,9 @@ static void make_file(const char *name, uint64_t size, int64_t at)
     set_time(session, 1000);
 }
 
-static const struct policy_facts *gather(void)
+static const struct facts *gather(void)
 {
-    facts = (struct policy_facts){0};
+    facts = (struct facts){0};
     ck_assert_msg(facts_gather(&settings, journal, session, NOW, &facts, &err), "%s", err.text);
     return &facts;
 }
@@ -105,17 +106,17 @@ START_TEST(an_empty_directory_has_no_files)
 {
     set_time(session, NOW - 50);
     gather();
-    ck_assert(facts.exists && !facts.has_media && !facts.locked && !facts.has_parts);
+    ck_assert(facts.exists && !facts.has_files && !facts.locked && !facts.has_parts);
     ck_assert_int_eq(facts.changed_at, NOW - 50);
 }
 END_TEST
 
-START_TEST(the_latest_change_counts_whosever_it_is)
+START_TEST(the_latest_change_counts_of_whatever_file)
 {
     make_file("1_a.mp4", 10, NOW - 90);
     make_file("metadata.json", 2, NOW - 30);
     gather();
-    ck_assert(facts.has_media);
+    ck_assert(facts.has_files);
     ck_assert_int_eq(facts.changed_at, NOW - 30);
     set_time(session, NOW - 20);
     gather();
@@ -144,7 +145,7 @@ START_TEST(files_in_directories_below_count_too)
     ck_assert_int_eq(mkdir(in_session("chat"), 0755), 0);
     make_file("chat/1_a.mp4", 10, NOW - 5);
     gather();
-    ck_assert(facts.has_media);
+    ck_assert(facts.has_files);
     ck_assert_int_eq(facts.changed_at, NOW - 5);
 }
 END_TEST
@@ -166,7 +167,7 @@ START_TEST(a_writer_of_any_file_is_a_writer)
 }
 END_TEST
 
-START_TEST(whoever_has_the_lock_is_seen_and_left_in_peace)
+START_TEST(a_process_that_has_the_lock_is_seen)
 {
     struct session_dir *recording;
     bool locked;
@@ -223,11 +224,11 @@ START_TEST(an_abandoned_recording_is_not_even_looked_at)
     add_row(JOURNAL_RECORDING_ABANDONED, 0);
     make_file("1_a.mp4", 3 * BASE, NOW);
     gather();
-    ck_assert(facts.known && !facts.exists && !facts.has_media);
+    ck_assert(facts.known && !facts.exists && !facts.has_files);
 }
 END_TEST
 
-START_TEST(what_is_done_is_recorded_again_once_it_has_media_that_are_not_safe)
+START_TEST(what_is_done_is_recorded_again_once_it_has_files_that_are_not_safe)
 {
     struct journal_recording row = add_row(JOURNAL_RECORDING_DONE, 0);
     struct journal_file file = {
@@ -257,23 +258,38 @@ START_TEST(what_waits_for_its_next_try_is_not_looked_into)
     add_row(JOURNAL_RECORDING_WAITING, NOW + 60);
     make_file("1_a.mp4", 10, NOW);
     gather();
-    ck_assert(facts.exists && !facts.has_media);
+    ck_assert(facts.exists && !facts.has_files);
     ck_assert_int_eq(facts.next_try_at, NOW + 60);
     add_row(JOURNAL_RECORDING_WAITING, NOW);
-    ck_assert(gather()->has_media);
+    ck_assert(gather()->has_files);
     add_row(JOURNAL_RECORDING_FAILED, NOW + 100000); /* further away than any pause */
-    ck_assert(gather()->has_media);
+    ck_assert(gather()->has_files);
     add_row(JOURNAL_RECORDING_WAITING, NOW + 60);
-    facts = (struct policy_facts){.handed_over = true};
+    facts = (struct facts){.handed_over = true};
     ck_assert(facts_gather(&settings, journal, session, NOW, &facts, &err));
-    ck_assert(facts.has_media && facts.handed_over);
+    ck_assert(facts.has_files && facts.handed_over);
+}
+END_TEST
+
+START_TEST(what_cannot_be_opened_is_there_and_may_have_files)
+{
+    struct rlimit before, none;
+
+    set_time(session, NOW - 50);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0); /* EMFILE for each open */
+    gather();
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert(facts.exists && facts.has_files && facts.writer == OPEN_WRITER_UNKNOWN);
+    ck_assert_int_eq(facts.changed_at, NOW - 50);
 }
 END_TEST
 
 START_TEST(links_are_no_files)
 {
     ck_assert_int_eq(symlink("/etc/passwd", in_session("1_a.mp4")), 0);
-    ck_assert(!gather()->has_media);
+    ck_assert(!gather()->has_files);
 }
 END_TEST
 
@@ -285,16 +301,17 @@ int main(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_directory_that_is_not_there_is_not_there);
     tcase_add_test(cases, an_empty_directory_has_no_files);
-    tcase_add_test(cases, the_latest_change_counts_whosever_it_is);
+    tcase_add_test(cases, the_latest_change_counts_of_whatever_file);
     tcase_add_test(cases, changes_whose_time_has_not_come_are_told_apart);
     tcase_add_test(cases, files_in_directories_below_count_too);
     tcase_add_test(cases, a_writer_of_any_file_is_a_writer);
-    tcase_add_test(cases, whoever_has_the_lock_is_seen_and_left_in_peace);
+    tcase_add_test(cases, a_process_that_has_the_lock_is_seen);
     tcase_add_test(cases, whole_parts_of_media_files_are_to_be_sent);
     tcase_add_test(cases, parts_that_the_bucket_holds_are_not);
     tcase_add_test(cases, an_abandoned_recording_is_not_even_looked_at);
-    tcase_add_test(cases, what_is_done_is_recorded_again_once_it_has_media_that_are_not_safe);
+    tcase_add_test(cases, what_is_done_is_recorded_again_once_it_has_files_that_are_not_safe);
     tcase_add_test(cases, what_waits_for_its_next_try_is_not_looked_into);
+    tcase_add_test(cases, what_cannot_be_opened_is_there_and_may_have_files);
     tcase_add_test(cases, links_are_no_files);
     suite_add_tcase(suite, cases);
     return unit_run(suite);

@@ -22,15 +22,15 @@ static const struct settings settings = {.live_upload = true,
 
 struct policy_case {
     const char *what;
-    struct policy_facts facts;
+    struct facts facts;
     enum policy_action action;
     int64_t look_at;    /* 0: when something happens */
     const char *reason; /* a piece of it */
 };
 
 /* What is there, with files, and was written to just now. */
-#define THERE            .exists = true, .has_media = true, .changed_at = NOW
-#define QUIET            .exists = true, .has_media = true, .changed_at = QUIET_AT
+#define THERE            .exists = true, .has_files = true, .changed_at = NOW
+#define QUIET            .exists = true, .has_files = true, .changed_at = QUIET_AT
 #define WRITER(which)    .writer = OPEN_WRITER_##which
 #define KNOWN(its_state) .known = true, .state = (its_state)
 
@@ -121,16 +121,16 @@ static const struct policy_case cases_of_all[] = {
      0,
      NULL},
     {"without a writer", {THERE}, POLICY_NOTHING, NOW + ORPHAN_S, NULL},
-    {"nobody can tell of a writer", {THERE, WRITER(UNKNOWN)}, POLICY_NOTHING, NOW + 2, NULL},
+    {"a writer that cannot be told", {THERE, WRITER(UNKNOWN)}, POLICY_NOTHING, NOW + 2, NULL},
     {"not quite an orphan",
-     {.exists = true, .has_media = true, .changed_at = QUIET_AT + 1},
+     {.exists = true, .has_files = true, .changed_at = QUIET_AT + 1},
      POLICY_NOTHING,
      NOW + 1,
      NULL},
-    {"an orphan", {QUIET}, FINALIZE, 0, "nobody writes"},
-    {"an orphan with parts", {QUIET, .has_parts = true}, FINALIZE, 0, "nobody writes"},
-    {"an orphan, as far as one can tell", {QUIET, WRITER(UNKNOWN)}, FINALIZE, 0, "nobody writes"},
-    {"a known orphan", {KNOWN(RECORDING), QUIET}, FINALIZE, 0, "nobody writes"},
+    {"an orphan", {QUIET}, FINALIZE, 0, "an orphan"},
+    {"an orphan with parts", {QUIET, .has_parts = true}, FINALIZE, 0, "an orphan"},
+    {"an orphan, as far as one can tell", {QUIET, WRITER(UNKNOWN)}, FINALIZE, 0, "an orphan"},
+    {"a known orphan", {KNOWN(RECORDING), QUIET}, FINALIZE, 0, "an orphan"},
 
     /* ended */
     {"worked on by the living",
@@ -213,7 +213,7 @@ END_TEST
 START_TEST(nothing_is_sent_while_it_is_recorded_when_that_is_switched_off)
 {
     struct settings off = settings;
-    struct policy_facts facts = {THERE, WRITER(THERE), .has_parts = true};
+    struct facts facts = {THERE, WRITER(THERE), .has_parts = true};
 
     off.live_upload = false;
     ck_assert_int_eq(policy_decide(&off, &facts, NOW).action, POLICY_NOTHING);
@@ -226,20 +226,20 @@ START_TEST(nothing_is_sent_while_it_is_recorded_when_that_is_switched_off)
 END_TEST
 
 /* All combinations, whether they can be or not. */
-START_TEST(nothing_is_begun_while_somebody_works_on_it_and_nothing_is_looked_at_all_the_time)
+START_TEST(nothing_is_begun_while_it_is_worked_on_and_nothing_is_looked_at_all_the_time)
 {
     for (unsigned bits = 0; bits < 64; bits++) {
         for (int state = 0; state <= 6; state++) {
-            struct policy_facts facts = {.known = state > 0,
-                                         .state = (enum journal_recording_state)state,
-                                         .next_try_at = bits & 1 ? NOW + 7 : 0,
-                                         .exists = bits & 2,
-                                         .has_media = bits & 4,
-                                         .locked = bits & 8,
-                                         .has_parts = bits & 16,
-                                         .handed_over = bits & 32,
-                                         .changed_at = QUIET_AT,
-                                         .gone_since = NOW};
+            struct facts facts = {.known = state > 0,
+                                  .state = (enum journal_recording_state)state,
+                                  .next_try_at = bits & 1 ? NOW + 7 : 0,
+                                  .exists = bits & 2,
+                                  .has_files = bits & 4,
+                                  .locked = bits & 8,
+                                  .has_parts = bits & 16,
+                                  .handed_over = bits & 32,
+                                  .changed_at = QUIET_AT,
+                                  .gone_since = NOW};
             struct policy_decision decision = policy_decide(&settings, &facts, NOW);
 
             if (facts.exists && facts.locked)
@@ -258,8 +258,8 @@ int main(void)
 
     tcase_add_loop_test(cases, each_state_has_its_decision, 0, CASES);
     tcase_add_test(cases, nothing_is_sent_while_it_is_recorded_when_that_is_switched_off);
-    tcase_add_test(
-        cases, nothing_is_begun_while_somebody_works_on_it_and_nothing_is_looked_at_all_the_time);
+    tcase_add_test(cases,
+                   nothing_is_begun_while_it_is_worked_on_and_nothing_is_looked_at_all_the_time);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }

@@ -90,8 +90,7 @@ static void answer_health(const struct status_facts *facts, const struct status_
         say(reply, 200, "alive");
 }
 
-/* Before the first recording there is none, and nobody is to make one for the sake of a question.
- */
+/* Before the first recording there is none, and a request does not make one. */
 static bool is_missing(const struct status_facts *facts)
 {
     return access(facts->journal, F_OK) != 0 && errno == ENOENT;
@@ -126,7 +125,7 @@ static bool is_writable(struct journal *journal, struct error *err)
     ok = journal_begin(journal, err);
     if (ok)
         journal_rollback(journal);
-    else if (err->kind == ERROR_TRANSIENT && !err->sys_errno) { /* somebody writes it just now */
+    else if (err->kind == ERROR_TRANSIENT && !err->sys_errno) { /* another process writes */
         error_clear(err);
         ok = true;
     }
