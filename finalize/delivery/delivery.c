@@ -245,11 +245,15 @@ bool delivery_take_bytes(struct delivery *delivery, unsigned slot,
     return !delivery->upload || upload_take_bytes(delivery->upload, slot, result, err);
 }
 
-static void tell_pace(struct pace *pace, enum s3_outcome outcome, uint64_t now_ms)
+static void tell_pace(struct pace *pace, const struct s3_result *result, uint64_t now_ms)
 {
-    if (pace && outcome == S3_SLOW_DOWN)
+    if (!pace)
+        return;
+    if (result->outcome == S3_SLOW_DOWN)
         pace_slow_down(pace, now_ms);
-    else if (pace && outcome == S3_DONE)
+    else if (result->outcome == S3_RETRY && result->sent)
+        pace_failed(pace, now_ms);
+    else if (result->outcome == S3_DONE)
         pace_succeeded(pace);
 }
 
@@ -264,7 +268,7 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
     if (!delivery->upload)
         return true;
     s3_read(delivery->options.s3, &delivery->calls[slot], reply, (time_t)now, &result);
-    tell_pace(pace, result.outcome, now_ms);
+    tell_pace(pace, &result, now_ms);
     stats_count_s3(delivery->options.stats, delivery->calls[slot].operation, result.outcome,
                    &result.error, reply->bytes_sent, now_ms - delivery->started_ms[slot], now);
     if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)
@@ -293,7 +297,7 @@ const struct journal_file *delivery_file(const struct delivery *delivery)
 bool delivery_may_be_dropped(const struct delivery *delivery)
 {
     if (delivery->upload)
-        return !upload_is_asking(delivery->upload);
+        return !upload_is_changing(delivery->upload);
     return !delivery->notice_under_way;
 }
 

@@ -27,8 +27,10 @@ struct engine {
     struct active active[MOST_DELIVERIES];
     unsigned count;
     bool source_is_empty;
-    bool giving_way;
-    uint64_t give_way_until_ms;
+
+    enum engine_end ends_for; /* ENGINE_ALL_ENDED: it goes on */
+    uint64_t parts_until_ms;  /* it waits for parts under way, and for what must not be dropped */
+    uint64_t others_until_ms;
 };
 
 static struct active *find_active(struct engine *engine, const void *delivery)
@@ -41,7 +43,7 @@ static struct active *find_active(struct engine *engine, const void *delivery)
 
 static bool take_new(struct engine *engine, struct error *err)
 {
-    while (!engine->source_is_empty && !engine->giving_way && engine->count < MOST_DELIVERIES &&
+    while (!engine->source_is_empty && !engine->ends_for && engine->count < MOST_DELIVERIES &&
            engine->count < engine->pace.now) {
         struct delivery *delivery = NULL;
 
@@ -83,7 +85,7 @@ static bool pump(struct engine *engine, struct active *active, struct error *err
 
     active->until_ms = UINT64_MAX;
     while (!active->ended) {
-        bool may_send = !engine->giving_way && loop_pending(engine->loop) < engine->pace.now;
+        bool may_send = !engine->ends_for && loop_pending(engine->loop) < engine->pace.now;
 
         if (!delivery_next(active->delivery, may_send, clock_now_ms(), time(NULL), &step, err))
             return false;
@@ -192,7 +194,7 @@ static uint64_t next_deadline(const struct engine *engine, uint64_t now_ms)
 {
     uint64_t deadline_ms = now_ms + TICK_MS;
 
-    if (engine->limits->deadline_ms < deadline_ms)
+    if (!engine->ends_for && engine->limits->deadline_ms < deadline_ms)
         deadline_ms = engine->limits->deadline_ms;
     for (unsigned i = 0; i < engine->count; i++)
         if (engine->active[i].until_ms < deadline_ms)
@@ -212,7 +214,7 @@ static bool take_steps(struct engine *engine, struct error *err)
         return false;
     ok = collect_reads(engine, err) && collect_replies(engine, err) && take_new(engine, err) &&
          pump_all(engine, err);
-    /* What was written before something failed is true all the same. */
+    /* What was written before something failed stays true. */
     return journal_commit(journal, ok ? err : &of_commit) && ok;
 }
 
@@ -235,39 +237,38 @@ static bool turn(struct engine *engine, bool *ret_going, struct error *err)
     return loop_wait(engine->loop, deadline_ms > now_ms ? deadline_ms - now_ms : 0, err);
 }
 
-/* True when enough was waited for what is under way. */
-static bool has_given_way(struct engine *engine)
+static void begin_to_end(struct engine *engine, enum engine_end why, uint64_t parts_ms,
+                         uint64_t others_ms)
+{
+    uint64_t now_ms = clock_now_ms();
+
+    engine->ends_for = why;
+    engine->parts_until_ms = now_ms + parts_ms;
+    engine->others_until_ms = others_ms < UINT64_MAX - now_ms ? now_ms + others_ms : UINT64_MAX;
+}
+
+/* True when it is to end before all deliveries have, and what is under way was waited for. */
+static bool ends_early(struct engine *engine)
 {
     const struct engine_limits *limits = engine->limits;
 
-    if (!engine->giving_way) {
-        if (!limits->give_way || !limits->give_way(limits->stop_context))
-            return false;
-        engine->giving_way = true;
-        engine->give_way_until_ms = clock_now_ms() + GIVE_WAY_MS;
+    if (engine->ends_for == ENGINE_ALL_ENDED && limits->give_way &&
+        limits->give_way(limits->stop_context))
+        begin_to_end(engine, ENGINE_GAVE_WAY, GIVE_WAY_MS, UINT64_MAX);
+    if (engine->ends_for == ENGINE_ALL_ENDED || engine->ends_for == ENGINE_GAVE_WAY) {
+        if (limits->stop_requested(limits->stop_context))
+            begin_to_end(engine, ENGINE_STOPPED, 0, ENGINE_GRACE_MS);
+        else if (clock_now_ms() >= limits->deadline_ms)
+            begin_to_end(engine, ENGINE_OUT_OF_TIME, 0, ENGINE_GRACE_MS);
     }
+    if (engine->ends_for == ENGINE_ALL_ENDED)
+        return false;
     if (!loop_pending(engine->loop))
         return true;
     for (unsigned i = 0; i < engine->count; i++)
         if (!delivery_may_be_dropped(engine->active[i].delivery))
-            return false;
-    return clock_now_ms() >= engine->give_way_until_ms;
-}
-
-/* True when it is to end before all deliveries have. */
-static bool ends_early(struct engine *engine, enum engine_end *ret_end)
-{
-    const struct engine_limits *limits = engine->limits;
-
-    if (limits->stop_requested(limits->stop_context))
-        *ret_end = ENGINE_STOPPED;
-    else if (clock_now_ms() >= limits->deadline_ms)
-        *ret_end = ENGINE_OUT_OF_TIME;
-    else if (has_given_way(engine))
-        *ret_end = ENGINE_GAVE_WAY;
-    else
-        return false;
-    return true;
+            return clock_now_ms() >= engine->others_until_ms;
+    return clock_now_ms() >= engine->parts_until_ms;
 }
 
 bool engine_run(struct loop *loop, const struct engine_source *source,
@@ -280,13 +281,10 @@ bool engine_run(struct loop *loop, const struct engine_source *source,
     if (!hasher_open(loop_wake, loop, &engine.hasher, err))
         return false;
     pace_init(&engine.pace, limits->parallel);
-    *ret_end = ENGINE_ALL_ENDED;
-    while (going) {
-        if (ends_early(&engine, ret_end))
-            break;
+    while (going && !ends_early(&engine))
         if (!turn(&engine, &going, err))
             goto out;
-    }
+    *ret_end = going ? engine.ends_for : ENGINE_ALL_ENDED;
     ok = true;
 out:
     hasher_close(engine.hasher); /* first: it reads the deliveries' files */

@@ -1,6 +1,7 @@
 #include "finalize/delivery/pace.h"
 
-#define BURST_MS 1000u
+#define BURST_MS       1000u
+#define BURST_FAILURES 3u
 
 #define BEGIN 16u
 #define LEAST 4u /* where no server asks for less */
@@ -59,6 +60,16 @@ void pace_slow_down(struct pace *pace, uint64_t now_ms)
     pace->now = pace->now > 1 ? pace->now / 2 : 1;
     pace->successes = 0;
     pace->calm_until_ms = now_ms + BURST_MS;
+}
+
+void pace_failed(struct pace *pace, uint64_t now_ms)
+{
+    if (now_ms - pace->failures_since_ms >= BURST_MS) {
+        pace->failures = 0;
+        pace->failures_since_ms = now_ms;
+    }
+    if (++pace->failures >= BURST_FAILURES)
+        pace_slow_down(pace, now_ms);
 }
 
 /* ---- what it brings: trials ------------------------------------------------------------------ */

@@ -1,11 +1,12 @@
 /*
  * pace - how many requests may be under way at once.
  *
- * Two rules. What the server bears: halved when it says that it wants less, one more after as many
- * successes as the pace is high (additive increase, multiplicative decrease). What it brings: more
- * are tried for a second, and kept while they bring more bytes a second, as where a server limits
- * each connection or answers late; fewer are kept while they bring as many, as on a line that is
- * full: less is under way then that would be lost if we were stopped.
+ * Two rules. What the server bears: halved when it says, or shows by a burst of failures, that it
+ * wants less, one more after as many successes as the pace is high (additive increase,
+ * multiplicative decrease). What it brings: more are tried for a second, and kept while they bring
+ * more bytes a second, as where a server limits each connection or answers late; fewer are kept
+ * while they bring as many, as on a line that is full: less is under way then that would be lost if
+ * we were stopped.
  */
 #ifndef FINALIZE_PACE_H
 #define FINALIZE_PACE_H
@@ -20,6 +21,8 @@ struct pace {
     /* What the server bears. */
     unsigned successes; /* since `now` was changed */
     uint64_t calm_until_ms;
+    unsigned failures; /* since failures_since_ms */
+    uint64_t failures_since_ms;
 
     /* What it brings. A round of trials goes up as long as that is worth it, or else down. */
     unsigned wanted;        /* 1..most */
@@ -41,6 +44,13 @@ void pace_succeeded(struct pace *pace);
 
 /* The server asked for less. Replies to requests of one burst count once: none within a second. */
 void pace_slow_down(struct pace *pace, uint64_t now_ms);
+
+/*
+ * A request failed as it may when there are too many at once for a server that does not say so: a
+ * 5xx, a connection that was reset. A burst of them, three within a second, counts as being asked
+ * for less.
+ */
+void pace_failed(struct pace *pace, uint64_t now_ms);
 
 /*
  * To be called whenever something happened, four times a second at least: how many requests are

@@ -371,9 +371,18 @@ uint64_t upload_asked_until_ms(const struct upload *upload)
     return of_parts_ms ? of_parts_ms : upload->streak.asked_until_ms;
 }
 
-bool upload_is_asking(const struct upload *upload)
+bool upload_is_changing(const struct upload *upload)
 {
-    return upload->under_way;
+    switch (upload->stage) {
+    case UPLOAD_STAGE_PUT:
+        return upload->under_way && upload->put_bytes.whole;
+    case UPLOAD_STAGE_CREATE:
+    case UPLOAD_STAGE_COMPLETE:
+    case UPLOAD_STAGE_ABORT:
+        return upload->under_way;
+    default:
+        return false;
+    }
 }
 
 void upload_progress(const struct upload *upload, uint64_t *ret_held, uint64_t *ret_kept)

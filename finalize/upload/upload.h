@@ -84,8 +84,8 @@ const struct error *upload_error(const struct upload *upload);
  */
 uint64_t upload_asked_until_ms(const struct upload *upload);
 
-/* True while a request other than a part's, or a read for one, is under way. */
-bool upload_is_asking(const struct upload *upload);
+/* True while a request is under way that changes something in the bucket and isn't a part's. */
+bool upload_is_changing(const struct upload *upload);
 
 /* Bytes of the file that the bucket is known to hold, and how many of them were there before this
  * run. */

@@ -20,7 +20,7 @@
 
 #define MIB       (UINT64_C(1) << 20)
 #define BASE      (5 * MIB)
-#define PUT_MS    2500  /* which a PutObject takes here */
+#define PUT_MS    2500  /* which a PutObject takes here, usually */
 #define MOST_MS   20000 /* however slow the machine is */
 #define MOST_HEAD 8192
 
@@ -30,7 +30,7 @@
 static int listener = -1, stop_fd = -1;
 static uint16_t port;
 static pthread_t server;
-static atomic_uint part_requests, put_requests;
+static atomic_uint part_requests, put_requests, put_ms;
 
 static bool readable(int fd, int timeout_ms)
 {
@@ -74,7 +74,7 @@ static void serve_one(int fd)
         read_all(fd); /* until the other side has enough */
     } else if (!strncmp(head, "PUT ", 4)) {
         put_requests++;
-        (void)readable(stop_fd, PUT_MS);
+        (void)readable(stop_fd, (int)put_ms);
         answer(fd, "200 OK");
     } else {
         answer(fd, "404 Not Found");
@@ -101,6 +101,7 @@ static void start_server(void)
     socklen_t length = sizeof address;
 
     part_requests = put_requests = 0;
+    put_ms = PUT_MS;
     stop_fd = eventfd(0, EFD_CLOEXEC);
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
@@ -134,7 +135,8 @@ static struct journal_file file;
 static struct rng rng;
 static struct error err;
 
-static bool growing, given_out, stop, gives_way;
+static bool growing, given_out, stop, stops, gives_way;
+static uint64_t stopped_ms;  /* when it was asked to stop, or 0 */
 static uint64_t gave_way_ms; /* when it was asked to, or 0 */
 static unsigned ended_count;
 
@@ -186,7 +188,9 @@ static void on_progress(void *context, uint64_t held, uint64_t kept, uint64_t un
 static bool on_stop_requested(void *context)
 {
     (void)context;
-    return stop;
+    if (stops && !stopped_ms && part_requests + put_requests)
+        stopped_ms = clock_now_ms();
+    return stop || stopped_ms;
 }
 
 /* Once a part or an object is under way. */
@@ -226,7 +230,8 @@ static void set_up(void)
     ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
     ck_assert_msg(s3_open(&settings, &s3, &err), "%s", err.text);
     ck_assert_msg(loop_open(&settings, 0, NULL, &loop, &err), "%s", err.text);
-    growing = given_out = stop = false;
+    growing = given_out = stop = stops = false;
+    stopped_ms = 0;
     gives_way = true;
     gave_way_ms = 0;
     ended_count = 0;
@@ -313,7 +318,7 @@ START_TEST(another_request_under_way_is_waited_for)
 }
 END_TEST
 
-START_TEST(nothing_is_begun_when_the_turn_is_somebody_else_s_from_the_start)
+START_TEST(nothing_is_begun_when_another_process_waits_from_the_start)
 {
     growing = true;
     gave_way_ms = 1;
@@ -324,7 +329,7 @@ START_TEST(nothing_is_begun_when_the_turn_is_somebody_else_s_from_the_start)
 }
 END_TEST
 
-START_TEST(whoever_does_not_give_way_goes_on_until_the_time_is_over)
+START_TEST(one_that_does_not_give_way_goes_on_until_the_time_is_over)
 {
     gives_way = false;
     growing = true;
@@ -339,6 +344,46 @@ START_TEST(a_stop_does_not_wait_for_anything)
     growing = true;
     add_file(4 * BASE, JOURNAL_PHASE_OPEN);
     ck_assert_int_eq(run(MOST_MS), ENGINE_STOPPED);
+}
+END_TEST
+
+START_TEST(a_stop_does_not_wait_for_parts)
+{
+    stops = growing = true;
+    gives_way = false;
+    add_file(4 * BASE, JOURNAL_PHASE_OPEN);
+    ck_assert_int_eq(run(MOST_MS), ENGINE_STOPPED);
+    ck_assert_uint_lt(clock_now_ms() - stopped_ms, 2000);
+}
+END_TEST
+
+/* 0: a stop; 1: the time is over. */
+START_TEST(what_changes_the_bucket_is_waited_for_a_little_when_it_is_to_end)
+{
+    uint64_t began_ms = clock_now_ms();
+
+    stops = _i == 0;
+    gives_way = false;
+    add_file(1000, JOURNAL_PHASE_NONE);
+    ck_assert_int_eq(run(_i ? 1000 : MOST_MS), _i ? ENGINE_OUT_OF_TIME : ENGINE_STOPPED);
+    ck_assert_uint_ge(clock_now_ms() - began_ms, PUT_MS - 500);
+    ck_assert_uint_eq(put_requests, 1);
+    ck_assert_uint_eq(ended_count, 0); /* nothing new was begun after it */
+}
+END_TEST
+
+START_TEST(what_takes_longer_than_the_grace_is_dropped)
+{
+    uint64_t took_ms;
+
+    put_ms = MOST_MS;
+    stops = true;
+    gives_way = false;
+    add_file(1000, JOURNAL_PHASE_NONE);
+    ck_assert_int_eq(run(MOST_MS), ENGINE_STOPPED);
+    took_ms = clock_now_ms() - stopped_ms;
+    ck_assert_uint_ge(took_ms, ENGINE_GRACE_MS);
+    ck_assert_uint_lt(took_ms, ENGINE_GRACE_MS + 2000);
 }
 END_TEST
 
@@ -360,9 +405,13 @@ int main(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_part_under_way_is_given_up_after_a_second);
     tcase_add_test(cases, another_request_under_way_is_waited_for);
-    tcase_add_test(cases, nothing_is_begun_when_the_turn_is_somebody_else_s_from_the_start);
-    tcase_add_test(cases, whoever_does_not_give_way_goes_on_until_the_time_is_over);
+    tcase_add_test(cases, nothing_is_begun_when_another_process_waits_from_the_start);
+    tcase_add_test(cases, one_that_does_not_give_way_goes_on_until_the_time_is_over);
     tcase_add_test(cases, a_stop_does_not_wait_for_anything);
+    tcase_add_test(cases, a_stop_does_not_wait_for_parts);
+    tcase_add_loop_test(cases, what_changes_the_bucket_is_waited_for_a_little_when_it_is_to_end, 0,
+                        2);
+    tcase_add_test(cases, what_takes_longer_than_the_grace_is_dropped);
     tcase_add_test(cases, a_file_that_grows_and_has_nothing_to_send_ends_without_a_request);
     tcase_set_timeout(cases, 60);
     suite_add_tcase(suite, cases);

@@ -50,6 +50,30 @@ START_TEST(the_replies_of_one_burst_count_once)
 }
 END_TEST
 
+START_TEST(a_burst_of_failures_counts_as_being_asked_for_less)
+{
+    static const struct {
+        uint64_t at_ms[6]; /* 0: no more */
+        unsigned now;
+    } rows[] = {
+        {{5000, 5100}, 16},                         /* these come one at a time anywhere */
+        {{5000, 5400, 5999}, 8},                    /* a burst */
+        {{5000, 5001, 5002, 5003, 5004, 5005}, 8},  /* the replies of one burst count once */
+        {{5000, 5600, 6200, 6800, 7400, 8000}, 16}, /* no more than two within a second */
+        {{5000, 5001, 5002, 6100, 6101, 6102}, 4},  /* it goes on */
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct pace pace;
+
+        pace_init(&pace, 16);
+        for (unsigned k = 0; k < 6 && rows[i].at_ms[k]; k++)
+            pace_failed(&pace, rows[i].at_ms[k]);
+        ck_assert_uint_eq(pace.now, rows[i].now);
+    }
+}
+END_TEST
+
 START_TEST(it_grows_by_one_after_as_many_successes_as_it_is_high)
 {
     struct pace pace;
@@ -289,6 +313,7 @@ int main(void)
     tcase_add_test(cases, it_begins_with_what_is_allowed_but_no_more_than_16);
     tcase_add_test(cases, it_is_halved_when_the_server_wants_less_but_never_stops);
     tcase_add_test(cases, the_replies_of_one_burst_count_once);
+    tcase_add_test(cases, a_burst_of_failures_counts_as_being_asked_for_less);
     tcase_add_test(cases, it_grows_by_one_after_as_many_successes_as_it_is_high);
     tcase_add_test(cases, it_never_grows_over_what_is_allowed);
     tcase_add_test(cases, successes_before_a_slow_down_do_not_count_after_it);
