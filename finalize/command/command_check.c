@@ -79,7 +79,7 @@ static void check_recordings_dir(struct check *check)
     if (!is_writable(directory, &failure)) {
         error_set_errno(&error, ERROR_PERMANENT, failure, "%s is not a writable directory",
                         directory);
-        wrong(check, "recordings", error.text, explain_advice(&error));
+        wrong(check, "recordings", error.text, explain_repair(&error));
         return;
     }
     if (!statvfs(directory, &space))
@@ -118,7 +118,7 @@ static void on_finding(void *context, const struct probe_finding *finding)
 {
     (void)context;
     print_finding(finding->fine, finding->subject, finding->text,
-                  finding->error ? explain_advice(finding->error) : finding->advice);
+                  finding->error ? explain_repair(finding->error) : finding->advice);
 }
 
 static int check_all(const struct settings *settings, const char *config, bool full)

@@ -109,24 +109,23 @@ static const char *advice_for_network(enum error_network network, bool backend)
 {
     switch (network) {
     case ERROR_NETWORK_NAME:
-        return backend ? "see that the host of CONFOMEET_BASE_URL (or XMPP_DOMAIN) is spelled "
-                         "right and "
-                         "that this machine's DNS works, then call it again with the same directory"
-                       : "see that the host of CONFOMEET_S3_URL is spelled right and that this "
-                         "machine's DNS works, then call it again with the same directory";
-    case ERROR_NETWORK_CONNECTION:
         return backend
-                   ? "see that CONFOMEET_BASE_URL (or XMPP_DOMAIN) is right and that the backend "
-                     "runs, then call it again with the same directory"
-                   : "see that CONFOMEET_S3_URL is right, that the server runs and that no "
-                     "firewall or CONFOMEET_PROXY is in the way, then call it again with the same "
-                     "directory";
+                   ? "see that the host of CONFOMEET_BASE_URL (or XMPP_DOMAIN) is spelled right "
+                     "and that this machine's DNS works, then try again"
+                   : "see that the host of CONFOMEET_S3_URL is spelled right and that this "
+                     "machine's DNS works, then try again";
+    case ERROR_NETWORK_CONNECTION:
+        return backend ? "see that CONFOMEET_BASE_URL (or XMPP_DOMAIN) is right and that the "
+                         "backend runs, then try again"
+                       : "see that CONFOMEET_S3_URL is right, that the server runs and that no "
+                         "firewall or CONFOMEET_PROXY is in the way, then try again";
     case ERROR_NETWORK_TLS:
         return backend
                    ? "name the CA of the backend's certificate in CONFOMEET_CA_FILE, or correct "
                      "the host in CONFOMEET_BASE_URL; see this machine's clock, too"
                    : "name the CA of the server's certificate in CONFOMEET_CA_FILE, or correct "
-                     "the host in CONFOMEET_S3_URL; see this machine's clock, too";
+                     "the host in CONFOMEET_S3_URL (a CONFOMEET_S3_BUCKET with dots needs "
+                     "CONFOMEET_S3_ADDRESSING=path); see this machine's clock, too";
     case ERROR_NETWORK_NONE:
         break;
     }
@@ -136,16 +135,11 @@ static const char *advice_for_network(enum error_network network, bool backend)
 static const char *advice_for_backend_status(int status)
 {
     if (status == 401 || status == 403)
-        return "correct CONFOMEET_BACKEND_TOKEN; the recording is in the bucket, the files stay "
-               "until "
-               "the backend accepts the notice";
+        return "correct CONFOMEET_BACKEND_TOKEN; the recording is in the bucket already";
     if ((status >= 300 && status < 400) || status == 404 || status == 405)
         return "correct CONFOMEET_BASE_URL: notices go to "
-               "<it>/api/v1/Recording/AddS3VideoRecording and "
-               "are not redirected";
-    return "see the backend's log; the recording is in the bucket, the files stay until it accepts "
-           "the "
-           "notice";
+               "<it>/api/v1/Recording/AddS3VideoRecording and are not redirected";
+    return "see the backend's log; the recording is in the bucket already";
 }
 
 static const char *advice_for_errno(int errno_value)
@@ -154,8 +148,7 @@ static const char *advice_for_errno(int errno_value)
     case ENOSPC:
     case EDQUOT:
         return "make room on the disk of the recordings (or move CONFOMEET_JOURNAL to another), "
-               "then "
-               "try again";
+               "then try again";
     case EACCES:
     case EPERM:
         return "let the user of this program read and write the recordings directory, then try "
@@ -169,6 +162,18 @@ static const char *advice_for_errno(int errno_value)
     }
 }
 
+/* What lifecycle and notify say, of which no kind or code tells. */
+static const char *advice_for_words(const char *text)
+{
+    if (strstr(text, "does not begin with a meeting id"))
+        return "jibri-finalize retry --meeting-id NUMBER, with the same directory, tells the "
+               "backend of it";
+    if (strstr(text, "vanished before"))
+        return "find out what removed the files; then take the recording off the list: "
+               "jibri-finalize abandon";
+    return NULL;
+}
+
 static const char *advice_for_kind(enum error_kind kind)
 {
     switch (kind) {
@@ -180,8 +185,7 @@ static const char *advice_for_kind(enum error_kind kind)
         return "call it again with the same directory: it goes on where it stopped";
     case ERROR_SETTINGS:
         return "correct the settings (jibri-finalize check tells more), then call it again with "
-               "the "
-               "same directory";
+               "the same directory";
     case ERROR_USAGE:
         return "see jibri-finalize --help";
     case ERROR_NO_INPUT:
@@ -191,29 +195,28 @@ static const char *advice_for_kind(enum error_kind kind)
     case ERROR_PERMANENT:
         break;
     }
-    return "the files stay on disk: repair the cause (jibri-finalize check tells more), then call "
-           "it "
-           "again with the same directory";
+    return "repair the cause (jibri-finalize check tells more), then call it again with the same "
+           "directory";
 }
 
-const char *explain_advice(const struct error *err)
+const char *explain_repair(const struct error *err)
 {
     const char *advice =
         err->from_backend ? NULL : advice_for_s3_meaning(s3_code_of_error(err)->meaning);
 
-    if (!advice && err->http_status == 413 && !err->from_backend)
-        advice =
-            "raise the body limit of the proxy before the server (nginx's client_max_body_size) "
-            "above the part's size, or lower CONFOMEET_S3_PART_SIZE, then try again";
     if (!advice)
         advice = advice_for_network(err->network, err->from_backend);
     if (!advice && err->from_backend)
         advice = advice_for_backend_status(err->http_status);
     if (!advice && err->sys_errno)
         advice = advice_for_errno(err->sys_errno);
-    if (!advice && strstr(err->text, "does not begin with a meeting id"))
-        advice = "jibri-finalize retry --meeting-id NUMBER, with the same directory, tells the "
-                 "backend of it";
+    return advice ? advice : advice_for_words(err->text);
+}
+
+const char *explain_advice(const struct error *err)
+{
+    const char *advice = explain_repair(err);
+
     return advice ? advice : advice_for_kind(err->kind);
 }
 

@@ -28,6 +28,10 @@ int explain_worse(int a, int b);
  */
 const char *explain_advice(const struct error *err);
 
+/* The same, but NULL where no more than the error's kind is known, and without a word of what to
+ * call: for `check`. */
+const char *explain_repair(const struct error *err);
+
 /* The same for an error of which the text alone was kept, as the journal does. A literal, which
  * ends in "then try again" or the like: what to call is the caller's to add. */
 const char *explain_advice_for_text(const char *text);

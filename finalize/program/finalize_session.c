@@ -7,14 +7,20 @@
 #include "finalize/program/log.h"
 #include "finalize/program/program.h"
 #include "finalize/program/progress.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdio.h>
 #include <string.h>
 
-struct command {
+#define FAILURE_WAITS_MS 2000u /* for the end, which may say the same */
+
+struct session {
     struct program_stop stop;
     struct progress progress;
     uint64_t started_ms;
+    struct error failed; /* a file's error that was not said yet: the last line may say it */
+    char failed_path[SESSION_PATH_SIZE];
+    uint64_t failed_ms;
 };
 
 /* ---- what Jibri's log and people see --------------------------------------------------------- */
@@ -52,14 +58,27 @@ static void log_file(const char *session_id, const struct journal_file *file, co
     log_line(SETTINGS_LOG_INFO, fields, "%s", sentence);
 }
 
+static void say_failed(struct session *session, const char *session_id)
+{
+    const struct log_field fields[] = {
+        {"session", session_id},
+        {"file", session->failed_path[0] ? session->failed_path : NULL},
+        {0}};
+
+    if (session->failed.kind != ERROR_NONE)
+        log_line(SETTINGS_LOG_ERROR, fields, "%s", session->failed.text);
+    error_clear(&session->failed);
+}
+
 static void on_message(void *context, const char *session_id, const struct run_message *message)
 {
+    struct session *session = context;
     const struct log_field fields[] = {
         {"session", session_id},
         {"file", message->path && message->path[0] ? message->path : NULL},
         {0}};
 
-    (void)context;
+    say_failed(session, session_id);
     switch (message->kind) {
     case RUN_BEGINS:
         log_begin(session_id, message);
@@ -84,7 +103,10 @@ static void on_message(void *context, const char *session_id, const struct run_m
         log_file(session_id, message->file, "the backend accepted the notice");
         break;
     case RUN_FAILED:
-        log_line(SETTINGS_LOG_ERROR, fields, "%s", message->error->text);
+        session->failed = *message->error;
+        session->failed_ms = clock_now_ms();
+        snprintf(session->failed_path, sizeof session->failed_path, "%s",
+                 message->path ? message->path : "");
         break;
     case RUN_REMOVED:
         log_line(SETTINGS_LOG_DEBUG, fields, "removed the local copy");
@@ -94,9 +116,11 @@ static void on_message(void *context, const char *session_id, const struct run_m
 
 static void on_progress(void *context, const char *session_id, const struct run_progress *progress)
 {
-    struct command *command = context;
+    struct session *session = context;
 
-    progress_update(&command->progress, progress->done_bytes, progress->total_bytes, clock_now_ms(),
+    if (clock_now_ms() - session->failed_ms >= FAILURE_WAITS_MS)
+        say_failed(session, session_id);
+    progress_update(&session->progress, progress->done_bytes, progress->total_bytes, clock_now_ms(),
                     session_id);
 }
 
@@ -111,15 +135,22 @@ static void say_failure(const struct log_field *fields, bool watched, const stru
                  explain_advice(err));
 }
 
-static void say_result(const struct command *command, const char *directory, bool ok,
+static void say_result(struct session *session, const char *directory, bool ok,
                        const struct run_summary *summary, const struct error *err)
 {
     char bytes[32], took[32], left[64] = "", sent[32];
+    const char *name = strrchr(directory, '/');
+    bool same = !ok && !strcmp(session->failed.text, err->text);
     const struct log_field fields[] = {
-        {"directory", directory}, {"sent", number(summary->bytes_sent, sent, sizeof sent)}, {0}};
+        {"directory", directory},
+        {"file", same && session->failed_path[0] ? session->failed_path : NULL},
+        {"sent", number(summary->bytes_sent, sent, sizeof sent)},
+        {0}};
 
+    if (!same)
+        say_failed(session, name ? name + 1 : directory);
     units_format_size(summary->bytes_safe, bytes, sizeof bytes);
-    units_format_duration(clock_now_ms() - command->started_ms, took, sizeof took);
+    units_format_duration(clock_now_ms() - session->started_ms, took, sizeof took);
     if (summary->files_left)
         snprintf(left, sizeof left, "; %u local file(s) stay", summary->files_left);
     if (ok && summary->handed_over)
@@ -140,16 +171,16 @@ static void say_result(const struct command *command, const char *directory, boo
 
 static bool on_stop_requested(void *context)
 {
-    struct command *command = context;
+    struct session *session = context;
 
-    return program_stop_requested(&command->stop);
+    return program_stop_requested(&session->stop);
 }
 
 static int call(const struct settings *settings, const char *directory,
                 enum finalize_session_caller caller, const struct finalize_session_options *options,
                 bool *ret_stopped)
 {
-    struct command command = {.started_ms = clock_now_ms()};
+    struct session session = {.started_ms = clock_now_ms()};
     bool by_jibri = caller == FINALIZE_SESSION_JIBRI;
     struct run_options run_options = {.settings = settings,
                                       .wait_ms = by_jibri ? settings->finalize_wait_ms : UINT64_MAX,
@@ -161,18 +192,18 @@ static int call(const struct settings *settings, const char *directory,
                                       .stop_requested = on_stop_requested,
                                       .message = on_message,
                                       .progress = on_progress,
-                                      .context = &command};
+                                      .context = &session};
     struct run_summary summary;
     struct error err = ERROR_INIT;
     bool ok;
 
-    program_stop_open(&command.stop);
-    run_options.stop_fd = command.stop.fd;
+    program_stop_open(&session.stop);
+    run_options.stop_fd = session.stop.fd;
     ok = finalizer_run(&run_options, directory, &summary, &err);
-    progress_end(&command.progress);
-    say_result(&command, directory, ok, &summary, &err);
-    *ret_stopped = program_stop_requested(&command.stop);
-    program_stop_close(&command.stop);
+    progress_end(&session.progress);
+    say_result(&session, directory, ok, &summary, &err);
+    *ret_stopped = program_stop_requested(&session.stop);
+    program_stop_close(&session.stop);
     return (int)explain_exit_code(&err);
 }
 

@@ -2,6 +2,7 @@
 
 #include "finalize/program/log.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ void program_begin(void)
 {
     const struct rlimit none = {0, 0};
 
+    prctl(PR_SET_NAME, program_invocation_short_name); /* a worker is run as /proc/self/exe */
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0);
     umask(077);

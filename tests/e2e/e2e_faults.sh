@@ -38,6 +38,14 @@ a_wrong_secret() {
 		CONFOMEET_S3_CLIENT_SECRET=anotherSecretKey+001
 }
 
+the_error_that_ends_a_run_is_said_once() {
+	more_secrets=(anotherSecretKey+001)
+	make_file "$session/12345_a.mp4" 1000
+	finalize CONFOMEET_S3_CLIENT_SECRET=anotherSecretKey+001 "$session"
+	expect_code 1 'SignatureDoesNotMatch'
+	expect "lines with the error" 1 "$(grep -c SignatureDoesNotMatch <<<"$output")"
+}
+
 a_wrong_access_key() {
 	expect_failure 1 'InvalidAccessKeyId.*what to do: correct CONFOMEET_S3_CLIENT_ID' \
 		CONFOMEET_S3_CLIENT_ID=TESTACCESSKEY0000009
@@ -235,6 +243,7 @@ a_server_that_refuses_now_and_then() {
 }
 
 run a_wrong_secret
+run the_error_that_ends_a_run_is_said_once
 run a_wrong_access_key
 run a_bucket_that_does_not_exist
 run keys_without_a_right_to_the_bucket

@@ -91,6 +91,46 @@ START_TEST(what_the_code_alone_does_not_tell_is_told_by_text_and_status)
 }
 END_TEST
 
+START_TEST(what_to_repair_is_told_without_what_to_call)
+{
+    static const struct error rows[] = {
+        {.kind = ERROR_PERMANENT, .s3_code = "AccessDenied"},
+        {.kind = ERROR_TRANSIENT, .network = ERROR_NETWORK_NAME},
+        {.kind = ERROR_TRANSIENT, .network = ERROR_NETWORK_CONNECTION},
+        {.kind = ERROR_PERMANENT, .network = ERROR_NETWORK_TLS},
+        {.kind = ERROR_PERMANENT, .sys_errno = EACCES},
+    };
+    struct error unknown = {.kind = ERROR_PERMANENT, .text = "PutObject of k: 400 Strange"};
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *advice = explain_repair(&rows[i]);
+
+        ck_assert_msg(advice && !strstr(advice, "check") && !strstr(advice, "directory:") &&
+                          !strstr(advice, "same directory") && !strstr(advice, "stay on disk"),
+                      "%u: %s", i, advice);
+    }
+    ck_assert_ptr_null(explain_repair(&unknown));
+}
+END_TEST
+
+START_TEST(files_that_vanished_are_not_said_to_stay)
+{
+    struct error gone = {.kind = ERROR_PERMANENT,
+                         .text = "2 file(s) vanished before they were safe in the bucket"};
+
+    ck_assert_ptr_null(strstr(explain_advice(&gone), "stay"));
+    ck_assert_ptr_nonnull(strstr(explain_advice(&gone), "jibri-finalize abandon"));
+}
+END_TEST
+
+START_TEST(a_certificate_that_does_not_fit_leads_to_the_bucket_s_dots_too)
+{
+    struct error tls = {.kind = ERROR_PERMANENT, .network = ERROR_NETWORK_TLS};
+
+    ck_assert_ptr_nonnull(strstr(explain_advice(&tls), "CONFOMEET_S3_ADDRESSING=path"));
+}
+END_TEST
+
 START_TEST(each_errno_that_people_meet_has_its_advice)
 {
     static const struct {
@@ -222,6 +262,9 @@ int main(void)
     tcase_add_test(cases, each_kind_has_its_exit_code);
     tcase_add_test(cases, each_s3_code_names_the_setting_to_look_at);
     tcase_add_test(cases, what_the_code_alone_does_not_tell_is_told_by_text_and_status);
+    tcase_add_test(cases, what_to_repair_is_told_without_what_to_call);
+    tcase_add_test(cases, files_that_vanished_are_not_said_to_stay);
+    tcase_add_test(cases, a_certificate_that_does_not_fit_leads_to_the_bucket_s_dots_too);
     tcase_add_test(cases, each_errno_that_people_meet_has_its_advice);
     tcase_add_test(cases, the_s3_code_says_more_than_the_errno);
     tcase_add_test(cases, a_code_that_nobody_knows_leads_to_the_advice_of_the_kind);
