@@ -7,7 +7,6 @@
 #include "finalize/lifecycle/lock_file.h"
 #include "finalize/lifecycle/removal.h"
 #include "finalize/lifecycle/run.h"
-#include "finalize/lifecycle/sweep.h"
 #include "finalize/notify/webhook.h"
 
 #include <stdio.h>
@@ -64,13 +63,14 @@ static bool take_up(struct run *run, struct error *err)
     return journal_save_recording(run->journal, &run->row, time(NULL), err);
 }
 
-/* With notify_only, what is not in the bucket yet is left as it is. */
+/* With notify_only, what is not in the bucket yet is left as it is; so is what cannot be read. */
 static bool wants(struct run *run, const struct journal_file *file, bool *ret_wants,
                   struct error *err)
 {
     (void)err;
     *ret_wants = file->state == JOURNAL_FILE_UPLOADED ||
-                 (file->state == JOURNAL_FILE_PENDING && !run->options->notify_only);
+                 (file->state == JOURNAL_FILE_PENDING && !run->options->notify_only &&
+                  file->identity.mtime_ns != INTAKE_NEVER_LOOKED_INTO);
     return true;
 }
 
@@ -87,6 +87,21 @@ static bool abort_if_gone(void *context, struct journal_file *file, struct error
     return true;
 }
 
+static void on_remark(void *context, const char *path, const char *sentence)
+{
+    struct run *run = context;
+    char text[SESSION_PATH_SIZE + 200];
+
+    run_remark(run, path, sentence);
+    snprintf(text, sizeof text, "%s: %s", path, sentence);
+    run_note(run, 0, text);
+}
+
+static void on_unreadable(void *context, const struct journal_file *file, const struct error *error)
+{
+    run_note_failure(context, file, error);
+}
+
 static bool take_in(struct run *run, unsigned round, struct error *err)
 {
     struct intake intake = {.settings = run->options->settings,
@@ -94,7 +109,8 @@ static bool take_in(struct run *run, unsigned round, struct error *err)
                             .session_dir = run->session_dir,
                             .row = &run->row,
                             .rng = &run->rng,
-                            .remark = run_remark,
+                            .remark = on_remark,
+                            .failed = on_unreadable,
                             .context = run};
 
     run->worst = (struct error)ERROR_INIT;
@@ -125,36 +141,7 @@ static bool deliver(struct run *run, struct error *err)
     return true;
 }
 
-static void on_removed(void *context, const char *path)
-{
-    run_tell(context, &(struct run_message){.kind = RUN_REMOVED, .path = path});
-}
-
-static void remove_local(struct run *run)
-{
-    struct removal removal = {.settings = run->options->settings,
-                              .journal = run->journal,
-                              .session_dir = run->session_dir,
-                              .recording_id = run->row.id,
-                              .removed = on_removed,
-                              .context = run};
-    struct error failure = ERROR_INIT;
-
-    if (!removal_run(&removal, time(NULL), &run->summary->directory_removed, &failure))
-        run_note_failure(run, NULL, &failure);
-}
-
-static bool finalize(struct run *run, struct error *err)
-{
-    if (!take_up(run, err) || !deliver(run, err))
-        return false;
-    remove_local(run);
-    return true;
-}
-
-/* ---- after it -------------------------------------------------------------------------------- */
-
-static void on_swept(void *context, const char *session_id, const char *path)
+static void on_removed(void *context, const char *session_id, const char *path)
 {
     struct run *run = context;
 
@@ -171,17 +158,42 @@ static void on_sweep_failed(void *context, const char *session_id, const struct 
         &(struct run_message){.kind = RUN_REMARK, .path = "", .text = error->text});
 }
 
+static struct removal removal_of(struct run *run)
+{
+    return (struct removal){.settings = run->options->settings,
+                            .journal = run->journal,
+                            .removed = on_removed,
+                            .failed = on_sweep_failed,
+                            .context = run};
+}
+
+static void remove_local(struct run *run)
+{
+    struct removal removal = removal_of(run);
+    struct error failure = ERROR_INIT;
+
+    if (!removal_run(&removal, run->session_dir, run->row.id, time(NULL),
+                     &run->summary->directory_removed, &failure))
+        run_note_failure(run, NULL, &failure);
+}
+
+static bool finalize(struct run *run, struct error *err)
+{
+    if (!take_up(run, err) || !deliver(run, err))
+        return false;
+    remove_local(run);
+    return true;
+}
+
+/* ---- after it -------------------------------------------------------------------------------- */
+
 /* Other recordings, whose time to be kept is over. What fails there is no failure of this run. */
 static void sweep_others(struct run *run)
 {
-    struct sweep sweep = {.settings = run->options->settings,
-                          .journal = run->journal,
-                          .removed = on_swept,
-                          .failed = on_sweep_failed,
-                          .context = run};
+    struct removal removal = removal_of(run);
     struct error failure = ERROR_INIT;
 
-    if (!sweep_run(&sweep, time(NULL), &failure))
+    if (!removal_sweep(&removal, time(NULL), &failure))
         run_remark(run, "", failure.text);
 }
 

@@ -3,7 +3,7 @@
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/abort_upload.h"
-#include "finalize/lifecycle/sweep.h"
+#include "finalize/lifecycle/removal.h"
 #include "finalize/s3/network.h"
 
 #include <errno.h>
@@ -59,13 +59,13 @@ static void on_sweep_failed(void *context, const char *session_id, const struct 
 
 static bool sweep(struct work *work, int64_t now, struct error *err)
 {
-    struct sweep options = {.settings = work->housekeeping->settings,
-                            .journal = work->journal,
-                            .removed = on_swept,
-                            .failed = on_sweep_failed,
-                            .context = work};
+    struct removal removal = {.settings = work->housekeeping->settings,
+                              .journal = work->journal,
+                              .removed = on_swept,
+                              .failed = on_sweep_failed,
+                              .context = work};
 
-    return sweep_run(&options, now, err);
+    return removal_sweep(&removal, now, err);
 }
 
 /* ---- uploads that nobody will complete ------------------------------------------------------- */

@@ -10,9 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* In the row of a growing file, for its time of change: intake_run() takes it for changed. */
-#define NEVER_LOOKED_INTO INT64_MIN
-
 struct work {
     const struct intake *intake;
     struct intake_result result;
@@ -71,27 +68,20 @@ static bool look_into_metadata(const struct intake *intake, int fd, struct journ
     return true;
 }
 
-/* Fills in what depends on the content of a new or changed file. */
+/* Fills in what depends on the content of a new or changed file. ERROR_CHANGED: it vanished. */
 static bool look_into(const struct intake *intake, struct journal_file *file, struct error *err)
 {
-    struct error unreadable = ERROR_INIT;
     struct file_identity identity;
-    bool ok = true;
+    bool ok;
     int fd;
 
     if (!file->media && strcmp(file->path, METADATA_FILE_NAME) != 0)
         return true;
-    if (!session_dir_open_file(intake->session_dir, file->path, &fd, &identity, &unreadable)) {
-        if (unreadable.kind != ERROR_CHANGED)
-            return true; /* the others go on; its delivery fails and says why */
-        *err = unreadable;
+    if (!session_dir_open_file(intake->session_dir, file->path, &fd, &identity, err))
         return false;
-    }
     file->identity = identity;
-    if (file->media)
-        ok = look_into_media(intake, fd, file, err);
-    else
-        ok = look_into_metadata(intake, fd, file, err);
+    ok = file->media ? look_into_media(intake, fd, file, err)
+                     : look_into_metadata(intake, fd, file, err);
     close(fd);
     return ok;
 }
@@ -129,8 +119,11 @@ static void adapt_to_change(const struct intake *intake, struct journal_file *fi
                             file->phase == JOURNAL_PHASE_PUTTING ||
                             file->phase == JOURNAL_PHASE_COMPLETING;
 
-    if (object_may_exist)
-        begin_again(intake, file);
+    if (!object_may_exist)
+        return;
+    if (file->state != JOURNAL_FILE_GONE && file->state != JOURNAL_FILE_WITHHELD)
+        remark(intake, file->path, "sent again: all of it: the file changed after it was stored");
+    begin_again(intake, file);
 }
 
 static void begin_row(const struct intake *intake, const struct session_dir_file *found,
@@ -144,36 +137,51 @@ static void begin_row(const struct intake *intake, const struct session_dir_file
     begin_again(intake, ret_file);
 }
 
-static bool add_row(const struct intake *intake, const struct session_dir_file *found,
-                    struct journal_file *ret_file, struct error *err)
+static bool save_row(const struct intake *intake, struct journal_file *file, struct error *err)
 {
-    begin_row(intake, found, ret_file);
-    return look_into(intake, ret_file, err) && journal_add_file(intake->journal, ret_file, err);
+    return file->id ? journal_save_file(intake->journal, file, err)
+                    : journal_add_file(intake->journal, file, err);
 }
 
+static bool note_unreadable(const struct intake *intake, struct journal_file *file,
+                            const struct error *error, struct error *err)
+{
+    snprintf(file->last_error, sizeof file->last_error, "%s", error->text);
+    file->identity.mtime_ns = INTAKE_NEVER_LOOKED_INTO;
+    if (!save_row(intake, file, err))
+        return false;
+    intake->failed(intake->context, file, error);
+    return true;
+}
+
+/* *ret_there is false when the file vanished as it was looked at. */
 static bool update_row(const struct intake *intake, const struct session_dir_file *found,
-                       struct journal_file *file, struct error *err)
+                       struct journal_file *file, bool *ret_there, struct error *err)
 {
     bool was_incomplete = file->incomplete;
+    struct error failure = ERROR_INIT;
 
-    if (file_identity_same(&file->identity, &found->identity) && file->state != JOURNAL_FILE_GONE)
-        return true; /* one that was gone, and is there again, is uploaded after all */
-    file->identity = found->identity;
-    file->object_bytes = found->identity.size_bytes;
-    adapt_to_change(intake, file);
-    if (!look_into(intake, file, err))
-        return false;
+    *ret_there = true;
+    if (!file->id) {
+        begin_row(intake, found, file);
+    } else {
+        if (file_identity_same(&file->identity, &found->identity) &&
+            file->state != JOURNAL_FILE_GONE)
+            return true; /* one that was gone, and is there again, is uploaded after all */
+        file->identity = found->identity;
+        file->object_bytes = found->identity.size_bytes;
+        adapt_to_change(intake, file);
+    }
+    if (!look_into(intake, file, &failure)) {
+        *ret_there = failure.kind != ERROR_CHANGED;
+        return !*ret_there || note_unreadable(intake, file, &failure, err);
+    }
     /* What an object is said to be is fixed when its upload is created. */
-    if (file->incomplete != was_incomplete && file->phase == JOURNAL_PHASE_OPEN)
+    if (file->id && file->incomplete != was_incomplete && file->phase == JOURNAL_PHASE_OPEN) {
         begin_again(intake, file);
-    return journal_save_file(intake->journal, file, err);
-}
-
-static bool save_growing(const struct intake *intake, struct journal_file *file, bool known,
-                         struct error *err)
-{
-    return known ? journal_save_file(intake->journal, file, err)
-                 : journal_add_file(intake->journal, file, err);
+        remark(intake, file->path, "sent again: all of it: it is cut off, or not any more");
+    }
+    return save_row(intake, file, err);
 }
 
 bool intake_growing(const struct intake *intake, const struct session_dir_file *found,
@@ -194,29 +202,48 @@ bool intake_growing(const struct intake *intake, const struct session_dir_file *
                   ret_file->identity.size_bytes > found->identity.size_bytes))
         return true; /* another file: the finalizer compares all of it */
     ret_file->identity = found->identity;
-    ret_file->identity.mtime_ns = NEVER_LOOKED_INTO;
+    ret_file->identity.mtime_ns = INTAKE_NEVER_LOOKED_INTO;
     ret_file->object_bytes = found->identity.size_bytes;
     *ret_usable = true;
-    return save_growing(intake, ret_file, known, err);
+    return save_row(intake, ret_file, err);
 }
 
 static bool on_file(void *context, const struct session_dir_file *found, struct error *err)
 {
     struct work *work = context;
     const struct intake *intake = work->intake;
-    struct journal_file file;
-    bool known;
+    struct journal_file file = {.id = 0};
+    bool known, there;
 
-    if (!journal_find_file(intake->journal, intake->row->id, found->path, &file, &known, err))
+    if (!journal_find_file(intake->journal, intake->row->id, found->path, &file, &known, err) ||
+        !update_row(intake, found, &file, &there, err))
         return false;
-    if (known ? !update_row(intake, found, &file, err) : !add_row(intake, found, &file, err))
-        return false;
+    if (!there)
+        return true;
     work->result.files++;
     if (file.state == JOURNAL_FILE_PENDING)
         work->result.pending_bytes += file.object_bytes;
     if (file.media && !work->result.main_media_name[0])
         snprintf(work->result.main_media_name, sizeof work->result.main_media_name, "%s",
                  file_name_of(file.path));
+    return true;
+}
+
+static bool on_unreadable(void *context, const char *path, int errno_value, struct error *err)
+{
+    const struct intake *intake = ((struct work *)context)->intake;
+    struct error failure = ERROR_INIT;
+    struct journal_file file;
+    bool known;
+
+    error_set_errno(&failure, ERROR_PERMANENT, errno_value, "cannot read %s", path);
+    if (!journal_find_file(intake->journal, intake->row->id, path, &file, &known, err))
+        return false;
+    if (known)
+        return note_unreadable(intake, &file, &failure, err);
+    file = (struct journal_file){.id = 0};
+    snprintf(file.path, sizeof file.path, "%s", path);
+    intake->failed(intake->context, &file, &failure);
     return true;
 }
 
@@ -260,18 +287,16 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
 bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
 {
     struct work work = {.intake = intake};
-    struct session_dir_visitor visitor = {
-        .context = &work, .media = intake->settings->media, .file = on_file, .skipped = on_skipped};
+    struct session_dir_visitor visitor = {.context = &work,
+                                          .media = intake->settings->media,
+                                          .file = on_file,
+                                          .skipped = on_skipped,
+                                          .unreadable = on_unreadable};
 
-    if (!journal_begin(intake->journal, err))
-        return false;
     if (!session_dir_scan(intake->session_dir, &visitor, err) ||
         !journal_each_file(intake->journal, intake->row->id, note_if_gone, &work, err) ||
-        !journal_save_recording(intake->journal, intake->row, time(NULL), err) ||
-        !journal_commit(intake->journal, err)) {
-        journal_rollback(intake->journal);
+        !journal_save_recording(intake->journal, intake->row, time(NULL), err))
         return false;
-    }
     *ret_result = work.result;
     return true;
 }
@@ -321,12 +346,25 @@ static void pass_over(void *context, const char *path, const char *reason)
     (void)reason;
 }
 
+/* It is there, and may hold something: the run says what the disk fails to give. */
+static bool survey_unreadable(void *context, const char *path, int errno_value, struct error *err)
+{
+    (void)path;
+    (void)errno_value;
+    (void)err;
+    ((struct survey *)context)->files++;
+    return true;
+}
+
 bool intake_survey(struct session_dir *session_dir, const char *media, unsigned *ret_files,
                    struct error *err)
 {
     struct survey survey = {0};
-    struct session_dir_visitor visitor = {
-        .context = &survey, .media = media, .file = survey_file, .skipped = pass_over};
+    struct session_dir_visitor visitor = {.context = &survey,
+                                          .media = media,
+                                          .file = survey_file,
+                                          .skipped = pass_over,
+                                          .unreadable = survey_unreadable};
     struct stat directory;
 
     if (!stat(session_dir_path(session_dir), &directory) && directory.st_mode & S_ISVTX)

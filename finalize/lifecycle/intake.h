@@ -17,14 +17,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* In a row, for the file's time of change: what is in it was never looked at, since it grows or
+ * could not be read. */
+#define INTAKE_NEVER_LOOKED_INTO INT64_MIN
+
 struct intake {
     const struct settings *settings; /* all borrowed */
     struct journal *journal;
     struct session_dir *session_dir;
     struct journal_recording *row; /* meeting URL and share flag are filled in */
     struct rng *rng;
-    /* Something that is passed over, kept back or gone, as one sentence. */
+    /* Something that is passed over, kept back, gone or begun again, as one sentence. */
     void (*remark)(void *context, const char *path, const char *sentence);
+    /* What the disk fails to give. `file`: its row, with the error; id 0: it has none. */
+    void (*failed)(void *context, const struct journal_file *file, const struct error *error);
     void *context;
 };
 
@@ -43,7 +49,10 @@ struct intake_result {
 bool intake_survey(struct session_dir *session_dir, const char *media, unsigned *ret_files,
                    struct error *err) __attribute__((warn_unused_result));
 
-/* One write to the journal: all of it or, on failure, none. */
+/*
+ * What cannot be read is told by `failed` and looked at again by the next call; the rest goes on.
+ * Fails when the journal does, or memory. Holds no transaction while it reads.
+ */
 bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
     __attribute__((warn_unused_result));
 

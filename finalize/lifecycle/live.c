@@ -65,6 +65,15 @@ static void on_skipped(void *context, const char *path, const char *reason)
     (void)reason;
 }
 
+static bool on_unreadable(void *context, const char *path, int errno_value, struct error *err)
+{
+    (void)context;
+    (void)path;
+    (void)errno_value;
+    (void)err;
+    return true;
+}
+
 static bool wants(struct run *run, const struct journal_file *file, bool *ret_wants,
                   struct error *err)
 {
@@ -81,7 +90,8 @@ static bool send_parts(struct run *run, struct error *err)
     struct session_dir_visitor visitor = {.context = run,
                                           .media = run->options->settings->media,
                                           .file = on_file,
-                                          .skipped = on_skipped};
+                                          .skipped = on_skipped,
+                                          .unreadable = on_unreadable};
 
     return session_dir_scan(run->session_dir, &visitor, err) && run_deliver(run, err);
 }

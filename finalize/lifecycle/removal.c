@@ -1,5 +1,7 @@
 #include "finalize/lifecycle/removal.h"
 
+#include <string.h>
+
 static bool may_go(const struct removal *removal, const struct journal_file *file, int64_t now)
 {
     uint64_t keep_ms = removal->settings->keep_local_ms;
@@ -9,55 +11,119 @@ static bool may_go(const struct removal *removal, const struct journal_file *fil
     return now >= file->safe_at && (uint64_t)(now - file->safe_at) >= keep_ms / 1000;
 }
 
-static bool remove_one(const struct removal *removal, struct journal_file *file, int64_t now,
-                       struct error *err)
+/* ---- one recording --------------------------------------------------------------------------- */
+
+static bool remove_one(const struct removal *removal, struct session_dir *session_dir,
+                       struct journal_file *file, int64_t now, struct error *err)
 {
     struct error failure = ERROR_INIT;
 
-    if (!session_dir_remove_file(removal->session_dir, file->path, &file->identity, &failure)) {
+    if (!session_dir_remove_file(session_dir, file->path, &file->identity, &failure)) {
         *err = err->kind == ERROR_NONE ? failure : *err;
-        return true; /* the others go all the same */
+        return true; /* the others go nevertheless */
     }
-    removal->removed(removal->context, file->path);
+    removal->removed(removal->context, session_dir_session_id(session_dir), file->path);
     file->removed_at = now;
     return journal_note_removed(removal->journal, file, err);
 }
 
 /* *ret_all_safe: every file of this kind is. */
-static bool remove_kind(const struct removal *removal, bool media, bool removing, int64_t now,
+static bool remove_kind(const struct removal *removal, struct session_dir *session_dir,
+                        int64_t recording_id, bool media, bool removing, int64_t now,
                         bool *ret_all_safe, struct error *err)
 {
     struct journal_file file;
     bool found = true;
 
     for (int64_t after = 0; found; after = file.id) {
-        if (!journal_next_file(removal->journal, removal->recording_id, media, after, &file, &found,
-                               err))
+        if (!journal_next_file(removal->journal, recording_id, media, after, &file, &found, err))
             return false;
         if (!found)
             break;
-        if (file.state == JOURNAL_FILE_PENDING || file.state == JOURNAL_FILE_UPLOADED)
+        if (file.state != JOURNAL_FILE_SAFE)
             *ret_all_safe = false;
-        if (removing && may_go(removal, &file, now) && !remove_one(removal, &file, now, err))
+        if (removing && may_go(removal, &file, now) &&
+            !remove_one(removal, session_dir, &file, now, err))
             return false;
     }
     return true;
 }
 
-bool removal_run(const struct removal *removal, int64_t now, bool *ret_directory_removed,
-                 struct error *err)
+bool removal_run(const struct removal *removal, struct session_dir *session_dir,
+                 int64_t recording_id, int64_t now, bool *ret_directory_removed, struct error *err)
 {
     bool media_safe = true;
     bool others_safe = true;
 
-    if (!remove_kind(removal, true, true, now, &media_safe, err) ||
-        !remove_kind(removal, false, media_safe, now, &others_safe, err) || err->kind != ERROR_NONE)
+    if (!remove_kind(removal, session_dir, recording_id, true, true, now, &media_safe, err) ||
+        !remove_kind(removal, session_dir, recording_id, false, media_safe, now, &others_safe,
+                     err) ||
+        err->kind != ERROR_NONE)
         return false;
     if (removal->settings->keep_local_ms == SETTINGS_KEEP_FOREVER)
         return true;
-    if (!session_dir_remove_directory(removal->session_dir, ret_directory_removed, err))
+    if (!session_dir_remove_directory(session_dir, ret_directory_removed, err))
         return false;
     if (*ret_directory_removed)
-        removal->removed(removal->context, "");
+        removal->removed(removal->context, session_dir_session_id(session_dir), "");
     return true;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+struct absence {
+    struct journal *journal;
+    int64_t now;
+};
+
+/* The copies went with their directory. One column is written: no lock is held. */
+static bool note_absence(void *context, struct journal_file *file, struct error *err)
+{
+    const struct absence *absence = context;
+
+    if (file->state != JOURNAL_FILE_SAFE || file->removed_at)
+        return true;
+    file->removed_at = absence->now;
+    return journal_note_removed(absence->journal, file, err);
+}
+
+static bool sweep_one(const struct removal *removal, const struct journal_recording *row,
+                      int64_t now, struct error *err)
+{
+    struct absence absence = {.journal = removal->journal, .now = now};
+    struct session_dir *session_dir = NULL;
+    struct error failure = ERROR_INIT;
+    bool locked = false, removed;
+
+    if (!session_dir_open(row->directory, &session_dir, &failure)) {
+        if (failure.kind == ERROR_NO_INPUT)
+            return journal_each_file(removal->journal, row->id, note_absence, &absence, err);
+        removal->failed(removal->context, row->session_id, &failure);
+        return true;
+    }
+    if (!strcmp(session_dir_path(session_dir), row->directory) &&
+        session_dir_try_lock(session_dir, &locked, &failure) && locked &&
+        !removal_run(removal, session_dir, row->id, now, &removed, &failure))
+        removal->failed(removal->context, row->session_id, &failure);
+    session_dir_close(session_dir);
+    return true;
+}
+
+bool removal_sweep(const struct removal *removal, int64_t now, struct error *err)
+{
+    uint64_t keep_ms = removal->settings->keep_local_ms;
+    struct journal_recording row = {.id = 0};
+    bool found = true;
+
+    if (keep_ms == SETTINGS_KEEP_FOREVER)
+        return true;
+    for (;;) {
+        if (!journal_next_kept_recording(removal->journal, row.id, now - (int64_t)(keep_ms / 1000),
+                                         &row, &found, err))
+            return false;
+        if (!found)
+            return true;
+        if (!sweep_one(removal, &row, now, err))
+            return false;
+    }
 }

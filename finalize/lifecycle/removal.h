@@ -1,5 +1,5 @@
 /*
- * removal - freeing the disk of what is safe, as far as the keep-local policy allows.
+ * removal - when a local file goes: once it is safe, and as far as the keep-local policy allows.
  *
  * A media file goes once its row says SAFE: confirmed in the bucket, and known to the backend. The
  * other files go once every media file of the session is safe, since a person who has to repair
@@ -17,20 +17,30 @@
 #include <stdint.h>
 
 struct removal {
-    const struct settings *settings; /* all borrowed */
+    const struct settings *settings; /* both borrowed */
     struct journal *journal;
-    struct session_dir *session_dir; /* its lock is held */
-    int64_t recording_id;
-    /* A local copy was removed; "" for the directory. */
-    void (*removed)(void *context, const char *path);
+    /* A local copy was removed; `path` "" for the session directory itself. */
+    void (*removed)(void *context, const char *session_id, const char *path);
+    /* A recording could not be freed by removal_sweep(); the others are. */
+    void (*failed)(void *context, const char *session_id, const struct error *error);
     void *context;
 };
 
 /*
- * Removes what may go at `now`, then the directory when it is empty. ERROR_CHANGED when a file is
- * not the one that was uploaded: it stays; the others are removed all the same.
+ * Removes what may go at `now` of the recording of `session_dir`, whose lock is held, then the
+ * directory when it is empty. ERROR_CHANGED when a file is not the one that was uploaded: it stays;
+ * the others are removed.
  */
-bool removal_run(const struct removal *removal, int64_t now, bool *ret_directory_removed,
-                 struct error *err) __attribute__((warn_unused_result));
+bool removal_run(const struct removal *removal, struct session_dir *session_dir,
+                 int64_t recording_id, int64_t now, bool *ret_directory_removed, struct error *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Does so for all recordings of the journal whose keep-local period is over, at the end of a run
+ * that was about one of them: where no watcher runs, nothing else removes what was kept "for 48
+ * hours". Passes over recordings that another process works on. Fails only when the journal does.
+ */
+bool removal_sweep(const struct removal *removal, int64_t now, struct error *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -36,7 +36,7 @@ static void on_delivery_event(void *context, enum delivery_message event,
         run_note(run, file->id, "uploaded: confirmed in the bucket");
     else if (event == DELIVERY_NOTIFIED)
         run_note(run, file->id, "notified: accepted by the backend");
-    else if (!run->growing)
+    else
         run_note(run, file->id, sentence);
 }
 

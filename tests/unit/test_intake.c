@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MEDIA "12345_2024-04-23-15-04-05.mp4"
@@ -41,6 +42,38 @@ static void on_remark(void *context, const char *path, const char *sentence)
 
     (void)context;
     snprintf(remarks + length, sizeof remarks - length, "%s: %s\n", path, sentence);
+}
+
+static char failures[8192];
+
+static void on_failed(void *context, const struct journal_file *file, const struct error *error)
+{
+    size_t length = strlen(failures);
+
+    (void)context;
+    snprintf(failures + length, sizeof failures - length, "%s|%s;", file->path, error->text);
+}
+
+/* Reading a file of this size fails; reading the media file calls this, once. */
+static off_t unreadable_size = -1;
+static void (*while_reading)(void);
+
+ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
+{
+    struct stat status;
+    bool known = !fstat(fd, &status);
+
+    if (while_reading && known && status.st_size == (off_t)sizeof whole_mp4 - 1) {
+        void (*hook)(void) = while_reading;
+
+        while_reading = NULL;
+        hook();
+    }
+    if (known && status.st_size == unreadable_size) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pread64, fd, bytes, length, offset);
 }
 
 static void set_up(void)
@@ -84,10 +117,11 @@ static struct intake_result run(void)
                             .session_dir = recording,
                             .row = &row,
                             .rng = &rng,
-                            .remark = on_remark};
+                            .remark = on_remark,
+                            .failed = on_failed};
     struct intake_result result;
 
-    remarks[0] = 0;
+    remarks[0] = failures[0] = 0;
     ck_assert_msg(intake_run(&intake, &result, &err), "%s", err.text);
     return result;
 }
@@ -381,7 +415,8 @@ START_TEST(a_run_that_fails_leaves_the_journal_as_it_was)
                             .session_dir = recording,
                             .row = &row,
                             .rng = &rng,
-                            .remark = on_remark};
+                            .remark = on_remark,
+                            .failed = on_failed};
     struct intake_result result = {.files = 99};
     struct journal_file file;
     bool found = true;
@@ -484,7 +519,8 @@ static bool note_growing(struct journal_file *ret_file)
                             .session_dir = recording,
                             .row = &row,
                             .rng = &rng,
-                            .remark = on_remark};
+                            .remark = on_remark,
+                            .failed = on_failed};
     struct session_dir_file found = {.path = MEDIA, .media = true};
     bool usable = false;
     int fd;
@@ -639,6 +675,63 @@ START_TEST(a_file_that_was_gone_and_is_there_again_is_uploaded_after_all)
 }
 END_TEST
 
+START_TEST(what_cannot_be_read_is_noted_with_its_errno_and_the_rest_goes_on)
+{
+    static const char json[] = "{\"meeting_url\": \"https://x/1\"}";
+    const char *names[] = {MEDIA, "metadata.json"};
+    const char *unreadable = names[_i], *other = names[1 - _i];
+    char expected[1024];
+
+    make_media();
+    unit_write_text(in_session("metadata.json"), json);
+    unreadable_size = _i ? (off_t)sizeof json - 1 : (off_t)sizeof whole_mp4 - 1;
+    ck_assert_uint_eq(run().files, 2);
+    ck_assert_int_eq(row_of(unreadable).state, JOURNAL_FILE_PENDING);
+    ck_assert_int_eq(row_of(unreadable).identity.mtime_ns, INTAKE_NEVER_LOOKED_INTO);
+    ck_assert_ptr_nonnull(strstr(row_of(unreadable).last_error, "Input/output error"));
+    ck_assert_int_ne(row_of(other).identity.mtime_ns, INTAKE_NEVER_LOOKED_INTO);
+    snprintf(expected, sizeof expected, "%s|%s;", unreadable, row_of(unreadable).last_error);
+    ck_assert_str_eq(failures, expected);
+    /* The next run looks again. */
+    unreadable_size = -1;
+    run();
+    ck_assert_str_eq(failures, "");
+    ck_assert_int_ne(row_of(unreadable).identity.mtime_ns, INTAKE_NEVER_LOOKED_INTO);
+    ck_assert_str_eq(row.meeting_url, "https://x/1");
+}
+END_TEST
+
+static char journal_path[128];
+
+static void write_to_the_journal(void)
+{
+    struct journal_recording other;
+    struct journal *second;
+
+    ck_assert_msg(journal_open(journal_path, &second, &err), "%s", err.text);
+    journal_set_patience(second, 0);
+    ck_assert_msg(journal_begin_recording(second, "/r/other", "other", 1, &other, &err), "%s",
+                  err.text);
+    journal_close(second);
+}
+
+START_TEST(others_can_write_to_the_journal_while_media_is_read)
+{
+    int64_t now = 1000;
+
+    journal_close(journal);
+    snprintf(journal_path, sizeof journal_path, "%s/journal.db", base);
+    ck_assert_msg(journal_open(journal_path, &journal, &err), "%s", err.text);
+    ck_assert(journal_begin_recording(journal, session, "session", now, &row, &err));
+    unit_write_text(in_session("1_a.txt"), "written before it");
+    make_media();
+    while_reading = write_to_the_journal;
+    run();
+    ck_assert_ptr_null(while_reading); /* it was called */
+    ck_assert_uint_eq(row_of(MEDIA).object_bytes, sizeof whole_mp4 - 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("intake");
@@ -675,6 +768,9 @@ int main(void)
     tcase_add_test(cases, nested_files_alone_do_not_make_it_one);
     tcase_add_test(cases, with_media_of_its_own_it_is_a_session);
     tcase_add_test(cases, everybody_s_directory_is_refused);
+    tcase_add_loop_test(cases, what_cannot_be_read_is_noted_with_its_errno_and_the_rest_goes_on, 0,
+                        2);
+    tcase_add_test(cases, others_can_write_to_the_journal_while_media_is_read);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }

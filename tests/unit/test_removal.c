@@ -21,11 +21,12 @@ static struct settings settings;
 static struct error err;
 static char removed[1024]; /* "path;" for each */
 
-static void on_removed(void *context, const char *path)
+static void on_removed(void *context, const char *session_id, const char *path)
 {
     size_t length = strlen(removed);
 
     (void)context;
+    (void)session_id;
     snprintf(removed + length, sizeof removed - length, "%s;", path);
 }
 
@@ -93,14 +94,10 @@ static struct journal_file row_of(const char *path)
 
 static bool try_run(int64_t now, bool *ret_directory_removed)
 {
-    struct removal removal = {.settings = &settings,
-                              .journal = journal,
-                              .session_dir = recording,
-                              .recording_id = row.id,
-                              .removed = on_removed};
+    struct removal removal = {.settings = &settings, .journal = journal, .removed = on_removed};
 
     removed[0] = 0;
-    return removal_run(&removal, now, ret_directory_removed, &err);
+    return removal_run(&removal, recording, row.id, now, ret_directory_removed, &err);
 }
 
 /* True when the directory went too. */
@@ -255,13 +252,25 @@ START_TEST(a_file_that_is_gone_already_counts_as_removed)
 }
 END_TEST
 
-START_TEST(a_file_noted_as_gone_holds_nothing_up)
+START_TEST(what_belongs_to_a_media_file_that_is_lost_stays)
 {
     add("1_a.mp4", true, JOURNAL_FILE_GONE, 0);
     ck_assert_int_eq(unlink(in_session("1_a.mp4")), 0);
-    add("notes.txt", false, JOURNAL_FILE_SAFE, NOW);
+    add("1_b.mp4", true, JOURNAL_FILE_SAFE, NOW);
+    add("metadata.json", false, JOURNAL_FILE_SAFE, NOW);
+    ck_assert(!run(NOW));
+    ck_assert_str_eq(removed, "1_b.mp4;");
+    ck_assert(exists("metadata.json"));
+}
+END_TEST
+
+START_TEST(another_file_noted_as_gone_holds_nothing_up)
+{
+    add("1_a.mp4", true, JOURNAL_FILE_SAFE, NOW);
+    add("metadata.json", false, JOURNAL_FILE_GONE, 0);
+    ck_assert_int_eq(unlink(in_session("metadata.json")), 0);
     ck_assert(run(NOW));
-    ck_assert_str_eq(removed, "notes.txt;;");
+    ck_assert_str_eq(removed, "1_a.mp4;;");
 }
 END_TEST
 
@@ -283,7 +292,8 @@ int main(void)
     tcase_add_test(cases, a_file_that_changed_stays_and_the_others_go);
     tcase_add_test(cases, a_file_that_was_removed_already_is_not_removed_again);
     tcase_add_test(cases, a_file_that_is_gone_already_counts_as_removed);
-    tcase_add_test(cases, a_file_noted_as_gone_holds_nothing_up);
+    tcase_add_test(cases, what_belongs_to_a_media_file_that_is_lost_stays);
+    tcase_add_test(cases, another_file_noted_as_gone_holds_nothing_up);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }

@@ -1,4 +1,4 @@
-#include "finalize/lifecycle/sweep.h"
+#include "finalize/lifecycle/removal.h"
 
 #include "finalize/session/session_dir.h"
 #include "tests/unit/unit.h"
@@ -21,7 +21,7 @@ static unsigned removed, failed;
 
 static void make_base(void)
 {
-    char made[] = "/tmp/test_sweep_XXXXXX";
+    char made[] = "/tmp/test_removal_sweep_XXXXXX";
 
     ck_assert_ptr_nonnull(mkdtemp(made));
     strcpy(base, made);
@@ -55,10 +55,10 @@ static void on_failed(void *context, const char *session_id, const struct error 
 
 static void sweep(void)
 {
-    struct sweep sweep = {
+    struct removal removal = {
         .settings = &settings, .journal = journal, .removed = on_removed, .failed = on_failed};
 
-    ck_assert_msg(sweep_run(&sweep, NOW, &err), "%s", err.text);
+    ck_assert_msg(removal_sweep(&removal, NOW, &err), "%s", err.text);
 }
 
 static const char *file_of(const char *session)
@@ -176,8 +176,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("sweep");
-    TCase *tests = tcase_create("sweep");
+    Suite *suite = suite_create("removal_sweep");
+    TCase *tests = tcase_create("removal_sweep");
 
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, make_base, remove_base);
