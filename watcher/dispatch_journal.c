@@ -4,7 +4,7 @@
 #include "finalize/journal/journal_outbox.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
-#include "finalize/lifecycle/schedule.h"
+#include "finalize/journal/schedule.h"
 #include "finalize/program/log.h"
 
 #include <sys/stat.h>
@@ -24,17 +24,14 @@ void dispatch_close_journal(struct dispatch *dispatch)
 /* A damaged one is set aside, as the finalizer does; the work is rebuilt from the directories. */
 static void set_journal_aside(struct dispatch *dispatch)
 {
-    char aside[JOURNAL_PLACE_ASIDE_SIZE];
+    char sentence[JOURNAL_PLACE_SENTENCE_SIZE];
     struct error failure = ERROR_INIT;
 
     dispatch_close_journal(dispatch);
-    if (!journal_place_set_aside(dispatch->settings, dispatch->recordings_dir, aside, &failure))
+    if (!journal_place_set_aside(dispatch->settings, dispatch->recordings_dir, sentence, &failure))
         dispatch_say_trouble(dispatch, &failure);
-    else if (aside[0])
-        log_line(SETTINGS_LOG_WARNING, NULL,
-                 "the journal could not be used and was set aside as %s; the work is rebuilt from "
-                 "the directories and the bucket",
-                 aside);
+    else if (sentence[0])
+        log_line(SETTINGS_LOG_WARNING, NULL, "%s", sentence);
 }
 
 void dispatch_take_journal_failure(struct dispatch *dispatch, const struct error *error)

@@ -1,7 +1,7 @@
 #include "watcher/facts.h"
 
+#include "finalize/journal/schedule.h"
 #include "finalize/lifecycle/live.h"
-#include "finalize/lifecycle/schedule.h"
 #include "finalize/session/lock_table.h"
 #include "finalize/session/open_writer.h"
 #include "finalize/session/session_dir.h"

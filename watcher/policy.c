@@ -1,6 +1,6 @@
 #include "watcher/policy.h"
 
-#include "finalize/lifecycle/schedule.h"
+#include "finalize/journal/schedule.h"
 #include "watcher/orphan.h"
 
 #define LOOK_WHILE_WRITTEN_S 2  /* a part takes many seconds to be written */

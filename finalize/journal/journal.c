@@ -1,8 +1,12 @@
+/*
+ * journal - the connection to the journal, its groups of writes, and its history.
+ */
 #include "finalize/journal/journal_private.h"
 
+#include "finalize/journal/journal_connect.h"
 #include "finalize/journal/journal_reserve.h"
-#include "finalize/journal/journal_schema.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -13,12 +17,12 @@
 static bool open_database(const char *path, sqlite3 **ret_database, struct error *err)
 {
     struct error failure = ERROR_INIT;
-    bool opened = journal_schema_open(path, ret_database, &failure);
+    bool opened = journal_connect(path, JOURNAL_PATIENCE_MS, ret_database, &failure);
     bool full = failure.sys_errno == ENOSPC || failure.sys_errno == EDQUOT;
 
     if (!opened && full && journal_reserve_give_up(path)) {
         error_clear(&failure);
-        opened = journal_schema_open(path, ret_database, &failure);
+        opened = journal_connect(path, JOURNAL_PATIENCE_MS, ret_database, &failure);
         if (!opened)
             journal_reserve_keep(path);
     }
@@ -39,18 +43,22 @@ bool journal_open(const char *path, struct journal **ret_journal, struct error *
         return false;
     }
     journal_reserve_make(path);
-    journal_commit_watch(journal);
     *ret_journal = journal;
     return true;
+}
+
+void journal_disconnect(struct journal *journal)
+{
+    for (size_t i = 0; i < JOURNAL_MOST_STATEMENTS; i++)
+        sqlite3_finalize(journal->prepared[i].statement);
+    sqlite3_close(journal->database);
 }
 
 void journal_close(struct journal *journal)
 {
     if (!journal)
         return;
-    for (size_t i = 0; i < JOURNAL_STATEMENTS; i++)
-        sqlite3_finalize(journal->statements[i]);
-    sqlite3_close(journal->database);
+    journal_disconnect(journal);
     journal_reserve_keep(journal->path);
     free(journal);
 }
@@ -66,7 +74,7 @@ bool journal_check(struct journal *journal, struct error *err)
     char verdict[32];
     bool found;
 
-    if (!journal_begin_query(journal, JOURNAL_SQL_CHECK, &query, err) ||
+    if (!journal_begin_query(journal, "PRAGMA quick_check(1)", &query, err) ||
         !journal_query_fetch(&query, &found, err))
         return false;
     if (found) {
@@ -78,34 +86,110 @@ bool journal_check(struct journal *journal, struct error *err)
     return found || error_set(err, ERROR_DAMAGED, "the journal is damaged: %s", journal->path);
 }
 
-static bool run_plain(struct journal *journal, enum journal_statement statement, struct error *err)
+/* ---- statements ------------------------------------------------------------------------------ */
+
+/* Whether the next commit waits for the disk. A group of writes stays as it was begun. */
+static bool set_forced(struct journal *journal, bool forced, struct error *err)
+{
+    int status;
+
+    if (journal->depth || journal->unforced == !forced)
+        return true;
+    status = sqlite3_exec(journal->database,
+                          forced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                          NULL, NULL, NULL);
+    if (status != SQLITE_OK)
+        return journal_query_fail(journal->database, status, journal->path, err);
+    journal->unforced = !forced;
+    return true;
+}
+
+static bool begin_query(struct journal *journal, bool forced, const char *sql,
+                        struct journal_query *query, struct error *err)
+{
+    size_t i = 0;
+
+    while (journal->prepared[i].sql && journal->prepared[i].sql != sql) {
+        i++;
+        assert(i < JOURNAL_MOST_STATEMENTS);
+    }
+    journal->prepared[i].sql = sql;
+    return set_forced(journal, forced, err) &&
+           journal_query_begin(query, journal->database, journal->path,
+                               &journal->prepared[i].statement, sql, err);
+}
+
+bool journal_begin_query(struct journal *journal, const char *sql, struct journal_query *query,
+                         struct error *err)
+{
+    return begin_query(journal, true, sql, query, err);
+}
+
+bool journal_begin_unforced(struct journal *journal, const char *sql, struct journal_query *query,
+                            struct error *err)
+{
+    return begin_query(journal, false, sql, query, err);
+}
+
+bool journal_run(struct journal *journal, const char *sql, struct error *err)
 {
     struct journal_query query;
 
-    return journal_begin_query(journal, statement, &query, err) && journal_query_run(&query, err);
+    return journal_begin_query(journal, sql, &query, err) && journal_query_run(&query, err);
 }
 
-bool journal_begin(struct journal *journal, struct error *err)
+bool journal_run_with(struct journal *journal, const char *sql, int64_t parameter,
+                      struct error *err)
+{
+    struct journal_query query;
+
+    if (!journal_begin_query(journal, sql, &query, err))
+        return false;
+    journal_query_put_integer(&query, parameter);
+    return journal_query_run(&query, err);
+}
+
+/* ---- groups of writes ------------------------------------------------------------------------ */
+
+/* A group is a write from the start: one that began as a read can't wait for other writers. */
+static const char begin_sql[] = "BEGIN IMMEDIATE";
+static const char commit_sql[] = "COMMIT";
+static const char rollback_sql[] = "ROLLBACK";
+static const char inner_begin_sql[] = "SAVEPOINT inner";
+static const char inner_commit_sql[] = "RELEASE inner";
+static const char inner_rollback_sql[] = "ROLLBACK TO inner";
+
+static bool begin_group(struct journal *journal, bool forced, struct error *err)
 {
     bool inner = journal->depth > 0;
-    struct journal_query rollback;
+    struct journal_query rollback, begin;
 
     /* One that fails when it is to be written is gone as a whole. */
     if (journal_reserve_is_needed(journal->path))
         journal_query_make_room(journal->database, journal->path);
     /* Prepared now, so that no lack of memory can stand in the way of a rollback later. */
-    if (!journal_begin_query(journal, inner ? JOURNAL_SQL_ROLLBACK_TO : JOURNAL_SQL_ROLLBACK,
-                             &rollback, err) ||
-        (inner && !journal_begin_query(journal, JOURNAL_SQL_RELEASE, &rollback, err)) ||
-        !run_plain(journal, inner ? JOURNAL_SQL_SAVEPOINT : JOURNAL_SQL_BEGIN, err))
+    if (!journal_begin_query(journal, inner ? inner_rollback_sql : rollback_sql, &rollback, err) ||
+        (inner && !journal_begin_query(journal, inner_commit_sql, &rollback, err)) ||
+        !begin_query(journal, forced, inner ? inner_begin_sql : begin_sql, &begin, err) ||
+        !journal_query_run(&begin, err))
         return false;
     journal->depth++;
     return true;
 }
 
+bool journal_begin(struct journal *journal, struct error *err)
+{
+    return begin_group(journal, true, err);
+}
+
+bool journal_begin_unforced_group(struct journal *journal, struct error *err)
+{
+    return begin_group(journal, false, err);
+}
+
 bool journal_commit(struct journal *journal, struct error *err)
 {
-    if (run_plain(journal, journal->depth > 1 ? JOURNAL_SQL_RELEASE : JOURNAL_SQL_COMMIT, err)) {
+    if (journal_run(journal, journal->depth > 1 ? inner_commit_sql : commit_sql, err)) {
         journal->depth--;
         return true;
     }
@@ -116,6 +200,7 @@ bool journal_commit(struct journal *journal, struct error *err)
 void journal_rollback(struct journal *journal)
 {
     struct error ignored = ERROR_INIT;
+    bool ok;
 
     if (!journal->depth)
         return;
@@ -123,12 +208,12 @@ void journal_rollback(struct journal *journal)
     /* SQLite may have rolled back by itself, as it does when the disk is full. */
     if (sqlite3_get_autocommit(journal->database))
         return;
-    if (journal->depth) {
-        (void)run_plain(journal, JOURNAL_SQL_ROLLBACK_TO, &ignored);
-        (void)run_plain(journal, JOURNAL_SQL_RELEASE, &ignored);
-    } else {
-        (void)run_plain(journal, JOURNAL_SQL_ROLLBACK, &ignored);
-    }
+    if (journal->depth)
+        ok = journal_run(journal, inner_rollback_sql, &ignored) &&
+             journal_run(journal, inner_commit_sql, &ignored);
+    else
+        ok = journal_run(journal, rollback_sql, &ignored);
+    (void)ok; /* it was prepared when the group began, and takes no room */
 }
 
 void journal_put_path(struct journal_query *query, const char *path)
@@ -141,7 +226,9 @@ bool journal_add_history(struct journal *journal, int64_t recording_id, int64_t 
 {
     struct journal_query query;
 
-    if (!journal_begin_query(journal, JOURNAL_SQL_ADD_EVENT, &query, err))
+    if (!journal_begin_unforced(
+            journal, "INSERT INTO event (recording_id, file_id, at, text) VALUES (?, ?, ?, ?)",
+            &query, err))
         return false;
     journal_query_put_integer(&query, recording_id);
     if (file_id)

@@ -13,6 +13,7 @@
 #define FINALIZE_JOURNAL_H
 
 #include "finalize/base/error.h"
+#include "finalize/journal/journal_number.h"
 #include "finalize/s3/s3_limits.h"
 #include "finalize/session/session_dir.h"
 
@@ -21,17 +22,19 @@
 
 struct journal;
 
-enum journal_recording_state { /* values are stored: never renumbered */
-                               JOURNAL_RECORDING_WORKING =
-                                   1, /* somebody works on it, or did when the machine stopped */
-                               JOURNAL_RECORDING_WAITING =
-                                   2, /* something failed that may go away by itself */
-                               JOURNAL_RECORDING_FAILED = 3,    /* needs a person */
-                               JOURNAL_RECORDING_DONE = 4,      /* all of it is safe */
-                               JOURNAL_RECORDING_RECORDING = 5, /* Jibri still writes; finished
-                                                                   parts are sent meanwhile */
-                               JOURNAL_RECORDING_ABANDONED = 6  /* a person gave it up: the files
-                                                                   stay, nothing is tried */
+/* Stored, as all enums of this file. */
+enum journal_recording_state {
+    JOURNAL_RECORDING_WORKING = JOURNAL_NUMBER_WORKING, /* a process works on it, or did when the
+                                                           machine stopped */
+    JOURNAL_RECORDING_WAITING = JOURNAL_NUMBER_WAITING, /* something failed that may go away by
+                                                           itself */
+    JOURNAL_RECORDING_FAILED = JOURNAL_NUMBER_FAILED,   /* needs a person */
+    JOURNAL_RECORDING_DONE = JOURNAL_NUMBER_DONE, /* nothing is left to do; whether it is safe, its
+                                                     files tell (safety.h) */
+    JOURNAL_RECORDING_RECORDING = JOURNAL_NUMBER_RECORDING, /* Jibri still writes; finished parts
+                                                               are sent meanwhile */
+    JOURNAL_RECORDING_ABANDONED = JOURNAL_NUMBER_ABANDONED  /* a person gave it up: the files stay,
+                                                               nothing is tried */
 };
 
 struct journal_recording {
@@ -39,51 +42,51 @@ struct journal_recording {
     char directory[SESSION_PATH_SIZE]; /* absolute */
     char session_id[SESSION_NAME_SIZE];
     enum journal_recording_state state;
-    unsigned tries;     /* runs begun on it */
-    unsigned failures;  /* of them, since the last one that got somewhere */
-    int64_t created_at; /* seconds since 1970, as all times here */
+    unsigned tries;       /* runs begun on it */
+    unsigned failures;    /* of them, since the last one that got somewhere */
+    unsigned interrupted; /* runs begun since the last one that ended with an outcome; the one that
+                             works included */
+    int64_t created_at;   /* seconds since 1970, as all times here */
     int64_t updated_at;
-    int64_t next_try_at;    /* 0: not set */
-    char last_error[640];   /* "" when the last run had none */
-    char reason[256];       /* why a person gave it up; "" unless ABANDONED */
-    char meeting_url[2048]; /* from metadata.json; "" unknown */
-    int share;              /* from metadata.json: 0, 1, or -1 unknown */
-    int32_t meeting_id;     /* given by a person for files whose names have none; 0: not given */
+    int64_t next_try_at;       /* 0: not set */
+    int64_t vanished_since;    /* when its directory was first found missing; 0: it was not */
+    uint64_t recordings_inode; /* of the directory above, when it was last seen there; 0: not yet */
+    char last_error[640];      /* "" when the last run had none */
+    char reason[256];          /* why a person gave it up; "" unless ABANDONED */
+    char meeting_url[2048];    /* from metadata.json; "" unknown */
+    int share;                 /* from metadata.json: 0, 1, or -1 unknown */
+    int32_t meeting_id;        /* given by a person for files whose names have none; 0: not given */
 };
 
-enum journal_file_state {                            /* stored */
-                          JOURNAL_FILE_PENDING = 1,  /* not yet confirmed in the bucket */
-                          JOURNAL_FILE_UPLOADED = 2, /* the object was confirmed by HEAD; the
-                                                        backend does not know yet */
-                          JOURNAL_FILE_SAFE = 3, /* confirmed, and the backend knows or needn't: the
-                                                    local copy may go */
-                          JOURNAL_FILE_GONE =
-                              4, /* vanished from the disk before it was safe; not by our hand */
-                          JOURNAL_FILE_WITHHELD = 5 /* not to be uploaded (may hold a token that
-                                                       can't be cut out); stays on disk */
+enum journal_file_state {
+    JOURNAL_FILE_PENDING = JOURNAL_NUMBER_FILE_PENDING,   /* not yet confirmed in the bucket */
+    JOURNAL_FILE_UPLOADED = JOURNAL_NUMBER_FILE_UPLOADED, /* the object was confirmed by HEAD; the
+                                                             backend does not know yet */
+    JOURNAL_FILE_SAFE = JOURNAL_NUMBER_FILE_SAFE, /* confirmed, and the backend knows or needn't */
+    JOURNAL_FILE_GONE = JOURNAL_NUMBER_FILE_GONE, /* vanished from the disk before it was safe; not
+                                                     by our hand */
+    JOURNAL_FILE_WITHHELD = JOURNAL_NUMBER_FILE_WITHHELD /* not to be uploaded (may hold a token
+                                                            that can't be cut out); stays on disk */
 };
 
 /* Where the upload of a file stands. Written before the request that it names is sent. */
-enum journal_phase { /* stored */
-                     JOURNAL_PHASE_NONE =
-                         0, /* nothing that needs cleaning up was asked of the bucket */
-                     JOURNAL_PHASE_PUTTING =
-                         1, /* PutObject may have been sent: an object with our mark may exist */
-                     JOURNAL_PHASE_CREATING = 2,   /* CreateMultipartUpload may have been sent: an
-                                                      upload whose id we don't know may exist */
-                     JOURNAL_PHASE_OPEN = 3,       /* upload_id is known */
-                     JOURNAL_PHASE_COMPLETING = 4, /* CompleteMultipartUpload may have been sent */
-                     JOURNAL_PHASE_ABORTING =
-                         5 /* upload_id is to be aborted, then all begins anew */
+enum journal_phase {
+    JOURNAL_PHASE_NONE = 0,       /* nothing that needs cleaning up was asked of the bucket */
+    JOURNAL_PHASE_PUTTING = 1,    /* PutObject may have been sent: an object with our mark may
+                                     exist */
+    JOURNAL_PHASE_CREATING = 2,   /* CreateMultipartUpload may have been sent: an upload whose id we
+                                     don't know may exist */
+    JOURNAL_PHASE_OPEN = 3,       /* upload_id is known */
+    JOURNAL_PHASE_COMPLETING = 4, /* CompleteMultipartUpload may have been sent */
+    JOURNAL_PHASE_ABORTING = 5    /* upload_id is to be aborted, then the upload begins again */
 };
 
-enum journal_notice {                          /* stored */
-                      JOURNAL_NOTICE_NONE = 0, /* not a media file, or not asked for */
-                      JOURNAL_NOTICE_DUE = 1,  /* never sent */
-                      JOURNAL_NOTICE_SENT =
-                          2, /* sent, fate unknown: may be repeated with the same Idempotency-Key */
-                      JOURNAL_NOTICE_ACCEPTED = 3, /* never to be sent again */
-                      JOURNAL_NOTICE_REFUSED = 4 /* needs a person; sent again only by a new run */
+enum journal_notice {
+    JOURNAL_NOTICE_NONE = 0, /* not a media file */
+    JOURNAL_NOTICE_DUE = 1,  /* never sent */
+    JOURNAL_NOTICE_SENT = 2, /* sent, fate unknown: may be repeated with the same Idempotency-Key */
+    JOURNAL_NOTICE_ACCEPTED = 3, /* never to be sent again */
+    JOURNAL_NOTICE_REFUSED = 4   /* needs a person; sent again only by a new run */
 };
 
 struct journal_file {
@@ -103,8 +106,9 @@ struct journal_file {
     enum journal_phase phase;
     int64_t phase_at; /* since when */
     char upload_id[S3_UPLOAD_ID_SIZE];
-    uint64_t part_size_bytes; /* the part plan's base, fixed when the upload was created */
-    char etag[S3_ETAG_SIZE];  /* of the object */
+    uint64_t part_size_bytes;   /* the part plan's base, fixed when the upload was created */
+    unsigned complete_refusals; /* Completes refused for parts that did not change */
+    char etag[S3_ETAG_SIZE];    /* of the object */
     int64_t uploaded_at;
     enum journal_notice notice;
     int64_t backend_row; /* the id that the backend answered */
@@ -154,7 +158,7 @@ void journal_rollback(struct journal *journal);
 bool journal_find_recording(struct journal *journal, const char *directory,
                             struct journal_recording *ret_recording, bool *ret_found,
                             struct error *err) __attribute__((warn_unused_result));
-/* Finds or makes it: state WORKING, tries one more than before. */
+/* Finds or makes it: state WORKING, tries and interrupted one more than before. */
 bool journal_begin_recording(struct journal *journal, const char *directory, const char *session_id,
                              int64_t now, struct journal_recording *ret_recording,
                              struct error *err) __attribute__((warn_unused_result));
@@ -180,7 +184,7 @@ bool journal_add_file(struct journal *journal, struct journal_file *file, struct
 /* Writes all that may change of a file, in one statement. */
 bool journal_save_file(struct journal *journal, const struct journal_file *file, struct error *err)
     __attribute__((warn_unused_result));
-/* Writes file->removed_at alone. A power failure may undo that; the disk tells then. */
+/* Writes file->removed_at alone. */
 bool journal_note_removed(struct journal *journal, const struct journal_file *file,
                           struct error *err) __attribute__((warn_unused_result));
 /*

@@ -1,17 +1,16 @@
 /*
- * journal_outbox - events that CONFOMEET_WEBHOOK_URL is to be told of, until it was; and what they
- * are made of: the last event of each recording, and the SHA-256 of objects.
+ * journal_outbox - events that CONFOMEET_WEBHOOK_URL is to be told of, until it was, and the last
+ * event of each recording.
  *
  * The events of one recording are handed out in the order in which they were added, each only when
- * the one before is gone. Several processes may take them: whoever takes one has it for himself for
- * a while.
+ * the one before is gone. Several processes may take them: one that takes an event has a lease on
+ * it.
  */
 #ifndef FINALIZE_JOURNAL_OUTBOX_H
 #define FINALIZE_JOURNAL_OUTBOX_H
 
 #include "finalize/base/buffer.h"
 #include "finalize/base/error.h"
-#include "finalize/hash/digest.h"
 #include "finalize/journal/journal.h"
 
 #include <stdbool.h>
@@ -68,11 +67,5 @@ bool journal_load_announced(struct journal *journal, int64_t recording_id,
 bool journal_save_announced(struct journal *journal, int64_t recording_id,
                             enum journal_announced announced, unsigned files, struct error *err)
     __attribute__((warn_unused_result));
-
-/* SHA-256 of a file's object, in hex; "" when it isn't known. */
-bool journal_load_digest(struct journal *journal, int64_t file_id, char ret_hex[DIGEST_SHA256_HEX],
-                         struct error *err) __attribute__((warn_unused_result));
-bool journal_save_digest(struct journal *journal, int64_t file_id, const char *hex,
-                         struct error *err) __attribute__((warn_unused_result));
 
 #endif

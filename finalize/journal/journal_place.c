@@ -32,6 +32,8 @@ bool journal_place_open(const struct settings *settings, const char *parent,
     return journal_open(path, ret_journal, err);
 }
 
+#define ASIDE_SIZE (JOURNAL_PLACE_SIZE + 80)
+
 /* Names what a mistaken CONFOMEET_JOURNAL may point to: not ours to rename. */
 static bool was_a_journal(const char *path)
 {
@@ -58,7 +60,7 @@ static bool is_sound(const char *path)
 /* The write-ahead log belongs to the file that it was written for. */
 static void move_companions(const char *path, const char *aside)
 {
-    char from[JOURNAL_PLACE_SIZE + 8], to[JOURNAL_PLACE_ASIDE_SIZE + 8];
+    char from[JOURNAL_PLACE_SIZE + 8], to[ASIDE_SIZE + 8];
 
     snprintf(from, sizeof from, "%s-wal", path);
     snprintf(to, sizeof to, "%s-wal", aside);
@@ -67,7 +69,7 @@ static void move_companions(const char *path, const char *aside)
     (void)unlink(from); /* an index of the log, made anew when it is needed */
 }
 
-static bool set_aside(const char *path, char ret_aside[JOURNAL_PLACE_ASIDE_SIZE], struct error *err)
+static bool set_aside(const char *path, char ret_aside[ASIDE_SIZE], struct error *err)
 {
     char stamp[32];
     struct tm day = {0};
@@ -78,7 +80,7 @@ static bool set_aside(const char *path, char ret_aside[JOURNAL_PLACE_ASIDE_SIZE]
         return true;
     (void)gmtime_r(&now, &day); /* our clock's year has four digits */
     strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &day);
-    snprintf(ret_aside, JOURNAL_PLACE_ASIDE_SIZE, "%s.damaged-%s-%ld", path, stamp, (long)getpid());
+    snprintf(ret_aside, ASIDE_SIZE, "%s.damaged-%s-%ld", path, stamp, (long)getpid());
     if (rename(path, ret_aside))
         return error_set_errno(err, ERROR_PERMANENT, errno, "cannot set the journal %s aside",
                                path);
@@ -87,9 +89,9 @@ static bool set_aside(const char *path, char ret_aside[JOURNAL_PLACE_ASIDE_SIZE]
 }
 
 bool journal_place_set_aside(const struct settings *settings, const char *parent,
-                             char ret_aside[JOURNAL_PLACE_ASIDE_SIZE], struct error *err)
+                             char ret_sentence[JOURNAL_PLACE_SENTENCE_SIZE], struct error *err)
 {
-    char path[JOURNAL_PLACE_SIZE], directory[JOURNAL_PLACE_SIZE];
+    char path[JOURNAL_PLACE_SIZE], directory[JOURNAL_PLACE_SIZE], aside[ASIDE_SIZE];
     bool ok;
     int fd;
 
@@ -105,7 +107,16 @@ bool journal_place_set_aside(const struct settings *settings, const char *parent
                                path);
     /* One process at a time: the second one must not set the new journal aside. */
     ok = flock(fd, LOCK_EX) == 0 || errno == ENOLCK || errno == EBADF;
-    ok = ok && set_aside(path, ret_aside, err);
+    ok = ok && set_aside(path, aside, err);
     close(fd);
-    return ok || error_set(err, ERROR_PERMANENT, "cannot set the journal %s aside", path);
+    if (ok) {
+        ret_sentence[0] = 0;
+        if (aside[0])
+            snprintf(ret_sentence, JOURNAL_PLACE_SENTENCE_SIZE,
+                     "the journal could not be used and was set aside as %s; the work is rebuilt "
+                     "from the directories and the bucket",
+                     aside);
+        return true;
+    }
+    return error_set(err, ERROR_PERMANENT, "cannot set the journal %s aside", path);
 }

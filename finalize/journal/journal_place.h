@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define JOURNAL_PLACE_SIZE       (SESSION_PATH_SIZE + 32)
-#define JOURNAL_PLACE_ASIDE_SIZE (JOURNAL_PLACE_SIZE + 80)
+#define JOURNAL_PLACE_SIZE          (SESSION_PATH_SIZE + 32)
+#define JOURNAL_PLACE_SENTENCE_SIZE (JOURNAL_PLACE_SIZE + 256)
 
 /*
  * CONFOMEET_JOURNAL, or else journal.db in the directory .jibri-finalize of
@@ -29,12 +29,12 @@ bool journal_place_open(const struct settings *settings, const char *parent,
 
 /*
  * Sets a journal aside that can't be used (ERROR_DAMAGED from any call, or no permission): it is
- * renamed to journal.db.damaged-<time>, its new name in `ret_aside`, so that a new one can be made.
- * "" when another process has done so already. Fails, and touches nothing, when CONFOMEET_JOURNAL
- * names something that never was a journal.
+ * renamed to journal.db.damaged-<time>, so that a new one can be made. `ret_sentence` says so, for
+ * the log; "" when another process has done so already. Fails, and touches nothing, when
+ * CONFOMEET_JOURNAL names something that never was a journal.
  */
 bool journal_place_set_aside(const struct settings *settings, const char *parent,
-                             char ret_aside[JOURNAL_PLACE_ASIDE_SIZE], struct error *err)
+                             char ret_sentence[JOURNAL_PLACE_SENTENCE_SIZE], struct error *err)
     __attribute__((warn_unused_result));
 
 #endif

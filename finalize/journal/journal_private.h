@@ -1,5 +1,6 @@
 /*
- * journal_private - what the files journal*.c that ask the database share.
+ * journal_private - what the files journal*.c share: the connection, its statements, and the
+ * columns of a recording and of a file on their way into values and back.
  */
 #ifndef FINALIZE_JOURNAL_PRIVATE_H
 #define FINALIZE_JOURNAL_PRIVATE_H
@@ -7,65 +8,72 @@
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_query.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct sqlite3;
 struct sqlite3_stmt;
 
-/* Every statement there is; their text is in journal_statement.c. */
-enum journal_statement {
-    JOURNAL_SQL_BEGIN,
-    JOURNAL_SQL_COMMIT,
-    JOURNAL_SQL_ROLLBACK,
-    JOURNAL_SQL_SAVEPOINT,
-    JOURNAL_SQL_RELEASE,
-    JOURNAL_SQL_ROLLBACK_TO,
-    JOURNAL_SQL_FIND_RECORDING,
-    JOURNAL_SQL_NEXT_KEPT_RECORDING,
-    JOURNAL_SQL_BEGIN_RECORDING,
-    JOURNAL_SQL_SAVE_RECORDING,
-    JOURNAL_SQL_FIND_FILE,
-    JOURNAL_SQL_ADD_FILE,
-    JOURNAL_SQL_SAVE_FILE,
-    JOURNAL_SQL_NOTE_REMOVED,
-    JOURNAL_SQL_NEXT_FILE,
-    JOURNAL_SQL_FIND_PART,
-    JOURNAL_SQL_NEXT_PART,
-    JOURNAL_SQL_SAVE_PART,
-    JOURNAL_SQL_FORGET_PART,
-    JOURNAL_SQL_FORGET_PARTS,
-    JOURNAL_SQL_ADD_EVENT,
-    JOURNAL_SQL_CHECK,
-    JOURNAL_SQL_NOTE_RECORDING,
-    JOURNAL_SQL_NEXT_UNFINISHED,
-    JOURNAL_SQL_HURRY,
-    JOURNAL_SQL_HURRY_ALL,
-    JOURNAL_SQL_NEXT_LEFTOVER_UPLOAD,
-    JOURNAL_SQL_FORGET_DONE,
-    JOURNAL_SQL_FORGET_CLAIMS,
-    JOURNAL_SQL_COUNT_PARTS,
-    JOURNAL_SQL_CLAIM,
-    JOURNAL_SQL_UNCLAIM,
-    JOURNAL_SQL_IS_CLAIMED,
-    JOURNAL_SQL_NEXT_HANDED_OVER,
-    JOURNAL_STATEMENTS
-};
+#define JOURNAL_MOST_STATEMENTS 64u /* more than there are in these files */
 
 struct journal {
     struct sqlite3 *database;
-    struct sqlite3_stmt *statements[JOURNAL_STATEMENTS]; /* prepared when first used */
+    struct {
+        const char *sql;
+        struct sqlite3_stmt *statement;
+    } prepared[JOURNAL_MOST_STATEMENTS]; /* when first used; closed with the journal */
     char path[SESSION_PATH_SIZE];
     unsigned depth; /* of groups of writes */
-    bool must_last; /* what was written since the last commit is to survive a power failure */
+    bool unforced;  /* the next commit does not wait for the disk */
 };
 
-/* Makes commits last as `must_last` says. To be called once, when the database is open. */
-void journal_commit_watch(struct journal *journal);
+/* `sql` is a literal, and known by its address. */
+bool journal_begin_query(struct journal *journal, const char *sql, struct journal_query *query,
+                         struct error *err) __attribute__((warn_unused_result));
 
-bool journal_begin_query(struct journal *journal, enum journal_statement statement,
-                         struct journal_query *query, struct error *err)
+/*
+ * The same for what a power failure may take until something else is written: history and counters
+ * are best effort; a part whose row is lost is learned from ListParts and compared; that a
+ * recording or a file is known, and that a local copy is gone, shows on the disk.
+ */
+bool journal_begin_unforced(struct journal *journal, const char *sql, struct journal_query *query,
+                            struct error *err) __attribute__((warn_unused_result));
+/* As journal_begin(), for a group of such writes. */
+bool journal_begin_unforced_group(struct journal *journal, struct error *err)
     __attribute__((warn_unused_result));
+
+/* Runs a statement without parameters and rows. */
+bool journal_run(struct journal *journal, const char *sql, struct error *err)
+    __attribute__((warn_unused_result));
+/* Runs a statement with one parameter and no rows. */
+bool journal_run_with(struct journal *journal, const char *sql, int64_t parameter,
+                      struct error *err) __attribute__((warn_unused_result));
+
+/* Closes the connection. */
+void journal_disconnect(struct journal *journal);
 
 /* A path as its bytes, which need not be text. */
 void journal_put_path(struct journal_query *query, const char *path);
+
+/* The columns of a SELECT, each after `prefix` ("", or a table's alias and a dot), in the order in
+ * which journal_get_recording() and journal_get_file() get them. */
+#define JOURNAL_RECORDING_COLUMNS(prefix)                                                    \
+    prefix "id, " prefix "directory, " prefix "session_id, " prefix "state, " prefix         \
+           "tries, " prefix "failures, " prefix "interrupted, " prefix "created_at, " prefix \
+           "updated_at, " prefix "next_try_at, " prefix "vanished_since, " prefix            \
+           "recordings_inode, " prefix "last_error, " prefix "reason, " prefix               \
+           "meeting_url, " prefix "share, " prefix "meeting_id"
+#define JOURNAL_FILE_COLUMNS(prefix)                                                          \
+    prefix "id, " prefix "recording_id, " prefix "path, " prefix "media, " prefix             \
+           "incomplete, " prefix "inode, " prefix "size_bytes, " prefix "mtime_ns, " prefix   \
+           "object_bytes, " prefix "state, " prefix "mark, " prefix "key, " prefix            \
+           "key_suffix, " prefix "phase, " prefix "phase_at, " prefix "upload_id, " prefix    \
+           "part_size_bytes, " prefix "complete_refusals, " prefix "etag, " prefix            \
+           "uploaded_at, " prefix "notice, " prefix "backend_row, " prefix "safe_at, " prefix \
+           "removed_at, " prefix "last_error"
+
+void journal_get_recording(struct journal_query *query, struct journal_recording *recording);
+void journal_get_file(struct journal_query *query, struct journal_file *file);
 
 /* Fetches the only row of a query for all columns of a recording. */
 bool journal_load_recording(struct journal_query *query, struct journal_recording *ret_recording,

@@ -44,9 +44,26 @@ bool journal_count_parts(struct journal *journal, int64_t file_id, unsigned firs
     __attribute__((warn_unused_result));
 
 /* Loads the first file with an id above `after_id` that has an open multipart upload though its
- * recording is done or abandoned: nobody will complete it. *ret_found is false at the end. */
+ * recording is done or abandoned: it will not be completed. *ret_found is false at the end. */
 bool journal_next_leftover_upload(struct journal *journal, int64_t after_id,
                                   struct journal_file *ret_file, bool *ret_found, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* An upload in the bucket that belongs to no file any more and could not be aborted yet. */
+struct journal_leftover {
+    int64_t id;
+    char key[S3_MAX_KEY_BYTES + 1];
+    char upload_id[S3_UPLOAD_ID_SIZE]; /* "": not known, to be found by the key */
+    int64_t at;                        /* when it was left */
+};
+bool journal_add_leftover(struct journal *journal, const char *key, const char *upload_id,
+                          int64_t now, struct error *err) __attribute__((warn_unused_result));
+/* Loads the first one with an id above `after_id`. One whose upload id is not known is passed over
+ * while a file that is still to be uploaded has that key: its own upload would be found. */
+bool journal_next_leftover(struct journal *journal, int64_t after_id,
+                           struct journal_leftover *ret_leftover, bool *ret_found,
+                           struct error *err) __attribute__((warn_unused_result));
+bool journal_forget_leftover(struct journal *journal, int64_t id, struct error *err)
     __attribute__((warn_unused_result));
 
 /* The process `pid` waits for the lock of `directory`; to be repeated every second, and taken back
@@ -72,7 +89,7 @@ bool journal_next_handed_over(struct journal *journal, const char *after,
 bool journal_forget_claims(struct journal *journal, int64_t before, struct error *err)
     __attribute__((warn_unused_result));
 
-/* True while somebody waits for the lock of `directory`, or has handed it over. */
+/* True while a process waits for the lock of `directory`, or has handed it over. */
 bool journal_is_claimed(struct journal *journal, const char *directory, int64_t now,
                         bool *ret_claimed, struct error *err) __attribute__((warn_unused_result));
 

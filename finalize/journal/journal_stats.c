@@ -2,28 +2,16 @@
 
 #include "finalize/journal/journal_private.h"
 
-#include <sqlite3.h>
 #include <string.h>
 
 #define STATS_PATIENCE_MS 200u
 #define ACCOUNT_PAUSE_MS  5000u
 
-static const char add_sql[] = "INSERT INTO metric (name, labels, value) VALUES (?, ?, ?) "
-                              "ON CONFLICT (name, labels) DO UPDATE SET value = value + "
-                              "excluded.value";
-static const char raise_sql[] = "INSERT INTO metric (name, labels, value) VALUES (?, ?, ?) "
-                                "ON CONFLICT (name, labels) DO UPDATE SET value = "
-                                "max(value, excluded.value)";
-static const char load_sql[] = "SELECT value FROM metric WHERE name = ? AND labels = ?";
-
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 static bool add_cells(struct journal *journal, const struct stats *stats, struct error *err)
 {
-    struct sqlite3_stmt *add = NULL, *raise = NULL;
-    bool ok = true;
-
-    for (unsigned cell = 0; ok && cell < stats_cells(); cell++) {
+    for (unsigned cell = 0; cell < stats_cells(); cell++) {
         char name[STATS_LABELS_SIZE], labels[STATS_LABELS_SIZE];
         struct journal_query query;
         bool gauge;
@@ -31,18 +19,22 @@ static bool add_cells(struct journal *journal, const struct stats *stats, struct
         if (!stats->cells[cell])
             continue;
         stats_cell_key(cell, name, labels, &gauge);
-        ok = journal_query_begin(&query, journal->database, journal->path, gauge ? &raise : &add,
-                                 gauge ? raise_sql : add_sql, err);
-        if (!ok)
-            break;
+        if (!journal_begin_query(journal,
+                                 gauge ? "INSERT INTO metric (name, labels, value) VALUES (?, ?, "
+                                         "?) ON CONFLICT (name, labels) DO UPDATE SET value = "
+                                         "max(value, excluded.value)"
+                                       : "INSERT INTO metric (name, labels, value) VALUES (?, ?, "
+                                         "?) ON CONFLICT (name, labels) DO UPDATE SET value = "
+                                         "value + excluded.value",
+                                 &query, err))
+            return false;
         journal_query_put_text(&query, name);
         journal_query_put_text(&query, labels);
         journal_query_put_unsigned(&query, stats->cells[cell]);
-        ok = journal_query_run(&query, err);
+        if (!journal_query_run(&query, err))
+            return false;
     }
-    sqlite3_finalize(add);
-    sqlite3_finalize(raise);
-    return ok;
+    return true;
 }
 
 void journal_add_stats(struct journal *journal, struct stats *stats)
@@ -52,7 +44,7 @@ void journal_add_stats(struct journal *journal, struct stats *stats)
     if (!stats->changed)
         return;
     journal_set_patience(journal, STATS_PATIENCE_MS);
-    if (journal_begin(journal, &ignored)) {
+    if (journal_begin_unforced_group(journal, &ignored)) {
         if (!add_cells(journal, stats, &ignored))
             journal_rollback(journal);
         else if (!journal_commit(journal, &ignored))
@@ -72,7 +64,8 @@ void journal_add_account(struct journal *journal, struct journal_account *accoun
     journal_add_stats(journal, &account->stats);
 }
 
-static bool load_cell(struct journal_query *query, uint64_t *ret_value, struct error *err)
+/* The only number that a query finds; *ret_number stays as it is when it finds none. */
+static bool fetch_number(struct journal_query *query, int64_t *ret_number, struct error *err)
 {
     bool found;
 
@@ -80,57 +73,46 @@ static bool load_cell(struct journal_query *query, uint64_t *ret_value, struct e
         return false;
     if (!found)
         return true;
-    *ret_value = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
+    *ret_number = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
     return journal_query_end(query, err);
 }
 
 bool journal_load_stats(struct journal *journal, struct stats *ret_stats, struct error *err)
 {
-    struct sqlite3_stmt *statement = NULL;
     struct stats stats = {0};
-    bool ok = true;
 
-    for (unsigned cell = 0; ok && cell < stats_cells(); cell++) {
+    for (unsigned cell = 0; cell < stats_cells(); cell++) {
         char name[STATS_LABELS_SIZE], labels[STATS_LABELS_SIZE];
         struct journal_query query;
+        int64_t value = 0;
         bool gauge;
 
         stats_cell_key(cell, name, labels, &gauge);
-        ok = journal_query_begin(&query, journal->database, journal->path, &statement, load_sql,
-                                 err);
-        if (!ok)
-            break;
+        if (!journal_begin_query(journal, "SELECT value FROM metric WHERE name = ? AND labels = ?",
+                                 &query, err))
+            return false;
         journal_query_put_text(&query, name);
         journal_query_put_text(&query, labels);
-        ok = load_cell(&query, &stats.cells[cell], err);
+        if (!fetch_number(&query, &value, err))
+            return false;
+        stats.cells[cell] = (uint64_t)value;
     }
-    sqlite3_finalize(statement);
-    if (ok)
-        *ret_stats = stats;
-    return ok;
+    *ret_stats = stats;
+    return true;
 }
 
 /* ---- rows, counted --------------------------------------------------------------------------- */
 
-/* One number of a statement that has `parameter` as its only parameter; 0 for NULL. */
+/* One number of a statement that has `parameter` as its only parameter. */
 static bool ask(struct journal *journal, const char *sql, int64_t parameter, int64_t *ret_number,
                 struct error *err)
 {
-    struct sqlite3_stmt *statement = NULL;
     struct journal_query query;
-    bool found;
-    bool ok = journal_query_begin(&query, journal->database, journal->path, &statement, sql, err);
 
-    if (ok) {
-        journal_query_put_integer(&query, parameter);
-        ok = journal_query_fetch(&query, &found, err);
-    }
-    if (ok && found) {
-        *ret_number = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
-        ok = journal_query_end(&query, err);
-    }
-    sqlite3_finalize(statement);
-    return ok;
+    if (!journal_begin_query(journal, sql, &query, err))
+        return false;
+    journal_query_put_integer(&query, parameter);
+    return fetch_number(&query, ret_number, err);
 }
 
 bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts, struct error *err)
@@ -145,7 +127,8 @@ bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts
     }
     if (!ask(journal,
              "SELECT coalesce(sum(object_bytes), 0) FROM file JOIN recording ON recording.id = "
-             "recording_id WHERE file.state = ? AND recording.state NOT IN (4, 6)",
+             "recording_id WHERE file.state = ? AND recording.state NOT IN (" JOURNAL_SQL(
+                 DONE) ", " JOURNAL_SQL(ABANDONED) ")",
              JOURNAL_FILE_PENDING, &number, err))
         return false;
     facts.unsafe_bytes = (uint64_t)number;
@@ -153,9 +136,9 @@ bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts
      * counts. */
     if (!ask(journal,
              "SELECT coalesce(min(coalesce((SELECT max(mtime_ns) / 1000000000 FROM file WHERE "
-             "recording_id = recording.id AND media = ?), created_at)), 0) FROM recording WHERE "
-             "state IN (1, 2, 3)",
-             1, &facts.oldest_unsafe_at, err) ||
+             "recording_id = recording.id AND media = 1), created_at)), 0) FROM recording WHERE "
+             "state < ?",
+             JOURNAL_RECORDING_DONE, &facts.oldest_unsafe_at, err) ||
         !ask(journal, "SELECT count(*) FROM webhook WHERE id > ?", 0, &number, err))
         return false;
     facts.webhooks = (uint64_t)number;

@@ -1,53 +1,31 @@
 #include "finalize/journal/journal_view.h"
 
-#include "finalize/journal/journal_query.h"
-#include "finalize/journal/journal_row.h"
-#include "finalize/journal/journal_schema.h"
+#include "finalize/journal/journal_connect.h"
+#include "finalize/journal/journal_private.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What the bucket holds of a file that is on its way; of the others no parts are kept. 4 is
- * JOURNAL_FILE_GONE. */
+#define RECORDING_ROW JOURNAL_RECORDING_COLUMNS("r.")
+#define FILE_ROW      JOURNAL_FILE_COLUMNS("f.")
+#define IS_GONE       "g.state = " JOURNAL_SQL(FILE_GONE)
+/* What the bucket holds of a file that is on its way; of the others no parts are kept. */
 #define ROWS                                                                                  \
-    "SELECT " JOURNAL_ROW_RECORDING(                                                          \
-        "r.") ", "                                                                            \
-              "EXISTS (SELECT 1 FROM file g WHERE g.recording_id = r.id AND g.media = 1 AND " \
-              "g.state = 4), "                                                                \
-              "f.id IS NOT NULL, "                                                            \
-              "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id), "            \
-              "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id AND "          \
-              "acknowledged_at > ?), " JOURNAL_ROW_FILE(                                      \
-                  "f.") " FROM recording r LEFT JOIN file f ON f.recording_id = r.id "
-#define EVENTS                                                                            \
+    "SELECT " RECORDING_ROW ", EXISTS (SELECT 1 FROM file g WHERE g.recording_id = r.id AND " \
+    "g.media = 1 AND " IS_GONE "), f.id IS NOT NULL, "                                        \
+    "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id), "                      \
+    "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id AND acknowledged_at > "  \
+    "?), " FILE_ROW " FROM recording r LEFT JOIN file f ON f.recording_id = r.id "
+#define ENTRIES                                                                           \
     "SELECT e.id AS id, r.id, session_id, at, coalesce(path, ''), substr(text, 1, 1000) " \
     "FROM event e JOIN recording r ON r.id = e.recording_id LEFT JOIN file f ON f.id = e.file_id "
 
-enum statement { EACH, EACH_OF_ONE, EVENT, EVENT_OF_ONE, KNOWS, STATEMENTS };
-
-static const char *const statement_sql[STATEMENTS] = {
-    [EACH] = ROWS "ORDER BY r.id DESC, f.media DESC, f.id",
-    [EACH_OF_ONE] = ROWS "WHERE r.id = ? ORDER BY f.media DESC, f.id",
-    [EVENT] = "SELECT * FROM (" EVENTS "ORDER BY e.id DESC LIMIT ?) ORDER BY id",
-    [EVENT_OF_ONE] =
-        "SELECT * FROM (" EVENTS "WHERE e.recording_id = ? ORDER BY e.id DESC LIMIT ?) ORDER BY id",
-    [KNOWS] = "SELECT 1 FROM recording WHERE directory = ?",
-};
-
+/* A connection of its own, without the reserve of one that writes. */
 struct journal_view {
-    sqlite3 *database;
-    sqlite3_stmt *statements[STATEMENTS];
-    char path[SESSION_PATH_SIZE];
+    struct journal journal;
 };
-
-static bool begin_query(struct journal_view *view, enum statement statement,
-                        struct journal_query *query, struct error *err)
-{
-    return journal_query_begin(query, view->database, view->path, &view->statements[statement],
-                               statement_sql[statement], err);
-}
 
 bool journal_view_open(const char *path, struct journal_view **ret_view, struct error *err)
 {
@@ -55,8 +33,8 @@ bool journal_view_open(const char *path, struct journal_view **ret_view, struct 
 
     if (!view)
         return error_set(err, ERROR_TRANSIENT, "no memory for the journal %s", path);
-    snprintf(view->path, sizeof view->path, "%s", path);
-    if (!journal_schema_open(path, &view->database, err)) {
+    snprintf(view->journal.path, sizeof view->journal.path, "%s", path);
+    if (!journal_connect(path, JOURNAL_PATIENCE_MS, &view->journal.database, err)) {
         free(view);
         return false;
     }
@@ -68,9 +46,7 @@ void journal_view_close(struct journal_view *view)
 {
     if (!view)
         return;
-    for (size_t i = 0; i < STATEMENTS; i++)
-        sqlite3_finalize(view->statements[i]);
-    sqlite3_close(view->database);
+    journal_disconnect(&view->journal);
     free(view);
 }
 
@@ -86,14 +62,14 @@ static bool end_early(struct journal_query *query)
 
 static void get_row(struct journal_query *query, struct journal_view_row *row)
 {
-    journal_row_get_recording(query, &row->recording);
+    journal_get_recording(query, &row->recording);
     row->lost = journal_query_get_integer(query, 0, 1);
     row->has_file = journal_query_get_integer(query, 0, 1);
     if (!row->has_file)
         return;
     row->file.held_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
     row->file.recent_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    journal_row_get_file(query, &row->file.file);
+    journal_get_file(query, &row->file.file);
 }
 
 bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t recent_after,
@@ -106,7 +82,10 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
     bool found;
 
     memset(&row, 0, sizeof row);
-    if (!begin_query(view, recording_id ? EACH_OF_ONE : EACH, &query, err))
+    if (!journal_begin_query(&view->journal,
+                             recording_id ? ROWS "WHERE r.id = ? ORDER BY f.media DESC, f.id"
+                                          : ROWS "ORDER BY r.id DESC, f.media DESC, f.id",
+                             &query, err))
         return false;
     journal_query_put_integer(&query, recent_after);
     if (recording_id)
@@ -132,7 +111,12 @@ bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, un
     struct journal_query query;
     bool found;
 
-    if (!begin_query(view, recording_id ? EVENT_OF_ONE : EVENT, &query, err))
+    if (!journal_begin_query(
+            &view->journal,
+            recording_id ? "SELECT * FROM (" ENTRIES "WHERE e.recording_id = ? ORDER BY "
+                           "e.id DESC LIMIT ?) ORDER BY id"
+                         : "SELECT * FROM (" ENTRIES "ORDER BY e.id DESC LIMIT ?) ORDER BY id",
+            &query, err))
         return false;
     if (recording_id)
         journal_query_put_integer(&query, recording_id);
@@ -159,9 +143,10 @@ bool journal_view_knows(struct journal_view *view, const char *directory, bool *
 {
     struct journal_query query;
 
-    if (!begin_query(view, KNOWS, &query, err))
+    if (!journal_begin_query(&view->journal, "SELECT 1 FROM recording WHERE directory = ?", &query,
+                             err))
         return false;
-    journal_query_put_bytes(&query, directory, strlen(directory));
+    journal_put_path(&query, directory);
     if (!journal_query_fetch(&query, ret_known, err))
         return false;
     return !*ret_known || journal_query_end(&query, err);

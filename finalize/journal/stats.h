@@ -9,7 +9,6 @@
 #define FINALIZE_STATS_H
 
 #include "finalize/base/error.h"
-#include "finalize/notify/notice.h"
 #include "finalize/s3/s3_operation.h"
 
 #include <stdbool.h>
@@ -27,7 +26,7 @@ enum stats_metric {
     STATS_S3_REQUEST_SECONDS, /* by enum s3_operation */
     STATS_RETRIES,            /* by enum stats_target, enum stats_reason */
     STATS_FINALIZE_SECONDS,   /* by enum stats_result */
-    STATS_NOTICES,            /* by enum notice_outcome */
+    STATS_NOTICES,            /* by enum stats_notice */
     STATS_WEBHOOKS,           /* by enum stats_webhook */
     STATS_S3_LAST_SUCCESS,    /* seconds since 1970, the latest of all processes */
     STATS_S3_LAST_FAILURE,    /* likewise */
@@ -45,6 +44,7 @@ enum stats_reason {
     STATS_REASON_OTHER
 };
 enum stats_result { STATS_RESULT_SAFE, STATS_RESULT_WAITING, STATS_RESULT_FAILED };
+enum stats_notice { STATS_NOTICE_ACCEPTED, STATS_NOTICE_RETRY, STATS_NOTICE_REFUSED };
 enum stats_webhook { STATS_WEBHOOK_DELIVERED, STATS_WEBHOOK_FAILED, STATS_WEBHOOK_DROPPED };
 
 enum stats_type { STATS_COUNTER, STATS_GAUGE, STATS_HISTOGRAM };

@@ -293,23 +293,18 @@ out:
 static bool set_journal_aside(const struct run_options *options, const char *path,
                               struct error *err)
 {
-    char aside[JOURNAL_PLACE_ASIDE_SIZE], sentence[JOURNAL_PLACE_ASIDE_SIZE + 192];
+    char sentence[JOURNAL_PLACE_SENTENCE_SIZE];
     struct session_dir *session_dir = NULL;
     struct error failure = ERROR_INIT;
     bool ok;
 
     if (!session_dir_open(path, &session_dir, &failure))
         return false; /* `err` keeps the first cause */
-    ok = journal_place_set_aside(options->settings, session_dir_parent(session_dir), aside,
+    ok = journal_place_set_aside(options->settings, session_dir_parent(session_dir), sentence,
                                  &failure);
-    if (ok && aside[0]) {
-        snprintf(sentence, sizeof sentence,
-                 "the journal could not be used and was set aside as %s; the work is rebuilt from "
-                 "the directory and the bucket",
-                 aside);
+    if (ok && sentence[0])
         options->message(options->context, session_dir_session_id(session_dir),
                          &(struct run_message){.kind = RUN_REMARK, .path = "", .text = sentence});
-    }
     session_dir_close(session_dir);
     if (ok)
         error_clear(err);

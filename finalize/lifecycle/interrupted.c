@@ -1,7 +1,7 @@
 #include "finalize/lifecycle/interrupted.h"
 
 #include "finalize/journal/journal_schedule.h"
-#include "finalize/lifecycle/schedule.h"
+#include "finalize/journal/schedule.h"
 #include "finalize/session/session_dir.h"
 
 #include <stdio.h>
@@ -21,8 +21,9 @@ static bool write_outcome(const struct settings *settings, struct journal *journ
     if (!growing && row.state != JOURNAL_RECORDING_FAILED)
         row.state = JOURNAL_RECORDING_WAITING;
     row.failures++;
-    row.next_try_at =
-        schedule_next_try(settings, row.failures, row.state == JOURNAL_RECORDING_FAILED, now, rng);
+    row.next_try_at = schedule_next_try(
+        settings, row.state == JOURNAL_RECORDING_FAILED ? SCHEDULE_PERSON : SCHEDULE_RETRY,
+        row.failures, now, rng);
     snprintf(row.last_error, sizeof row.last_error, "%s", sentence);
     return journal_save_recording(journal, &row, now, err) &&
            journal_add_history(journal, row.id, 0, now, sentence, err);

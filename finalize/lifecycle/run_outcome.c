@@ -2,8 +2,8 @@
  * run_outcome - how a recording is at the end of a run: decided from the rows of its files and from
  * what failed, and written down with the time of the next try and the webhook's event.
  */
+#include "finalize/journal/schedule.h"
 #include "finalize/lifecycle/run.h"
-#include "finalize/lifecycle/schedule.h"
 #include "finalize/notify/webhook.h"
 
 #include <stdio.h>
@@ -70,8 +70,10 @@ static void plan_next_try(struct run *run)
         row->next_try_at = stopped && !run->growing ? now : 0;
     } else {
         row->failures = run->got_somewhere ? 1 : row->failures + 1;
-        row->next_try_at = schedule_next_try(run->options->settings, row->failures,
-                                             run->worst.kind == ERROR_PERMANENT, now, &run->rng);
+        row->next_try_at =
+            schedule_next_try(run->options->settings,
+                              run->worst.kind == ERROR_PERMANENT ? SCHEDULE_PERSON : SCHEDULE_RETRY,
+                              row->failures, now, &run->rng);
         if (row->next_try_at < run->retry_at)
             row->next_try_at = run->retry_at;
     }

@@ -12,6 +12,7 @@
 #include "finalize/base/buffer.h"
 #include "finalize/base/error.h"
 #include "finalize/http/http.h"
+#include "finalize/journal/stats.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,10 +39,13 @@ bool notice_build(const struct settings *settings, const struct notice *notice,
                   struct http_request *ret_request, struct error *err)
     __attribute__((warn_unused_result));
 
-enum notice_outcome {
-    NOTICE_ACCEPTED,
-    NOTICE_RETRY,  /* may work when it is sent again: 408, 425, 429, 5xx, no connection, no reply */
-    NOTICE_REFUSED /* 400, redirects, other 4xx, a 2xx whose body isn't {"id": > 0, …} */
+enum notice_outcome { /* as they are counted */
+                      NOTICE_ACCEPTED = STATS_NOTICE_ACCEPTED,
+                      NOTICE_RETRY =
+                          STATS_NOTICE_RETRY, /* may work when it is sent again: 408, 425, 429, 5xx,
+                                                 no connection, no reply */
+                      NOTICE_REFUSED = STATS_NOTICE_REFUSED /* 400, redirects, other 4xx, a 2xx
+                                                               whose body isn't {"id": > 0, …} */
 };
 
 struct notice_result {

@@ -4,6 +4,8 @@
 #include "finalize/hash/digest.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_stats.h"
+#include "finalize/journal/safety.h"
+#include "finalize/journal/schedule.h"
 #include "finalize/notify/webhook_event.h"
 
 #include <inttypes.h>
@@ -14,27 +16,10 @@
 
 #define REPLY_CEILING   4096u
 #define LEASE_S         120 /* longer than a request may take */
-#define FIRST_PAUSE_S   10
-#define LAST_PAUSE_S    3600
 #define ONE_REQUEST_MS  30000u
 #define SIGNATURE_BYTES (7 + 2 * DIGEST_SHA256_BYTES + 1) /* "sha256=" and hex */
 
 /* ---- which events there are ------------------------------------------------------------------ */
-
-struct count {
-    unsigned safe;
-    bool lost; /* a media file vanished before it was safe */
-};
-
-static bool count_file(void *context, struct journal_file *file, struct error *err)
-{
-    struct count *count = context;
-
-    (void)err;
-    count->safe += file->state == JOURNAL_FILE_SAFE;
-    count->lost |= file->media && file->state == JOURNAL_FILE_GONE;
-    return true;
-}
 
 /* A random UUID. */
 static void make_id(struct rng *rng, char ret_id[JOURNAL_OUTBOX_ID_SIZE])
@@ -73,28 +58,29 @@ bool webhook_announce(const struct settings *settings, struct journal *journal,
                       struct stats *stats, struct error *err)
 {
     enum journal_announced before, after;
-    struct count count = {0};
+    struct safety safety;
     unsigned files;
 
     if (!settings->webhook_url || !*settings->webhook_url ||
         (row->state != JOURNAL_RECORDING_DONE && row->state != JOURNAL_RECORDING_FAILED))
         return true;
-    if (!journal_each_file(journal, row->id, count_file, &count, err) ||
+    if (!safety_load(journal, row->id, &safety, err) ||
         !journal_load_announced(journal, row->id, &before, &files, err))
         return false;
-    after = row->state == JOURNAL_RECORDING_DONE && !count.lost ? JOURNAL_ANNOUNCED_UPLOADED
-                                                                : JOURNAL_ANNOUNCED_FAILED;
-    /* Once; but a file that came later is changes. */
-    if (before == after && (after == JOURNAL_ANNOUNCED_FAILED || files == count.safe))
+    after = row->state == JOURNAL_RECORDING_DONE && safety_is_safe(&safety)
+                ? JOURNAL_ANNOUNCED_UPLOADED
+                : JOURNAL_ANNOUNCED_FAILED;
+    /* Once; but a file that came later is a change. */
+    if (before == after && (after == JOURNAL_ANNOUNCED_FAILED || files == safety.safe))
         return true;
     if (after == JOURNAL_ANNOUNCED_FAILED)
         return add_event(settings, journal, row, "recording.failed", rng, now, stats, err) &&
-               journal_save_announced(journal, row->id, after, count.safe, err);
+               journal_save_announced(journal, row->id, after, safety.safe, err);
     if (before == JOURNAL_ANNOUNCED_FAILED &&
         !add_event(settings, journal, row, "recording.recovered", rng, now, stats, err))
         return false;
     return add_event(settings, journal, row, "recording.uploaded", rng, now, stats, err) &&
-           journal_save_announced(journal, row->id, after, count.safe, err);
+           journal_save_announced(journal, row->id, after, safety.safe, err);
 }
 
 /* ---- one request ----------------------------------------------------------------------------- */
@@ -168,15 +154,6 @@ void webhook_judge(const struct http_reply *reply, struct webhook_verdict *ret_v
         snprintf(ret_verdict->error, sizeof ret_verdict->error, "the webhook was not reached");
 }
 
-int64_t webhook_pause_s(unsigned tries, struct rng *rng)
-{
-    int64_t pause_s = LAST_PAUSE_S;
-
-    if (tries >= 1 && tries < 10 && FIRST_PAUSE_S << (tries - 1) < LAST_PAUSE_S)
-        pause_s = FIRST_PAUSE_S << (tries - 1);
-    return pause_s + (int64_t)rng_up_to(rng, (uint64_t)pause_s / 4);
-}
-
 /* ---- delivery -------------------------------------------------------------------------------- */
 
 static bool deliver(const struct webhook_delivery *delivery, const struct journal_webhook *webhook,
@@ -185,9 +162,10 @@ static bool deliver(const struct webhook_delivery *delivery, const struct journa
     struct http_request request;
     struct http_reply reply;
     struct webhook_verdict verdict;
+    int64_t now = time(NULL);
 
     *ret_down = false;
-    if (!webhook_build(delivery->settings, webhook, time(NULL), &request, err))
+    if (!webhook_build(delivery->settings, webhook, now, &request, err))
         return false;
     loop_exchange(delivery->loop, &request, clock_now_ms() + patience_ms, &reply);
     webhook_judge(&reply, &verdict);
@@ -198,7 +176,8 @@ static bool deliver(const struct webhook_delivery *delivery, const struct journa
     if (verdict.delivered)
         return journal_finish_webhook(delivery->journal, webhook->id, err);
     return journal_postpone_webhook(delivery->journal, webhook->id,
-                                    time(NULL) + webhook_pause_s(webhook->tries + 1, delivery->rng),
+                                    schedule_next_try(delivery->settings, SCHEDULE_EVENT,
+                                                      webhook->tries + 1, now, delivery->rng),
                                     verdict.error, verdict.down, err);
 }
 

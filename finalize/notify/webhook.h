@@ -3,7 +3,7 @@
  * signature, and their delivery. docs/webhook.md describes it.
  *
  * An event is written to the journal together with the state that it tells of, and stays there
- * until somebody answered 2xx: it is delivered at least once, and in order for each recording.
+ * until it was answered with 2xx: it is delivered at least once, and in order for each recording.
  */
 #ifndef FINALIZE_WEBHOOK_H
 #define FINALIZE_WEBHOOK_H
@@ -19,8 +19,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define WEBHOOK_VERSION 1
 
 /*
  * Makes the events that the row's state calls for, if CONFOMEET_WEBHOOK_URL is set:
@@ -46,9 +44,6 @@ struct webhook_verdict {
 };
 void webhook_judge(const struct http_reply *reply, struct webhook_verdict *ret_verdict);
 
-/* Seconds until an event is tried again that failed `tries` times. */
-int64_t webhook_pause_s(unsigned tries, struct rng *rng);
-
 struct webhook_delivery { /* all pointers are borrowed */
     const struct settings *settings;
     struct journal *journal;
@@ -61,7 +56,7 @@ struct webhook_delivery { /* all pointers are borrowed */
     void *context;
 };
 
-/* Delivers what is due. That somebody does not answer is no failure; that the journal fails is. */
+/* Delivers what is due. A receiver that does not answer is no failure; a journal that fails is. */
 bool webhook_deliver_due(const struct webhook_delivery *delivery, struct error *err)
     __attribute__((warn_unused_result));
 

@@ -1,8 +1,6 @@
 #include "finalize/notify/webhook_event.h"
 
 #include "finalize/base/json_text.h"
-#include "finalize/journal/journal_outbox.h"
-#include "finalize/notify/webhook.h"
 #include "finalize/session/file_name.h"
 
 #include <inttypes.h>
@@ -69,12 +67,10 @@ static bool write_file(void *context, struct journal_file *file, struct error *e
 {
     struct writer *writer = context;
     FILE *out = writer->out;
-    char sha256[DIGEST_SHA256_HEX];
 
     if (writer->files++ >= WEBHOOK_EVENT_MOST_FILES)
         return true;
-    if (!journal_load_digest(writer->journal, file->id, sha256, err))
-        return false;
+    (void)err;
     fputs(writer->files == 1 ? "{\"path\":" : ",{\"path\":", out);
     json_text_string(out, file->path);
     fprintf(out, ",\"media\":%s,\"complete\":%s", file->media ? "true" : "false",
@@ -82,7 +78,6 @@ static bool write_file(void *context, struct journal_file *file, struct error *e
     write_text(out, "state", state_name(file->state));
     write_text(out, "key", file->key);
     fprintf(out, ",\"size_bytes\":%" PRIu64, file->object_bytes);
-    write_text(out, "sha256", sha256);
     write_text(out, "etag", file->etag);
     fputs(",\"uploaded_at\":", out);
     json_text_time(out, file->uploaded_at);
@@ -101,7 +96,7 @@ static bool write_event(const struct settings *settings, const struct webhook_ev
         snprintf(writer->meeting, sizeof writer->meeting, "%" PRId32, row->meeting_id);
     if (!journal_each_file(writer->journal, row->id, look_at_file, writer, err))
         return false;
-    fprintf(out, "{\"version\":%d", WEBHOOK_VERSION);
+    fprintf(out, "{\"version\":%d", WEBHOOK_EVENT_VERSION);
     write_text(out, "id", event->id);
     write_text(out, "event", event->name);
     fputs(",\"time\":", out);

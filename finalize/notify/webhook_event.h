@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define WEBHOOK_EVENT_VERSION    2
 #define WEBHOOK_EVENT_MOST_FILES 200u
 
 struct webhook_event {

@@ -1,5 +1,7 @@
 #include "finalize/upload/upload_listing.h"
 
+#include "finalize/upload/part.h"
+
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 #include "finalize/journal/journal.h"
+#include "finalize/upload/part.h"
 
 #include "tests/unit/unit.h"
 
@@ -162,7 +163,7 @@ START_TEST(it_is_a_wal_file_with_our_mark_and_version)
     open_journal();
     ck_assert_str_eq(ask("PRAGMA journal_mode"), "wal");
     ck_assert_str_eq(ask("PRAGMA application_id"), "1246120497");
-    ck_assert_str_eq(ask("PRAGMA user_version"), "4");
+    ck_assert_str_eq(ask("PRAGMA user_version"), "5");
     ck_assert_str_eq(ask("PRAGMA integrity_check"), "ok");
 }
 END_TEST
@@ -255,7 +256,7 @@ START_TEST(a_journal_of_a_newer_version_is_left_alone)
     open_journal();
     journal_close(journal);
     journal = NULL;
-    ck_assert_int_eq(execute("PRAGMA user_version = 5"), SQLITE_OK);
+    ck_assert_int_eq(execute("PRAGMA user_version = 6"), SQLITE_OK);
     expect_failure(journal_open(path, &journal, &err), ERROR_PERMANENT, "newer");
 }
 END_TEST
@@ -293,7 +294,7 @@ START_TEST(a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_
     load_journal_of_version(_i);
 
     open_journal();
-    ck_assert_str_eq(ask("PRAGMA user_version"), "4");
+    ck_assert_str_eq(ask("PRAGMA user_version"), "5");
     ck_assert_str_eq(ask("PRAGMA integrity_check"), "ok");
     ck_assert_str_eq(ask("SELECT count(*) FROM pragma_foreign_key_check"), "0");
     for (char *quote = strchr(schema, '"'); quote; quote = strchr(quote, '"'))
@@ -313,6 +314,11 @@ START_TEST(a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_
     ck_assert_str_eq(part.etag, "etag-2");
     ck_assert(part.acknowledged_at == (_i < 2 ? 0 : 1795504480));
     ck_assert_str_eq(ask("SELECT count(*) > 0 FROM event"), "1");
+    if (_i == 4) {
+        ck_assert_str_eq(ask("SELECT value FROM metric"), "7");
+        ck_assert_str_eq(ask("SELECT body FROM webhook"), "{\"version\":1}");
+        ck_assert_str_eq(ask("SELECT event FROM announcement"), "2");
+    }
     ck_assert_int_ne(execute("INSERT INTO part VALUES (77, 1, 1, NULL, '', 0)"), SQLITE_OK);
 }
 END_TEST
@@ -962,7 +968,7 @@ int main(void)
     tcase_add_test(tests, another_program_s_database_is_left_alone);
     tcase_add_test(tests, a_journal_of_a_newer_version_is_left_alone);
     tcase_add_loop_test(
-        tests, a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it, 1, 4);
+        tests, a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it, 1, 5);
     tcase_add_test(tests, a_journal_whose_content_was_overwritten_is_damaged);
     tcase_add_test(tests, a_journal_that_may_not_be_written_is_permanent);
     tcase_add_test(tests, a_recording_is_found_as_it_was_saved);

@@ -162,22 +162,6 @@ START_TEST(what_was_announced_is_remembered)
 }
 END_TEST
 
-START_TEST(a_digest_is_of_a_file_that_there_is)
-{
-    struct journal_file file = {.path = "a.mp4", .mark = "m", .state = JOURNAL_FILE_PENDING};
-    char hex[DIGEST_SHA256_HEX];
-
-    file.recording_id = add_recording();
-    ck_assert(journal_add_file(journal, &file, &err));
-    ck_assert(journal_load_digest(journal, file.id, hex, &err));
-    ck_assert_str_eq(hex, "");
-    ck_assert(journal_save_digest(journal, file.id, DIGEST_SHA256_EMPTY, &err));
-    ck_assert(journal_load_digest(journal, file.id, hex, &err));
-    ck_assert_str_eq(hex, DIGEST_SHA256_EMPTY);
-    ck_assert(!journal_save_digest(journal, 4711, DIGEST_SHA256_EMPTY, &err));
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("journal_outbox");
@@ -192,7 +176,6 @@ int main(void)
     tcase_add_test(tcase, while_nobody_is_there_all_wait);
     tcase_add_test(tcase, there_is_a_ceiling_and_the_oldest_go);
     tcase_add_test(tcase, what_was_announced_is_remembered);
-    tcase_add_test(tcase, a_digest_is_of_a_file_that_there_is);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }

@@ -1,4 +1,4 @@
-#include "finalize/lifecycle/schedule.h"
+#include "finalize/journal/schedule.h"
 
 #include "tests/unit/unit.h"
 
@@ -11,28 +11,33 @@
 struct pace {
     uint64_t min_ms, max_ms;
     unsigned failures;
-    bool needs_person;
+    enum schedule_pace which;
     int64_t least_s, most_s;
 };
 
 static const struct pace paces[] = {
-    {30000, 3600000, 1, false, 15, 30},
-    {30000, 3600000, 0, false, 15, 30}, /* as the first */
-    {30000, 3600000, 2, false, 30, 60},
-    {30000, 3600000, 3, false, 60, 120},
-    {30000, 3600000, 7, false, 960, 1920},
-    {30000, 3600000, 8, false, 1800, 3600}, /* not 3840 */
-    {30000, 3600000, 9, false, 1800, 3600},
-    {30000, 3600000, UINT_MAX, false, 1800, 3600},
-    {30000, 3600000, 1, true, 1800, 3600},
-    {30000, 3600000, 0, true, 1800, 3600},
-    {30000, 3600000, UINT_MAX, true, 1800, 3600},
-    {1000, 1000, 1, false, 1, 1}, /* whole seconds, never none */
-    {1000, 1000, 100, false, 1, 1},
-    {86400000, 604800000, UINT_MAX, false, 302400, 604800}, /* the largest that may be set */
-    {60000, 1000, 1, false, 30, 60},                        /* the shorter one is the longer one */
-    {60000, 1000, 20, false, 30, 60},
-    {60000, 1000, 1, true, 30, 60},
+    {30000, 3600000, 1, SCHEDULE_RETRY, 15, 30},
+    {30000, 3600000, 0, SCHEDULE_RETRY, 15, 30}, /* as the first */
+    {30000, 3600000, 2, SCHEDULE_RETRY, 30, 60},
+    {30000, 3600000, 3, SCHEDULE_RETRY, 60, 120},
+    {30000, 3600000, 7, SCHEDULE_RETRY, 960, 1920},
+    {30000, 3600000, 8, SCHEDULE_RETRY, 1800, 3600}, /* not 3840 */
+    {30000, 3600000, 9, SCHEDULE_RETRY, 1800, 3600},
+    {30000, 3600000, UINT_MAX, SCHEDULE_RETRY, 1800, 3600},
+    {30000, 3600000, 1, SCHEDULE_PERSON, 1800, 3600},
+    {30000, 3600000, 0, SCHEDULE_PERSON, 1800, 3600},
+    {30000, 3600000, UINT_MAX, SCHEDULE_PERSON, 1800, 3600},
+    {1000, 1000, 1, SCHEDULE_RETRY, 1, 1}, /* whole seconds, never none */
+    {1000, 1000, 100, SCHEDULE_RETRY, 1, 1},
+    {86400000, 604800000, UINT_MAX, SCHEDULE_RETRY, 302400,
+     604800},                                 /* the largest that may be set */
+    {60000, 1000, 1, SCHEDULE_RETRY, 30, 60}, /* the shorter one is the longer one */
+    {60000, 1000, 20, SCHEDULE_RETRY, 30, 60},
+    {60000, 1000, 1, SCHEDULE_PERSON, 30, 60},
+    {30000, 3600000, 1, SCHEDULE_EVENT, 5, 10}, /* whatever the settings say */
+    {1000, 1000, UINT_MAX, SCHEDULE_EVENT, 1800, 3600},
+    {30000, 3600000, 1, SCHEDULE_PROBE, 3, 5},
+    {30000, 3600000, UINT_MAX, SCHEDULE_PROBE, 30, 60},
 };
 
 START_TEST(the_pause_lies_between_a_half_and_all_of_its_bound)
@@ -44,8 +49,7 @@ START_TEST(the_pause_lies_between_a_half_and_all_of_its_bound)
 
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         struct rng rng = {.state = seed};
-        int64_t pause =
-            schedule_next_try(&settings, pace->failures, pace->needs_person, NOW, &rng) - NOW;
+        int64_t pause = schedule_next_try(&settings, pace->which, pace->failures, NOW, &rng) - NOW;
 
         least = pause < least ? pause : least;
         most = pause > most ? pause : most;
@@ -68,7 +72,7 @@ START_TEST(a_fleet_does_not_come_back_at_one_instant)
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         struct rng rng = {.state = seed};
 
-        at[schedule_next_try(&settings, 8, false, 0, &rng) - 1]++;
+        at[schedule_next_try(&settings, SCHEDULE_RETRY, 8, 0, &rng) - 1]++;
     }
     for (unsigned second = 0; second < 3600; second++)
         ck_assert_uint_lt(at[second], SEEDS / 100);
@@ -84,9 +88,11 @@ START_TEST(a_time_that_no_pause_reaches_has_come)
     ck_assert(!schedule_is_due(&settings, NOW + 1, NOW));
     ck_assert(!schedule_is_due(&settings, NOW + 3600, NOW));
     ck_assert(schedule_is_due(&settings, NOW + 3700, NOW));
-    settings.retry_max_ms = 1000; /* made shorter: what was planned before counts no more */
-    ck_assert(!schedule_is_due(&settings, NOW + 30, NOW));
-    ck_assert(schedule_is_due(&settings, NOW + 3600, NOW));
+    settings.retry_max_ms = 86400000;
+    ck_assert(!schedule_is_due(&settings, NOW + 86400, NOW));
+    settings.retry_max_ms = 1000; /* made shorter: a server may still have asked for an hour */
+    ck_assert(!schedule_is_due(&settings, NOW + 3600, NOW));
+    ck_assert(schedule_is_due(&settings, NOW + 86400, NOW));
 }
 END_TEST
 

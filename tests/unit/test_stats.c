@@ -67,7 +67,7 @@ START_TEST(labels_are_the_words_of_their_enums)
     ck_assert_uint_eq(value_of("jibri_upload_s3_requests_total",
                                "operation=\"ListMultipartUploads\",outcome=\"refused\""),
                       1);
-    stats_add(&stats, STATS_NOTICES, NOTICE_REFUSED, 0, 1);
+    stats_add(&stats, STATS_NOTICES, STATS_NOTICE_REFUSED, 0, 1);
     ck_assert_uint_eq(value_of("jibri_upload_notices_total", "outcome=\"refused\""), 1);
 }
 END_TEST

@@ -1,0 +1,397 @@
+#include "finalize/journal/journal_connect.h"
+
+#include "finalize/base/clock.h"
+#include "finalize/journal/journal_query.h"
+#include "finalize/journal/journal_schema.h"
+#include "finalize/session/session_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define APPLICATION_ID 0x4a464a31 /* "JFJ1": tells our file from any other SQLite file */
+#define RETRY_PAUSE_MS 20
+/* The log is written back when it has 32 pages, 128 KiB: on a full disk it has to find room in what
+ * the reserve leaves (SQLite's own 1,000 need 4 MiB). */
+#define CHECKPOINT "PRAGMA wal_autocheckpoint = 32;"
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+static bool fail_by_errno(int errno_value, const char *what, const char *path, struct error *err)
+{
+    enum error_kind kind = errno_value == ENOSPC || errno_value == EDQUOT ||
+                                   errno_value == ENOMEM || errno_value == EMFILE ||
+                                   errno_value == ENFILE
+                               ? ERROR_TRANSIENT
+                               : ERROR_PERMANENT;
+
+    return error_set_errno(err, kind, errno_value, "%s (CONFOMEET_JOURNAL): %s", what, path);
+}
+
+/* A new directory's name is in the directory above: without this a power cut could take the whole
+ * journal with it. Not every file system can do it. */
+static void sync_directory_above(const char *directory)
+{
+    char above[SESSION_PATH_SIZE + 3];
+    int fd;
+
+    snprintf(above, sizeof above, "%s/..", directory);
+    fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+/* Resolves the links on the way to the journal, which are the operator's, makes its directory when
+ * it isn't there, and puts both together again in `ret_path`. */
+static bool make_directory(const char *path, char ret_path[SESSION_PATH_SIZE], struct error *err)
+{
+    char directory[SESSION_PATH_SIZE];
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char *resolved;
+    bool fits;
+
+    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return fail_by_errno(EISDIR, "the journal has to be a file", path, err);
+    if ((size_t)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(name - path) : 1,
+                         slash ? path : ".") >= sizeof directory)
+        return fail_by_errno(ENAMETOOLONG, "the journal's path is too long", path, err);
+    if (mkdir(directory, 0700) == 0)
+        sync_directory_above(directory);
+    else if (errno != EEXIST)
+        return fail_by_errno(errno, "cannot make the journal's directory", directory, err);
+    resolved = realpath(directory, NULL);
+    if (!resolved)
+        return fail_by_errno(errno, "cannot use the journal's directory", directory, err);
+    fits = (size_t)snprintf(directory, sizeof directory, "%s/%s",
+                            strcmp(resolved, "/") == 0 ? "" : resolved, name) < sizeof directory;
+    free(resolved);
+    if (!fits)
+        return fail_by_errno(ENAMETOOLONG, "the journal's path is too long", path, err);
+    memcpy(ret_path, directory, sizeof directory);
+    return true;
+}
+
+/*
+ * Makes the file when it isn't there: SQLite gives its -wal and -shm files the same mode. One that
+ * is there must not be opened: closing it would take away the locks that another connection of this
+ * process holds on it (POSIX locks belong to the process).
+ */
+static bool make_file(const char *path, struct error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    struct stat status;
+
+    if (fd >= 0) {
+        close(fd);
+        return true;
+    }
+    if (errno != EEXIST)
+        return fail_by_errno(errno, "cannot make the journal", path, err);
+    if (lstat(path, &status) != 0)
+        return fail_by_errno(errno, "cannot use the journal", path, err);
+    if (!S_ISREG(status.st_mode))
+        return error_set(err, ERROR_PERMANENT,
+                         "the journal is no regular file (CONFOMEET_JOURNAL): %s", path);
+    return true;
+}
+
+/* Makes the directory (0700) and an empty file (0600) where they are not there. `ret_path` is the
+ * same path with all links on the way resolved; the file itself must be none. */
+static bool make_path(const char *path, char ret_path[SESSION_PATH_SIZE], struct error *err)
+{
+    char real_path[SESSION_PATH_SIZE];
+
+    if (!make_directory(path, real_path, err) || !make_file(real_path, err))
+        return false;
+    memcpy(ret_path, real_path, sizeof real_path);
+    return true;
+}
+
+/* ---- its tables ------------------------------------------------------------------------------ */
+
+/* A connection on its way, and what the file says about itself. */
+struct opening {
+    sqlite3 *database;
+    unsigned patience_ms;
+    int64_t application_id;
+    int64_t version;
+    int64_t tables;
+};
+
+static int execute(struct opening *opening, const char *sql)
+{
+    return sqlite3_exec(opening->database, sql, NULL, NULL, NULL);
+}
+
+static int read_number(struct opening *opening, const char *sql, int64_t *ret_number)
+{
+    sqlite3_stmt *statement = NULL;
+    int status = sqlite3_prepare_v2(opening->database, sql, -1, &statement, NULL);
+
+    if (status != SQLITE_OK)
+        return status;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        *ret_number = sqlite3_column_int64(statement, 0);
+    return sqlite3_finalize(statement);
+}
+
+/* The caller calls sqlite3_free() on *ret_text; NULL when there is none. */
+static int read_text(struct opening *opening, const char *sql, char **ret_text)
+{
+    sqlite3_stmt *statement = NULL;
+    int status = sqlite3_prepare_v2(opening->database, sql, -1, &statement, NULL);
+
+    if (status != SQLITE_OK)
+        return status;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        *ret_text = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
+    return sqlite3_finalize(statement);
+}
+
+static int read_identity_now(struct opening *opening)
+{
+    int status = read_number(opening, "PRAGMA application_id", &opening->application_id);
+
+    if (status == SQLITE_OK)
+        status = read_number(opening, "PRAGMA user_version", &opening->version);
+    if (status == SQLITE_OK)
+        status = read_number(opening, "SELECT count(*) FROM sqlite_master", &opening->tables);
+    return status;
+}
+
+static int write_identity(struct opening *opening)
+{
+    char sql[96];
+    int status;
+
+    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+             APPLICATION_ID, JOURNAL_SCHEMA_VERSION);
+    status = execute(opening, sql);
+    return status == SQLITE_OK ? read_identity_now(opening) : status;
+}
+
+static int end_transaction(struct opening *opening, int status)
+{
+    if (status == SQLITE_OK)
+        status = execute(opening, "COMMIT");
+    if (status != SQLITE_OK && !sqlite3_get_autocommit(opening->database))
+        execute(opening, "ROLLBACK");
+    return status;
+}
+
+/* In one transaction: another process may be creating the tables at this moment. */
+static int read_identity(struct opening *opening)
+{
+    int status = execute(opening, "BEGIN");
+
+    if (status == SQLITE_OK)
+        status = read_identity_now(opening);
+    return end_transaction(opening, status);
+}
+
+/* Of the connection; nothing is written to the file. */
+static int configure(struct opening *opening)
+{
+    return execute(opening, "PRAGMA trusted_schema = OFF;"
+                            "PRAGMA foreign_keys = ON;"
+                            "PRAGMA synchronous = FULL;" CHECKPOINT "PRAGMA cache_size = -256;"
+                            "PRAGMA mmap_size = 0;"
+                            "PRAGMA temp_store = MEMORY");
+}
+
+static int switch_to_wal(struct opening *opening)
+{
+    sqlite3_stmt *statement = NULL;
+    int status =
+        sqlite3_prepare_v2(opening->database, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+    bool switched = false;
+
+    if (status != SQLITE_OK)
+        return status;
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        const char *mode = (const char *)sqlite3_column_text(statement, 0);
+
+        switched = mode && (strcmp(mode, "wal") == 0 || strcmp(mode, "memory") == 0);
+    }
+    status = sqlite3_finalize(statement);
+    /* Without WAL it answers with the mode that stays: where shared memory can't be had. */
+    return status == SQLITE_OK && !switched ? SQLITE_CANTOPEN : status;
+}
+
+/* "table" or "index", and its name. */
+static void read_head(const char *sql, char ret_kind[16], char ret_name[32])
+{
+    if (sscanf(sql, "CREATE UNIQUE %15s %31s", ret_kind, ret_name) != 2)
+        (void)sscanf(sql, "CREATE %15s %31s", ret_kind, ret_name);
+}
+
+/* Makes a table again as it is in this version, with the rows of the old one, if there is one, in
+ * the columns that both have. */
+static int renew_table(struct opening *opening, const char *sql, const char *name)
+{
+    char *columns = NULL, text[2048];
+    int status;
+
+    snprintf(text, sizeof text, "SELECT 1 FROM %s LIMIT 0", name);
+    if (execute(opening, text) != SQLITE_OK)
+        return execute(opening, sql);
+    snprintf(text, sizeof text, "ALTER TABLE %s RENAME TO before", name);
+    status = execute(opening, text);
+    if (status == SQLITE_OK)
+        status = execute(opening, sql);
+    snprintf(text, sizeof text,
+             "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_info('before') "
+             "INTERSECT SELECT name FROM pragma_table_info('%s'))",
+             name);
+    if (status == SQLITE_OK)
+        status = read_text(opening, text, &columns);
+    if (status == SQLITE_OK && columns) {
+        snprintf(text, sizeof text, "INSERT INTO %s (%s) SELECT %s FROM before; DROP TABLE before",
+                 name, columns, columns);
+        status = execute(opening, text);
+    }
+    sqlite3_free(columns);
+    return status;
+}
+
+/* Indexes go with their tables. */
+static int renew_all(struct opening *opening)
+{
+    int status = execute(opening, "DROP TABLE IF EXISTS digest"); /* of versions before 5 */
+
+    for (size_t i = 0; status == SQLITE_OK && journal_schema[i]; i++) {
+        char kind[16] = "", name[32] = "";
+
+        read_head(journal_schema[i], kind, name);
+        status = strcmp(kind, "TABLE") ? execute(opening, journal_schema[i])
+                                       : renew_table(opening, journal_schema[i], name);
+    }
+    return status;
+}
+
+/* Brings an older file up to date. Whatever its version was, the steps are the same. */
+static int upgrade(struct opening *opening)
+{
+    /* Else renaming a table would rename it where others refer to it, too. */
+    int status = execute(opening, "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON;"
+                                  "BEGIN IMMEDIATE");
+
+    if (status == SQLITE_OK)
+        status = read_identity_now(opening);
+    if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
+        status = renew_all(opening);
+    if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
+        status = write_identity(opening);
+    status = end_transaction(opening, status);
+    execute(opening, "PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON");
+    return status;
+}
+
+static int create_tables(struct opening *opening)
+{
+    int status = execute(opening, "BEGIN IMMEDIATE");
+
+    if (status == SQLITE_OK)
+        status = read_identity_now(opening);
+    if (status == SQLITE_OK && opening->tables == 0) {
+        for (size_t i = 0; status == SQLITE_OK && journal_schema[i]; i++)
+            status = execute(opening, journal_schema[i]);
+        if (status == SQLITE_OK)
+            status = write_identity(opening);
+    }
+    return end_transaction(opening, status);
+}
+
+/* Repeats a step that other processes are in the way of: the change to WAL and a recovery after a
+ * crash don't go through SQLite's own waiting. */
+static int insist(int (*step)(struct opening *opening), struct opening *opening)
+{
+    uint64_t until_ms = clock_now_ms() + opening->patience_ms;
+    int status = step(opening);
+
+    while (((status & 0xff) == SQLITE_BUSY || (status & 0xff) == SQLITE_LOCKED ||
+            (status & 0xff) == SQLITE_PROTOCOL) &&
+           clock_now_ms() < until_ms) {
+        sqlite3_sleep(RETRY_PAUSE_MS);
+        status = step(opening);
+    }
+    return status;
+}
+
+static bool is_empty(const struct opening *opening)
+{
+    return opening->application_id == 0 && opening->version == 0 && opening->tables == 0;
+}
+
+static bool judge_identity(const struct opening *opening, const char *path, struct error *err)
+{
+    if (opening->application_id != APPLICATION_ID || opening->version < 1)
+        return error_set(err, ERROR_PERMANENT,
+                         "the file is no journal of ours, it is left alone (CONFOMEET_JOURNAL): %s",
+                         path);
+    if (opening->version > JOURNAL_SCHEMA_VERSION)
+        return error_set(err, ERROR_PERMANENT,
+                         "the journal was made by a newer jibri-finalize (version %lld of its "
+                         "tables, this program knows %d): %s",
+                         (long long)opening->version, JOURNAL_SCHEMA_VERSION, path);
+    return true;
+}
+
+static bool set_up(struct opening *opening, const char *path, struct error *err)
+{
+    int status = insist(configure, opening);
+
+    if (status == SQLITE_OK)
+        status = insist(read_identity, opening);
+    if (status != SQLITE_OK)
+        return journal_query_fail(opening->database, status, path, err);
+    if (!is_empty(opening) && !judge_identity(opening, path, err))
+        return false;
+    if (sqlite3_db_readonly(opening->database, "main") == 1)
+        return journal_query_fail(opening->database, SQLITE_READONLY, path, err);
+    status = insist(switch_to_wal, opening);
+    if (status == SQLITE_OK && is_empty(opening))
+        status = insist(create_tables, opening);
+    else if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
+        status = insist(upgrade, opening);
+    if (status != SQLITE_OK)
+        return journal_query_fail(opening->database, status, path, err);
+    return judge_identity(opening, path, err);
+}
+
+bool journal_connect(const char *path, unsigned patience_ms, struct sqlite3 **ret_database,
+                     struct error *err)
+{
+    struct opening opening = {0};
+    char real_path[SESSION_PATH_SIZE] = ":memory:";
+    int status;
+
+    if (strcmp(path, ":memory:") != 0 && !make_path(path, real_path, err))
+        return false;
+    status = sqlite3_open_v2(real_path, &opening.database,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL);
+    if (status != SQLITE_OK) {
+        journal_query_fail(opening.database, status, real_path, err);
+        goto fail;
+    }
+    sqlite3_extended_result_codes(opening.database, 1);
+    sqlite3_busy_timeout(opening.database, (int)patience_ms);
+    opening.patience_ms = patience_ms;
+    if (!set_up(&opening, real_path, err))
+        goto fail;
+    *ret_database = opening.database;
+    return true;
+
+fail:
+    sqlite3_close(opening.database);
+    return false;
+}

@@ -1,0 +1,62 @@
+#include "finalize/journal/safety.h"
+
+bool safety_file_is_safe(const struct journal_file *file)
+{
+    return file->state == JOURNAL_FILE_SAFE;
+}
+
+bool safety_may_go(const struct journal_file *file)
+{
+    return safety_file_is_safe(file) && !file->removed_at;
+}
+
+void safety_add(struct safety *safety, const struct journal_file *file)
+{
+    safety->files++;
+    safety->media += file->media;
+    safety->incomplete += file->media && file->incomplete;
+    switch (file->state) {
+    case JOURNAL_FILE_SAFE:
+        safety->safe++;
+        safety->kept += safety_may_go(file);
+        safety->safe_bytes += file->object_bytes;
+        break;
+    case JOURNAL_FILE_WITHHELD:
+        safety->withheld++;
+        break;
+    case JOURNAL_FILE_PENDING:
+    case JOURNAL_FILE_UPLOADED:
+        if (file->notice == JOURNAL_NOTICE_REFUSED)
+            safety->refused++;
+        else
+            safety->waiting++;
+        break;
+    case JOURNAL_FILE_GONE:
+        safety->gone++;
+        safety->media_gone += file->media;
+        break;
+    }
+}
+
+static bool visit(void *context, struct journal_file *file, struct error *err)
+{
+    (void)err;
+    safety_add(context, file);
+    return true;
+}
+
+bool safety_load(struct journal *journal, int64_t recording_id, struct safety *ret_safety,
+                 struct error *err)
+{
+    struct safety safety = {0};
+
+    if (!journal_each_file(journal, recording_id, visit, &safety, err))
+        return false;
+    *ret_safety = safety;
+    return true;
+}
+
+bool safety_is_safe(const struct safety *safety)
+{
+    return !safety->waiting && !safety->refused && !safety->media_gone;
+}

@@ -1,0 +1,58 @@
+#include "finalize/journal/schedule.h"
+
+#define LONGEST_RETRY_AFTER_S 3600 /* as S3 replies and notices are read */
+
+struct pace {
+    uint64_t least_ms, most_ms;
+};
+
+static struct pace pace_of(const struct settings *settings, enum schedule_pace which)
+{
+    uint64_t most_ms = settings->retry_max_ms > settings->retry_min_ms ? settings->retry_max_ms
+                                                                       : settings->retry_min_ms;
+
+    switch (which) {
+    case SCHEDULE_RETRY:
+        return (struct pace){settings->retry_min_ms, most_ms};
+    case SCHEDULE_PERSON:
+        return (struct pace){most_ms, most_ms};
+    case SCHEDULE_EVENT:
+        return (struct pace){10000, 3600000};
+    case SCHEDULE_PROBE:
+        break;
+    }
+    return (struct pace){5000, 60000};
+}
+
+int64_t schedule_next_try(const struct settings *settings, enum schedule_pace which,
+                          unsigned failures, int64_t now, struct rng *rng)
+{
+    struct pace pace = pace_of(settings, which);
+    uint64_t bound_ms = pace.least_ms;
+    uint64_t delay_ms;
+
+    while (failures-- > 1 && bound_ms < pace.most_ms)
+        bound_ms *= 2;
+    if (bound_ms > pace.most_ms)
+        bound_ms = pace.most_ms;
+    delay_ms = bound_ms / 2 + rng_up_to(rng, bound_ms - bound_ms / 2);
+    return now + (int64_t)((delay_ms + 999) / 1000);
+}
+
+bool schedule_is_of_another_clock(int64_t at, int64_t now, int64_t most_ahead_s)
+{
+    return at > now && at - now > most_ahead_s + 1;
+}
+
+int64_t schedule_longest_s(const struct settings *settings)
+{
+    int64_t pause_s = (int64_t)(pace_of(settings, SCHEDULE_PERSON).most_ms / 1000);
+
+    return pause_s > LONGEST_RETRY_AFTER_S ? pause_s : LONGEST_RETRY_AFTER_S;
+}
+
+bool schedule_is_due(const struct settings *settings, int64_t next_try_at, int64_t now)
+{
+    return next_try_at <= now ||
+           schedule_is_of_another_clock(next_try_at, now, schedule_longest_s(settings));
+}
