@@ -106,6 +106,7 @@ static void begin_again(const struct intake *intake, struct journal_file *file)
     file->safe_at = 0;
     file->removed_at = 0;
     file->backend_row = 0;
+    file->complete_refusals = 0;
 }
 
 /*

@@ -13,7 +13,7 @@
 void upload_go_to(struct upload *upload, enum upload_stage stage)
 {
     upload->stage = stage;
-    upload->tries = 0;
+    upload->tries = upload->tidying_tries = upload->signings = 0;
     upload->not_before_ms = 0;
 }
 

@@ -64,12 +64,24 @@ bool upload_choose_key(struct upload *upload, struct error *err)
 
 bool upload_leave_key(struct upload *upload, int64_t now, struct error *err)
 {
-    if (upload->options.file->upload_id[0]) /* bound to the key; the next probe tells the same */
+    struct journal_file *file = upload->options.file;
+    bool was_sent = file->upload_id[0] || file->phase == JOURNAL_PHASE_PUTTING;
+    struct error error = ERROR_INIT;
+
+    if (was_sent && ++upload->fresh_starts > UPLOAD_MAX_FRESH_STARTS) {
+        error_set(&error, ERROR_TRANSIENT, "%s was sent %u times, and another object took its key",
+                  file->path, upload->fresh_starts);
+        upload_fail(upload, &error);
+        return true;
+    }
+    if (file->upload_id[0]) /* bound to the key; the next probe tells the same */
         return upload_abort(upload, RESEND_KEY_TAKEN, now, err);
-    if (upload->options.file->phase == JOURNAL_PHASE_CREATING) { /* so is one of unknown id */
+    if (file->phase == JOURNAL_PHASE_CREATING) { /* so is one of unknown id */
         upload_begin_strays(upload);
         return true;
     }
-    upload->options.file->phase = JOURNAL_PHASE_NONE;
+    if (was_sent)
+        upload->put_again = RESEND_KEY_TAKEN;
+    file->phase = JOURNAL_PHASE_NONE;
     return upload_choose_key(upload, err);
 }

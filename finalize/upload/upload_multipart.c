@@ -5,15 +5,16 @@
  */
 #include "finalize/upload/upload_private.h"
 
+#include "finalize/journal/journal_schedule.h"
 #include "finalize/upload/part.h"
 #include "finalize/upload/reconcile.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_FRESH_STARTS    3u /* of one run: an upload that keeps vanishing is left for later */
 #define MAX_BLIND_COMPLETES 3u /* Completes whose fate neither reply nor HEAD could tell */
 #define MAX_COMPLETES       12u
+#define MAX_REFUSALS        3u /* of the same parts, before they are sent under another id */
 
 /* ---- beginning again ------------------------------------------------------------------------- */
 
@@ -55,7 +56,7 @@ bool upload_start_afresh(struct upload *upload, enum resend_reason reason, int64
 
     if (!report_lost_parts(upload, reason, err))
         return false;
-    if (++upload->fresh_starts > MAX_FRESH_STARTS) {
+    if (++upload->fresh_starts > UPLOAD_MAX_FRESH_STARTS) {
         error_set(&error, ERROR_TRANSIENT, "the upload of %s had to be begun again %u times: %s",
                   file->path, upload->fresh_starts, resend_text(reason));
         upload_fail(upload, &error);
@@ -82,6 +83,7 @@ void upload_begin_parts(struct upload *upload)
 void upload_begin_strays(struct upload *upload)
 {
     upload_strays_begin(&upload->strays, upload->options.file->key);
+    upload->tidying_tries = 0;
     upload->stage = UPLOAD_STAGE_STRAYS;
 }
 
@@ -152,7 +154,7 @@ bool upload_take_created(struct upload *upload, const struct s3_result *result, 
     struct journal_file *file = upload->options.file;
 
     if (upload_may_be_done(result)) {
-        upload_strays_begin(&upload->strays, file->key);
+        upload_begin_strays(upload);
         upload_look_again(upload, UPLOAD_STAGE_STRAYS, result, now_ms);
         return true;
     }
@@ -163,6 +165,7 @@ bool upload_take_created(struct upload *upload, const struct s3_result *result, 
     memcpy(file->upload_id, result->upload_id, sizeof file->upload_id);
     if (!upload_save_without_parts(upload, JOURNAL_PHASE_OPEN, now, err))
         return false;
+    upload->listed = false;
     upload_begin_parts(upload);
     return true;
 }
@@ -185,50 +188,101 @@ bool upload_take_listed(struct upload *upload, const struct s3_result *result, i
     }
     if (!finished.size_bytes || !reconcile_fits(&finished, upload->listing.highest_listed))
         return upload_abort(upload, RESEND_SHORTER_FILE, now, err);
+    upload->listed = true;
     upload_begin_parts(upload);
     return true;
 }
 
-void upload_take_completed(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
+/*
+ * The server acknowledged every part and refuses to complete the upload with them. They are listed,
+ * compared and completed again a few times, then sent once under another upload id; the count is in
+ * the journal, so that the next run goes on with it.
+ */
+static bool take_refused_parts(struct upload *upload, const struct s3_result *result,
+                               uint64_t now_ms, int64_t now, struct error *err)
+{
+    struct journal_file *file = upload->options.file;
+    bool repaired = upload->listed && upload->parts.acknowledged;
+    struct error error = ERROR_INIT;
+
+    upload->all_held = false;
+    file->complete_refusals += !repaired;
+    if (file->complete_refusals == MAX_REFUSALS)
+        return upload_abort(upload, RESEND_PARTS_REFUSED, now, err);
+    if (file->complete_refusals >= 2 * MAX_REFUSALS) {
+        error_set(&error, ERROR_PERMANENT,
+                  "the server acknowledged every part of %s, but refuses to complete the upload "
+                  "with them, under a second upload id, too: %s",
+                  file->key, result->error.text);
+        snprintf(error.s3_code, sizeof error.s3_code, "%s", result->error.s3_code);
+        upload_fail(upload, &error);
+    } else if (++upload->completes >= MAX_COMPLETES) {
+        upload_fail(upload, &result->error);
+    } else {
+        upload->tries = upload->completes;
+        upload_look_again(upload, UPLOAD_STAGE_PROBE, result, now_ms);
+    }
+    return journal_save_file(upload->options.journal, file, err);
+}
+
+bool upload_take_completed(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
+                           int64_t now, struct error *err)
 {
     switch (result->outcome) {
     case S3_DONE:
         upload->missing_confirms = 0;
         upload_go_to(upload, UPLOAD_STAGE_CONFIRM);
-        return;
-    case S3_KEY_TAKEN:
+        return true;
+    case S3_KEY_TAKEN: /* so it was not completed */
         upload_go_to(upload, UPLOAD_STAGE_PROBE);
-        return;
-    case S3_BAD_PART:       /* what the bucket holds is not what we believe: list, compare, send */
-    case S3_NO_SUCH_UPLOAD: /* or it was done already, and the reply was lost: HEAD decides */
+        return upload_save_phase(upload, JOURNAL_PHASE_OPEN, now, err);
+    case S3_BAD_PART:
+        return take_refused_parts(upload, result, now_ms, now, err);
+    case S3_NO_SUCH_UPLOAD: /* gone, or it was done and the reply was lost: HEAD decides */
         upload->all_held = false;
         break;
     case S3_SLOW_DOWN: /* refused, so not done */
         upload_try_again(upload, result, now_ms);
-        return;
+        return true;
     default: /* S3_RETRY: HEAD decides */
         upload->blind_completes += result->sent;
         break;
     }
     if (++upload->completes >= MAX_COMPLETES) {
         upload_fail(upload, &result->error);
-        return;
+        return true;
     }
     upload->tries = upload->completes; /* the pauses get longer, whatever succeeds in between */
     upload_look_again(upload, UPLOAD_STAGE_PROBE, result, now_ms);
+    return true;
+}
+
+/* ---- tidying up: no reason not to upload ----------------------------------------------------- */
+
+/* Leaves an upload of the file's key, `upload_id` or "" for one of unknown id, to
+ * housekeeping. */
+static bool leave_behind(struct upload *upload, const char *upload_id,
+                         const struct s3_result *result, int64_t now, struct error *err)
+{
+    const char *key = upload->options.file->key;
+    char sentence[S3_MAX_KEY_BYTES + 256];
+
+    snprintf(sentence, sizeof sentence,
+             "an unfinished upload of %s is left in the bucket, to be aborted later: %.150s", key,
+             result->error.text);
+    upload_report(upload, sentence);
+    return journal_add_leftover(upload->options.journal, key, upload_id, now, err);
 }
 
 bool upload_take_aborted(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
                          int64_t now, struct error *err)
 {
-    if (result->outcome == S3_RETRY || result->outcome == S3_SLOW_DOWN) {
-        upload_try_again(upload, result, now_ms);
+    bool aborted = result->outcome == S3_DONE || result->outcome == S3_NO_SUCH_UPLOAD;
+
+    if (!aborted && result->outcome != S3_REFUSED && upload_tidies_again(upload, result, now_ms))
         return true;
-    }
-    if (result->outcome == S3_REFUSED)
-        upload_report(upload,
-                      "the unfinished upload could not be aborted: its parts stay in the bucket "
-                      "until a lifecycle rule removes them");
+    if (!aborted && !leave_behind(upload, upload->options.file->upload_id, result, now, err))
+        return false;
     upload->options.file->upload_id[0] = 0;
     upload->all_held = false;
     if (!upload_save_without_parts(upload, JOURNAL_PHASE_NONE, now, err))
@@ -237,11 +291,17 @@ bool upload_take_aborted(struct upload *upload, const struct s3_result *result, 
     return true;
 }
 
-bool upload_take_strays(struct upload *upload, struct s3_result *result, int64_t now,
-                        struct error *err)
+bool upload_take_strays(struct upload *upload, struct s3_result *result, uint64_t now_ms,
+                        int64_t now, struct error *err)
 {
-    if (upload_strays_take_reply(&upload->strays, result))
+    if (result->outcome == S3_RETRY || result->outcome == S3_SLOW_DOWN) {
+        if (upload_tidies_again(upload, result, now_ms))
+            return true;
+        if (!leave_behind(upload, "", result, now, err))
+            return false;
+    } else if (upload_strays_take_reply(&upload->strays, result)) {
         return true; /* there is more to do */
+    }
     /* Without upload_go_to(): the tries of a Create whose fate was unknown go on being counted. */
     upload->stage = UPLOAD_STAGE_PROBE;
     return upload_save_phase(upload, JOURNAL_PHASE_NONE, now, err);

@@ -4,6 +4,7 @@
  */
 #include "finalize/upload/upload_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_MISSING_CONFIRMS 5u /* HEADs that do not see what was just stored */
@@ -29,6 +30,7 @@ static bool confirm(struct upload *upload, const struct s3_result *result, int64
     file->state = JOURNAL_FILE_UPLOADED;
     file->uploaded_at = now;
     file->upload_id[0] = 0;
+    file->complete_refusals = 0;
     file->last_error[0] = 0;
     memcpy(file->etag, result->etag, sizeof file->etag);
     if (!upload_save_without_parts(upload, JOURNAL_PHASE_NONE, now, err))
@@ -37,14 +39,46 @@ static bool confirm(struct upload *upload, const struct s3_result *result, int64
     return true;
 }
 
+/*
+ * What we stored, or may have, under a key that was free, is there, but not as it was sent: without
+ * our mark, or with another size. Another key would fare no better.
+ */
+static bool is_altered(const struct upload *upload, const struct s3_result *result)
+{
+    const struct journal_file *file = upload->options.file;
+
+    return (upload->stage == UPLOAD_STAGE_CONFIRM || file->phase == JOURNAL_PHASE_PUTTING ||
+            file->phase == JOURNAL_PHASE_COMPLETING) &&
+           (!result->mark[0] || !strcmp(result->mark, file->mark));
+}
+
+static void fail_as_altered(struct upload *upload, const struct s3_result *result)
+{
+    const struct journal_file *file = upload->options.file;
+    struct error error = ERROR_INIT;
+
+    if (!result->mark[0])
+        error_set(&error, ERROR_PERMANENT,
+                  "%s was stored, but HeadObject shows none of the metadata that was sent: the "
+                  "server, or a gateway before it, drops x-amz-meta-* headers",
+                  file->key);
+    else
+        error_set(&error, ERROR_PERMANENT,
+                  "%s was stored with %llu bytes, but HeadObject shows %llu: the server, or a "
+                  "gateway before it, stores other bytes than were sent",
+                  file->key, (unsigned long long)file->object_bytes,
+                  (unsigned long long)result->size_bytes);
+    upload_fail(upload, &error);
+}
+
 /* ---- an object that the journal does not know ------------------------------------------------ */
 
 /* Nothing was sent yet, but the object may be this file, sent before the journal was lost. */
 static bool may_adopt(struct upload *upload, const struct s3_result *result)
 {
-    if (upload->stage != UPLOAD_STAGE_PROBE || upload->options.file->phase != JOURNAL_PHASE_NONE ||
-        upload->adopt)
+    if (upload->stage != UPLOAD_STAGE_PROBE || upload->options.file->phase != JOURNAL_PHASE_NONE)
         return false;
+    free(upload->adopt); /* of another key */
     upload->adopt = upload_adopt_begin(result, upload->options.file->object_bytes);
     if (upload->adopt)
         upload_go_to(upload, UPLOAD_STAGE_ADOPT);
@@ -83,6 +117,10 @@ bool upload_take_head(struct upload *upload, struct s3_result *result, uint64_t 
     }
     if (result->outcome == S3_DONE && is_ours(upload, result))
         return confirm(upload, result, now, err);
+    if (result->outcome == S3_DONE && is_altered(upload, result)) {
+        fail_as_altered(upload, result);
+        return true;
+    }
     if (result->outcome == S3_DONE)
         return may_adopt(upload, result) || upload_leave_key(upload, now, err);
     if (upload->stage == UPLOAD_STAGE_PROBE) {
@@ -115,16 +153,17 @@ bool upload_take_reason(struct upload *upload, struct s3_result *result, uint64_
     return true;
 }
 
-void upload_take_put(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
+bool upload_take_put(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
+                     int64_t now, struct error *err)
 {
     switch (result->outcome) {
     case S3_DONE:
         upload->missing_confirms = 0;
         upload_go_to(upload, UPLOAD_STAGE_CONFIRM);
         break;
-    case S3_KEY_TAKEN:
+    case S3_KEY_TAKEN: /* so this one was not stored */
         upload_go_to(upload, UPLOAD_STAGE_PROBE);
-        break;
+        return upload_save_phase(upload, JOURNAL_PHASE_NONE, now, err);
     default: /* HEAD decides, unless it was not done for certain */
         upload->put_again = resend_reason_of(result);
         upload_look_again(upload,
@@ -132,4 +171,5 @@ void upload_take_put(struct upload *upload, const struct s3_result *result, uint
                           result, now_ms);
         break;
     }
+    return true;
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_SIGNINGS 4u
+
 void upload_parts_begin(struct upload_parts *parts, unsigned at_once)
 {
     unsigned slots = at_once + UPLOAD_PARTS_READ_AHEAD;
@@ -18,6 +20,7 @@ void upload_parts_begin(struct upload_parts *parts, unsigned at_once)
     parts->next_number = 1;
     parts->slot_count = slots < UPLOAD_PARTS_MAX_SLOTS ? slots : UPLOAD_PARTS_MAX_SLOTS;
     parts->busy = 0;
+    parts->acknowledged = 0;
     memset(parts->slots, 0, sizeof parts->slots);
     parts->streak = (struct retry_streak){0};
     parts->bytes_held = 0;
@@ -307,6 +310,7 @@ static bool take_acknowledgement(struct upload_parts *parts, struct upload_slot 
     if (!journal_save_part(parts->journal, parts->file->id, &part, err))
         return false;
     retry_succeeded(&parts->streak);
+    parts->acknowledged++;
     parts->bytes_held += part.length;
     free_slot(parts, slot);
     return true;
@@ -340,6 +344,10 @@ bool upload_parts_take_reply(struct upload_parts *parts, unsigned slot_number,
     case S3_DONE:
         return take_acknowledgement(parts, slot, result, now, err);
     case S3_SIGN_AGAIN:
+        if (++slot->signings > MAX_SIGNINGS) { /* fails like any other request, with an end */
+            try_again(parts, slot, result, now_ms);
+            return true;
+        }
         slot->again = RESEND_SIGNATURE;
         return true;
     case S3_RETRY:

@@ -33,6 +33,7 @@ struct upload_slot {
     bool under_way;       /* read while sha256_hex is "", else sent */
     enum resend_reason again;
     unsigned tries;
+    unsigned signings;      /* one after the other */
     uint64_t not_before_ms; /* nothing is sent before */
     uint8_t fingerprint[16];
     char sha256_hex[DIGEST_SHA256_HEX]; /* "": to be read first */
@@ -58,7 +59,8 @@ struct upload_parts {
     unsigned count;       /* of the file */
     unsigned next_number; /* not yet looked at: this one and those above */
     unsigned slot_count;
-    unsigned busy; /* slots that are not free */
+    unsigned busy;         /* slots that are not free */
+    unsigned acknowledged; /* parts, in this walk */
     struct upload_slot slots[UPLOAD_PARTS_MAX_SLOTS];
     struct retry_streak streak;
     uint64_t bytes_held; /* by the bucket, compared or acknowledged in this run */

@@ -13,6 +13,8 @@
 #include "finalize/upload/upload_parts.h"
 #include "finalize/upload/upload_strays.h"
 
+#define UPLOAD_MAX_FRESH_STARTS 3u /* of one run: what keeps vanishing is left for later */
+
 enum upload_stage {
     UPLOAD_STAGE_PROBE,  /* HEAD: is the key free? */
     UPLOAD_STAGE_REASON, /* GET: why was HEAD refused? */
@@ -38,6 +40,8 @@ struct upload {
     /* The control request: the one that isn't a part's. */
     bool under_way;
     unsigned tries;
+    unsigned tidying_tries; /* of a request that only tidies up */
+    unsigned signings;      /* of the same request, one after the other */
     uint64_t not_before_ms;
     struct retry_streak streak;
 
@@ -45,6 +49,7 @@ struct upload {
     unsigned completes; /* that did not work */
     unsigned blind_completes;
     unsigned missing_confirms;
+    bool listed;   /* the walk over the parts began with a listing, else with a new upload */
     bool all_held; /* every part was compared or acknowledged in this run */
     struct resends resends;
     enum resend_reason put_again; /* why a PutObject is not the first one */
@@ -108,6 +113,12 @@ void upload_try_again(struct upload *upload, const struct s3_result *result, uin
 void upload_look_again(struct upload *upload, enum upload_stage stage,
                        const struct s3_result *result, uint64_t now_ms);
 
+/*
+ * Repeats a request that only tidies up, after a pause; false when it was tried often enough: it is
+ * left for housekeeping, and the upload goes on.
+ */
+bool upload_tidies_again(struct upload *upload, const struct s3_result *result, uint64_t now_ms);
+
 /* True when the server may have done what was asked, and nobody knows. */
 bool upload_may_be_done(const struct s3_result *result);
 
@@ -121,7 +132,8 @@ bool upload_take_head(struct upload *upload, struct s3_result *result, uint64_t 
                       struct error *err) __attribute__((warn_unused_result));
 bool upload_take_reason(struct upload *upload, struct s3_result *result, uint64_t now_ms,
                         int64_t now, struct error *err) __attribute__((warn_unused_result));
-void upload_take_put(struct upload *upload, const struct s3_result *result, uint64_t now_ms);
+bool upload_take_put(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
+                     int64_t now, struct error *err) __attribute__((warn_unused_result));
 /* Takes what was read for UPLOAD_STAGE_ADOPT. */
 bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
                          struct error *err) __attribute__((warn_unused_result));
@@ -151,10 +163,11 @@ bool upload_take_created(struct upload *upload, const struct s3_result *result, 
                          int64_t now, struct error *err) __attribute__((warn_unused_result));
 bool upload_take_listed(struct upload *upload, const struct s3_result *result, int64_t now,
                         struct error *err) __attribute__((warn_unused_result));
-void upload_take_completed(struct upload *upload, const struct s3_result *result, uint64_t now_ms);
+bool upload_take_completed(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
+                           int64_t now, struct error *err) __attribute__((warn_unused_result));
 bool upload_take_aborted(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
                          int64_t now, struct error *err) __attribute__((warn_unused_result));
-bool upload_take_strays(struct upload *upload, struct s3_result *result, int64_t now,
-                        struct error *err) __attribute__((warn_unused_result));
+bool upload_take_strays(struct upload *upload, struct s3_result *result, uint64_t now_ms,
+                        int64_t now, struct error *err) __attribute__((warn_unused_result));
 
 #endif

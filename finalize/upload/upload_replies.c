@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#define MAX_TIDYING_TRIES 4u
+#define MAX_SIGNINGS      4u
+
 void upload_try_again(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
 {
     const struct settings *settings = upload->options.settings;
@@ -25,6 +28,16 @@ void upload_look_again(struct upload *upload, enum upload_stage stage,
         upload->stage = stage; /* without upload_go_to(): the pauses get longer all the same */
 }
 
+bool upload_tidies_again(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
+{
+    if (++upload->tidying_tries >= MAX_TIDYING_TRIES ||
+        result->retry_after_ms > RETRY_LAST_BOUND_MS)
+        return false;
+    upload->not_before_ms =
+        now_ms + retry_delay_ms(upload->tidying_tries, result->retry_after_ms, upload->options.rng);
+    return true;
+}
+
 /* A 503 without a code of S3's comes from something in between: the server may have acted. */
 bool upload_may_be_done(const struct s3_result *result)
 {
@@ -36,8 +49,8 @@ bool upload_may_be_done(const struct s3_result *result)
 static bool take_common(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
 {
     bool looking = upload->stage == UPLOAD_STAGE_PROBE || upload->stage == UPLOAD_STAGE_REASON ||
-                   upload->stage == UPLOAD_STAGE_STRAYS || upload->stage == UPLOAD_STAGE_LIST ||
-                   upload->stage == UPLOAD_STAGE_CHECK_KEY || upload->stage == UPLOAD_STAGE_CONFIRM;
+                   upload->stage == UPLOAD_STAGE_LIST || upload->stage == UPLOAD_STAGE_CHECK_KEY ||
+                   upload->stage == UPLOAD_STAGE_CONFIRM;
 
     switch (result->outcome) {
     case S3_SIGN_AGAIN:
@@ -60,7 +73,8 @@ static bool take_common(struct upload *upload, const struct s3_result *result, u
         upload_try_again(upload, result, now_ms);
         return true;
     case S3_DONE:
-        if (!looking) /* that looking works is no progress: what follows it may fail for ever */
+        /* That looking works is no progress: what follows it may fail for ever. */
+        if (!looking && upload->stage != UPLOAD_STAGE_STRAYS)
             retry_succeeded(&upload->streak);
         return false;
     default:
@@ -72,6 +86,9 @@ bool upload_take_control_reply(struct upload *upload, struct s3_result *result, 
                                int64_t now, struct error *err)
 {
     upload->under_way = false;
+    /* Signed again and again, it fails like any other request: with pauses, and an end. */
+    if (result->outcome == S3_SIGN_AGAIN && ++upload->signings > MAX_SIGNINGS)
+        result->outcome = S3_RETRY;
     if (take_common(upload, result, now_ms))
         return true;
     switch (upload->stage) {
@@ -82,17 +99,15 @@ bool upload_take_control_reply(struct upload *upload, struct s3_result *result, 
     case UPLOAD_STAGE_REASON:
         return upload_take_reason(upload, result, now_ms, now, err);
     case UPLOAD_STAGE_PUT:
-        upload_take_put(upload, result, now_ms);
-        return true;
+        return upload_take_put(upload, result, now_ms, now, err);
     case UPLOAD_STAGE_STRAYS:
-        return upload_take_strays(upload, result, now, err);
+        return upload_take_strays(upload, result, now_ms, now, err);
     case UPLOAD_STAGE_CREATE:
         return upload_take_created(upload, result, now_ms, now, err);
     case UPLOAD_STAGE_LIST:
         return upload_take_listed(upload, result, now, err);
     case UPLOAD_STAGE_COMPLETE:
-        upload_take_completed(upload, result, now_ms);
-        return true;
+        return upload_take_completed(upload, result, now_ms, now, err);
     case UPLOAD_STAGE_ABORT:
         return upload_take_aborted(upload, result, now_ms, now, err);
     default:

@@ -172,6 +172,8 @@ only_the_part_that_changed_is_sent_again() {
 	expect "parts of the journal that were sent again" "$changed" \
 		"$(tail -n +$((sent + 1)) "$case_dir/sink" | awk '$1 == "P" { print $3 }' |
 			grep -Fxf <(parts_when_killed) | paste -s -d ' ')"
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" events nzqx
+	expect_match "the history" 'sent again: 1 part, 8 MiB: the bytes changed since they were sent' "$output"
 }
 
 another_part_size_between_runs_is_fine() {

@@ -31,6 +31,7 @@ struct fake_object {
     char key[128];
     char mark[S3_MARK_SIZE];
     char etag[64];
+    bool same_session; /* as the asking one's */
     size_t size;
     uint8_t bytes[FAKE_OBJECT_BYTES];
 };
@@ -78,6 +79,8 @@ struct fake_bucket {
     unsigned page_parts; /* in one page of ListParts; 0: all */
     bool opaque_etags;   /* as of a server that encrypts: not the MD5 of the bytes */
     bool conditional;    /* objects are not replaced */
+    bool drops_metadata; /* HEAD shows no mark */
+    size_t adds_bytes;   /* HEAD shows so many more than were sent */
     unsigned etags_made;
     bool overwrote; /* an object was replaced by one with another mark: must never be */
 };
@@ -213,8 +216,10 @@ static inline void fake_head(struct fake_bucket *bucket, const struct s3_call *c
         fake_answer(result, S3_NO_SUCH_KEY, NULL);
         return;
     }
-    result->size_bytes = object->size;
-    snprintf(result->mark, sizeof result->mark, "%s", object->mark);
+    result->size_bytes = object->size + bucket->adds_bytes;
+    result->same_session = object->same_session;
+    if (!bucket->drops_metadata)
+        snprintf(result->mark, sizeof result->mark, "%s", object->mark);
     snprintf(result->etag, sizeof result->etag, "%s", object->etag);
 }
 

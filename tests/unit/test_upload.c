@@ -5,6 +5,7 @@
 #include "finalize/upload/upload.h"
 
 #include "finalize/base/buffer.h"
+#include "finalize/journal/journal_schedule.h"
 #include "finalize/upload/retry.h"
 #include "tests/unit/fake_bucket.h"
 #include "tests/unit/unit.h"
@@ -414,7 +415,7 @@ static void assert_uploaded_with(unsigned left_open)
 
     load_row();
     for (unsigned i = 0; i < FAKE_OBJECTS; i++)
-        if (bucket.objects[i].there && !strcmp(bucket.objects[i].mark, MARK) &&
+        if (bucket.objects[i].there && !strcmp(bucket.objects[i].mark, file.mark) &&
             bucket.objects[i].size == content_size) {
             ours = &bucket.objects[i];
             ours_count++;
@@ -541,7 +542,57 @@ static void the_upload_is_aborted_by_a_person(void)
     bucket.uploads[0].open = false;
 }
 
+static void others_replace_it(void)
+{
+    struct fake_object *object = fake_find_object(&bucket, KEY);
+
+    if (object && !strcmp(object->mark, MARK))
+        snprintf(object->mark, sizeof object->mark, OTHER_MARK);
+}
+
+static void another_tool_s_object_appears(void)
+{
+    fake_put_object(&bucket, KEY, "", "not ours", 8);
+}
+
+static void a_person_removes_the_object(void)
+{
+    fake_find_object(&bucket, KEY)->there = false;
+    bucket.drops_metadata = false;
+    bucket.adds_bytes = 0;
+}
+
 /* What is so before it begins. */
+
+static void metadata_is_dropped(void)
+{
+    bucket.drops_metadata = true;
+}
+
+static void sizes_are_changed(void)
+{
+    bucket.adds_bytes = 28;
+}
+
+static void put_of_this_session(const char *key, const char *mark, const void *bytes)
+{
+    struct fake_object *object = fake_put_object(&bucket, key, mark, bytes, content_size);
+    uint8_t digest[DIGEST_MD5_BYTES];
+
+    object->same_session = true;
+    ck_assert(digest_md5(bytes, content_size, digest));
+    digest_hex(digest, sizeof digest, object->etag);
+}
+
+/* An earlier journal was lost: another file of the session has the first key, this one the second.
+ */
+static void the_second_key_has_this_very_file(void)
+{
+    static const uint8_t other[FAKE_OBJECT_BYTES];
+
+    put_of_this_session(KEY, OTHER_MARK, other);
+    put_of_this_session(SECOND_KEY, "0123456789abcdef0123456789abcdef", content);
+}
 
 static void two_keys_are_taken(void)
 {
@@ -636,6 +687,8 @@ static const struct scenario {
     const char *says;     /* in a report or in the error */
     enum error_kind error;
     const char *left_open; /* "1": so many uploads; NULL: none */
+    const char *leftover;  /* the upload that housekeeping is to abort: "upload-1", "?" */
+    void (*well)(void);    /* what a person does then */
     const char *then;      /* the requests of one more run, when all is well again */
 } scenarios[] = {
 #define ONCE(what)  S3_##what, 1, 1
@@ -777,8 +830,73 @@ static const struct scenario {
     {"a Complete that always fails is left for later, and no part is sent again", 2500,
      .faults = {{EVER(COMPLETE_UPLOAD), SAYS(RETRY), "InternalError"}}, .error = ERROR_TRANSIENT,
      .then = "head list head complete head"},
-    {"a Complete that always finds bad parts ends", 2500,
-     .faults = {{EVER(COMPLETE_UPLOAD), SAYS(BAD_PART), "InvalidPart"}}, .error = ERROR_TRANSIENT},
+    {"parts that are refused again and again are sent once under another id, then it is permanent",
+     2500, .faults = {{EVER(COMPLETE_UPLOAD), SAYS(BAD_PART), "InvalidPart"}},
+     .requests = "head create part*3 head complete head list head complete head list head complete "
+                 "abort head create part*3 head complete head list head complete head list head "
+                 "complete",
+     .error = ERROR_PERMANENT, .says = "refuses to complete the upload",
+     .then = "head list head complete head"},
+    {"refused parts are counted across a kill", 2500, .killed = {S3_COMPLETE_UPLOAD, 5},
+     .faults = {{EVER(COMPLETE_UPLOAD), SAYS(BAD_PART), "InvalidPart"}},
+     .requests = "head list head complete", .error = ERROR_PERMANENT},
+    {"refused parts are sent under another id although a kill came between", 2500,
+     .killed = {S3_COMPLETE_UPLOAD, 2},
+     .faults = {{S3_COMPLETE_UPLOAD, 1, 3, SAYS(BAD_PART), "InvalidPart"}},
+     .requests = "head list head complete abort head create part*3 head complete head",
+     .says = "sent again: 3 parts, 2.4 KiB: the server refuses to complete the parts"},
+
+    /* Stored, but not as it was sent. */
+    {"a small object whose metadata was dropped is permanent at once", 500, metadata_is_dropped,
+     .requests = "head put head", .error = ERROR_PERMANENT, .says = "drops x-amz-meta-",
+     .well = a_person_removes_the_object, .then = "head put head"},
+    {"a large object whose metadata was dropped is permanent at once", 2500, metadata_is_dropped,
+     .requests = PLAIN_PARTS, .error = ERROR_PERMANENT, .says = "drops x-amz-meta-",
+     .well = a_person_removes_the_object,
+     .then = "head list head create part*3 head complete head"},
+    {"a small object of another size is permanent at once", 500, sizes_are_changed,
+     .requests = "head put head", .error = ERROR_PERMANENT,
+     .says = "stored with 500 bytes, but HeadObject shows 528", .well = a_person_removes_the_object,
+     .then = "head put head"},
+    {"metadata that was dropped is found although the reply to Complete was lost", 2500,
+     metadata_is_dropped, .faults = {{ONCE(COMPLETE_UPLOAD), FAKE_LOSE_REPLY}},
+     .requests = PLAIN_PARTS, .error = ERROR_PERMANENT, .well = a_person_removes_the_object},
+    {"metadata that was dropped is found by the next run after a kill", 500, metadata_is_dropped,
+     .killed = {S3_HEAD_OBJECT, 1, 1}, .arrives = true, .requests = "head",
+     .error = ERROR_PERMANENT, .well = a_person_removes_the_object, .then = "head put head"},
+    {"another tool's object that a conditional PUT met leads to a suffix", 500,
+     writes_are_conditional, .at = {S3_HEAD_OBJECT, 1}, .happens = another_tool_s_object_appears,
+     .key = SECOND_KEY, .requests = "head put head*2 put head"},
+    {"another tool's object that a conditional Complete met leads to a suffix", 2500,
+     writes_are_conditional, .at = {S3_HEAD_OBJECT, 2}, .happens = another_tool_s_object_appears,
+     .key = SECOND_KEY,
+     .requests = "head create part*3 head complete head abort head*2 create part*3 head complete "
+                 "head"},
+    {"an object of another mark in its place leads to a suffix", 500, .at = {S3_PUT_OBJECT, 1},
+     .happens = others_replace_it, .key = SECOND_KEY, .requests = "head put head*2 put head",
+     .says = "sent again: 1 part, 500 B: another object took the key"},
+    {"each key of the session is compared with this file", 500, the_second_key_has_this_very_file,
+     .requests = "head*3", .key = SECOND_KEY, .says = "has this very file already"},
+
+    /* Tidying up never stands in the way. */
+    {"a search for strays that keeps failing is left to housekeeping", 2500,
+     .faults = {{ONCE(CREATE_UPLOAD), FAKE_LOSE_REPLY},
+                {EVER(LIST_UPLOADS), SAYS(RETRY), "InternalError"}},
+     .requests = "head create uploads*4 head create part*3 head complete head", .left_open = "1",
+     .leftover = "?", .says = "left in the bucket, to be aborted later"},
+    {"a search for strays whose server asks for a long pause is left to housekeeping", 2500,
+     .faults = {{ONCE(CREATE_UPLOAD), FAKE_LOSE_REPLY},
+                {EVER(LIST_UPLOADS), SAYS(SLOW_DOWN), "SlowDown", 300000}},
+     .requests = "head create uploads head create part*3 head complete head", .left_open = "1",
+     .leftover = "?"},
+    {"an Abort that keeps failing is left to housekeeping", 2500,
+     .faults = {{EVER(ABORT_UPLOAD), SAYS(RETRY), "InternalError"}}, .at = {S3_UPLOAD_PART, 3},
+     .happens = others_take_the_key, .key = SECOND_KEY, .left_open = "1", .leftover = "upload-1",
+     .requests = "head create part*3 head abort*4 head*2 create part*3 head complete head"},
+    {"an Abort that failed twice is tried again", 2500,
+     .faults = {{S3_ABORT_UPLOAD, 1, 2, SAYS(RETRY), "InternalError"}}, .at = {S3_UPLOAD_PART, 3},
+     .happens = others_take_the_key, .key = SECOND_KEY,
+     .requests = "head create part*3 head abort*3 head*2 create part*3 head complete head"},
     {"a small object that is never seen ends", 500,
      .faults = {{EVER(HEAD_OBJECT), SAYS(NO_SUCH_KEY)}}, .error = ERROR_TRANSIENT,
      .says = "sent again: 1 part, 500 B: the server said that the object was stored"},
@@ -819,9 +937,9 @@ static const struct scenario {
      .requests = "head list", .error = ERROR_PERMANENT},
     {"an upload that may not be aborted is reported and left", 2500,
      .faults = {{EVER(ABORT_UPLOAD), SAYS(REFUSED), "AccessDenied"}}, .at = {S3_UPLOAD_PART, 3},
-     .happens = others_take_the_key, .key = SECOND_KEY, .left_open = "1",
+     .happens = others_take_the_key, .key = SECOND_KEY, .left_open = "1", .leftover = "upload-1",
      .requests = "head create part*3 head abort head*2 create part*3 head complete head",
-     .says = "could not be aborted"},
+     .says = "left in the bucket, to be aborted later"},
     {"bytes that were damaged on the way are sent again", 2500,
      .faults = {{S3_UPLOAD_PART, 1, 2, SAYS(RETRY), "XAmzContentSHA256Mismatch"}},
      .requests = "head create part*5 head complete head",
@@ -891,6 +1009,20 @@ static void assert_says(const struct scenario *scenario, const struct error *err
                       error ? error->text : "no error");
 }
 
+/* What housekeeping is to abort: an upload by its id, or one to be found by its key. */
+static void assert_leftover(const struct scenario *scenario)
+{
+    struct journal_leftover leftover;
+    bool found;
+
+    ck_assert(journal_next_leftover(journal, 0, &leftover, &found, &err));
+    ck_assert_msg(found == !!scenario->leftover, "%s", scenario->name);
+    if (!found)
+        return;
+    ck_assert_str_eq(leftover.key, KEY);
+    ck_assert_str_eq(leftover.upload_id, strcmp(scenario->leftover, "?") ? scenario->leftover : "");
+}
+
 static void assert_ends(const struct scenario *scenario, const struct error *error)
 {
     ck_assert_msg(error ? error->kind == scenario->error : scenario->error == ERROR_NONE, "%s: %s",
@@ -902,6 +1034,7 @@ static void assert_ends(const struct scenario *scenario, const struct error *err
     }
     assert_uploaded_with(scenario->left_open ? (unsigned)atoi(scenario->left_open) : 0);
     ck_assert_str_eq(file.key, scenario->key ? scenario->key : KEY);
+    assert_leftover(scenario);
 }
 
 /* The server is well, the file is there: what failed is done by the next run. */
@@ -913,6 +1046,8 @@ static void assert_recovers(const struct scenario *scenario)
     bucket.fault_count = 0;
     read_errno = 0;
     happens = NULL;
+    if (scenario->well)
+        scenario->well();
     forget_requests();
     assert_ends(&well, run());
     assert_requests(&well, scenario->then);
@@ -1077,6 +1212,20 @@ START_TEST(a_part_that_is_told_to_slow_down_does_not_hold_up_the_others)
     close_upload();
     assert_uploaded();
     ck_assert_uint_ge(now_ms, 65000);
+    finish();
+}
+END_TEST
+
+START_TEST(what_is_to_be_signed_again_and_again_has_an_end)
+{
+    static const enum s3_operation operations[] = {S3_HEAD_OBJECT, S3_UPLOAD_PART};
+
+    begin(2500);
+    answer(operations[_i], 1, FAKE_ALWAYS, S3_SIGN_AGAIN, "RequestTimeTooSkewed");
+    assert_failed(run(), ERROR_TRANSIENT);
+    ck_assert_uint_le(calls(operations[_i]), 3 * (RETRY_MAX_TRIES + 4));
+    bucket.fault_count = 0;
+    assert_runs_well();
     finish();
 }
 END_TEST
@@ -1458,6 +1607,7 @@ int main(void)
     tcase_add_loop_test(cases, slow_down_pauses_as_long_as_the_server_asks, 0, 4);
     tcase_add_loop_test(cases, a_pause_longer_than_the_patience_left_ends_it_at_once, 0, 5);
     tcase_add_test(cases, a_part_that_is_told_to_slow_down_does_not_hold_up_the_others);
+    tcase_add_loop_test(cases, what_is_to_be_signed_again_and_again_has_an_end, 0, 2);
     tcase_add_loop_test(cases, what_is_to_be_signed_again_is_sent_again_at_once, 0, 6);
     cases = add_case(suite, "a file that grows");
     tcase_add_loop_test(cases, each_file_that_grows_goes_as_its_name_says, 0,
