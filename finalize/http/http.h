@@ -29,15 +29,16 @@ struct http_request {
     char *url;          /* owned; sent as it is, dot segments included */
     char **headers;     /* owned; "Name: value" lines, ended by NULL; may be NULL */
     struct http_body body;
-    uint64_t idle_timeout_ms; /* given up when no byte moves for this long; curl takes a few seconds
-                                 to notice */
-    uint64_t timeout_ms;  /* given up when it has not ended after this long; 0: whatever it takes */
-    size_t reply_ceiling; /* most bytes of reply body that are kept; more is a failure */
+    uint64_t idle_timeout_ms; /* given up when no byte moves for this long; 0: never */
+    uint64_t timeout_ms;      /* given up when it has not ended after this long; 0: never */
+    size_t reply_ceiling;     /* most bytes of reply body that are kept; more is a failure */
+    bool must_finish; /* what it does can't be taken back or told from its absence: a stop waits a
+                         moment for its reply (loop_must_finish()) */
 };
 
 enum http_failure {
     HTTP_OK = 0,           /* a whole reply arrived, whatever its status */
-    HTTP_FAILED_RESOLVE,   /* the name has no address */
+    HTTP_FAILED_RESOLVE,   /* the name has no address, or none was found in time */
     HTTP_FAILED_CONNECT,   /* nobody listens, no route, time-out before the connection stood */
     HTTP_FAILED_TLS,       /* certificate or handshake refused */
     HTTP_FAILED_TRANSFER,  /* broken while sending or receiving; the peer may have acted */

@@ -11,13 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDLE_HANDLES 8u
+#define IDLE_HANDLES   8u
+#define WATCH_EVERY_MS 200u
 
 struct loop {
     CURLM *multi;
     struct loop_stop stop;
     struct transfer_share share;
     struct transfer *transfers;
+    struct transfer *forgotten; /* whose look-ups have not ended; nothing waits for them */
+    uint64_t watch_at_ms;
     unsigned pending;
     atomic_bool woken;
     CURL *idle[IDLE_HANDLES];
@@ -28,6 +31,12 @@ struct loop {
 
 static void free_transfer(struct loop *loop, struct transfer *transfer)
 {
+    if (transfer->easy && !transfer->forgotten && transfer_is_resolving(transfer)) {
+        transfer_forget(transfer);
+        transfer->next = loop->forgotten;
+        loop->forgotten = transfer;
+        return;
+    }
     if (transfer->easy) {
         curl_multi_remove_handle(loop->multi, transfer->easy);
         curl_easy_reset(transfer->easy);
@@ -71,6 +80,16 @@ bool loop_start(struct loop *loop, struct http_request *request, void *owner, un
     return true;
 }
 
+static void free_forgotten(struct loop *loop, struct transfer *transfer)
+{
+    struct transfer **link = &loop->forgotten;
+
+    while (*link != transfer)
+        link = &(*link)->next;
+    *link = transfer->next;
+    free_transfer(loop, transfer);
+}
+
 static bool note_ends(struct loop *loop)
 {
     CURLMsg *message;
@@ -83,10 +102,37 @@ static bool note_ends(struct loop *loop)
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+        any |= !transfer->ended && !transfer->forgotten;
         transfer_end(transfer, message->data.result);
-        any = true;
+        if (transfer->forgotten)
+            free_forgotten(loop, transfer);
     }
     return any;
+}
+
+/* Before libcurl works: a look-up whose time is over is left behind before libcurl waits for it. */
+static bool watch(struct loop *loop, uint64_t now_ms)
+{
+    bool any = false;
+
+    for (struct transfer *transfer = loop->transfers; transfer && now_ms >= loop->watch_at_ms;
+         transfer = transfer->next) {
+        bool ended = transfer->ended;
+
+        transfer_watch(transfer, now_ms);
+        any |= transfer->ended && !ended;
+    }
+    if (now_ms >= loop->watch_at_ms)
+        loop->watch_at_ms = now_ms + WATCH_EVERY_MS;
+    return any;
+}
+
+/* New ones are the first of the list. */
+static void note_begun(struct loop *loop, uint64_t now_ms)
+{
+    for (struct transfer *transfer = loop->transfers; transfer && !transfer->began_ms;
+         transfer = transfer->next)
+        transfer->began_ms = transfer->moved_at_ms = now_ms;
 }
 
 /* ---- the loop ------------------------------------------------------------------------------- */
@@ -144,10 +190,16 @@ void loop_close(struct loop *loop)
         free_transfer(loop, loop->transfers);
         loop->transfers = next;
     }
+#if LIBCURL_VERSION_NUM >= 0x075700
+    while (loop->forgotten)
+        free_forgotten(loop, loop->forgotten);
+#endif
     while (loop->idle_count)
         curl_easy_cleanup(loop->idle[--loop->idle_count]);
-    curl_multi_cleanup(loop->multi);
-    curl_global_cleanup();
+    if (!loop->forgotten) { /* else the process, which is about to end, is what frees them */
+        curl_multi_cleanup(loop->multi);
+        curl_global_cleanup();
+    }
     free(loop);
 }
 
@@ -180,14 +232,20 @@ bool loop_wait(struct loop *loop, uint64_t timeout_ms, struct error *err)
 
     for (;;) {
         uint64_t now_ms, left_ms;
+        bool watched;
         int running;
 
+        watched = watch(loop, clock_now_ms());
         if (curl_multi_perform(loop->multi, &running) != CURLM_OK)
             return error_set(err, ERROR_TRANSIENT, "libcurl's loop failed");
         now_ms = clock_now_ms();
-        if (note_ends(loop) || atomic_exchange(&loop->woken, false) || now_ms >= deadline_ms)
+        note_begun(loop, now_ms);
+        if (note_ends(loop) || watched || atomic_exchange(&loop->woken, false) ||
+            now_ms >= deadline_ms)
             return true;
         left_ms = resume_paused(loop, deadline_ms - now_ms);
+        if (loop->transfers && left_ms > WATCH_EVERY_MS)
+            left_ms = WATCH_EVERY_MS;
         extra.revents = 0;
         if (curl_multi_poll(loop->multi, &extra, extra.fd >= 0 ? 1 : 0,
                             left_ms > 60000 ? 60000 : (int)left_ms, NULL) != CURLM_OK)
@@ -246,6 +304,15 @@ void loop_wake(void *loop)
 unsigned loop_pending(const struct loop *loop)
 {
     return loop->pending;
+}
+
+unsigned loop_must_finish(const struct loop *loop)
+{
+    unsigned count = 0;
+
+    for (const struct transfer *transfer = loop->transfers; transfer; transfer = transfer->next)
+        count += transfer->request.must_finish && !transfer->ended && transfer_is_sent(transfer);
+    return count;
 }
 
 uint64_t loop_bytes_sent(const struct loop *loop)

@@ -1,7 +1,9 @@
 /*
  * loop - the only place that moves bytes: many HTTP requests at once, in one thread.
  *
- * Takes requests as values and gives replies as values; decides nothing, retries nothing.
+ * Takes requests as values and gives replies as values; decides nothing, retries nothing. Nothing
+ * here waits for the look-up of a name: a request that ends within one leaves it behind, to end by
+ * itself.
  */
 #ifndef FINALIZE_LOOP_H
 #define FINALIZE_LOOP_H
@@ -65,6 +67,9 @@ void loop_wake(void *loop);
 
 /* Requests started and not yet collected. */
 unsigned loop_pending(const struct loop *loop);
+
+/* Of those, the ones that must_finish and whose connection stands: the peer may act on them. */
+unsigned loop_must_finish(const struct loop *loop);
 
 /* Bytes of request bodies handed to the network since the loop was opened, whatever became of them.
  */

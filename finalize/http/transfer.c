@@ -6,9 +6,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define REPLY_BUFFER_BYTES 4096L /* most replies are shorter */
+#define REPLY_BUFFER_BYTES 4096L           /* most replies are shorter */
+#define A_DAY_MS           (86400L * 1000) /* longer than any look-up of a name */
+#define KEEP_ALIVE_IDLE_S  45L /* shorter than routers remember a connection that is silent */
+#define KEEP_ALIVE_EVERY_S 15L
+#define SERVER_ERROR       9u   /* where the 5 of a 5xx is, behind "HTTP/1.1 " */
+#define BEFORE_LIBCURL_MS  250u /* a look-up is given up before libcurl's connect timeout */
 
 /* ---- a body on its way out --------------------------------------------------------------- */
 
@@ -29,6 +35,8 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
     uint64_t allowed;
     ssize_t got;
 
+    if (transfer->ended)
+        return CURL_READFUNC_ABORT;
     if (wanted > size * count)
         wanted = size * count;
     if (!wanted)
@@ -50,7 +58,7 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
     return (size_t)got;
 }
 
-/* curl begins a body anew when a kept connection turns out to be dead. */
+/* curl sends a body from its beginning when a kept connection turns out to be dead. */
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
     struct transfer *transfer = context;
@@ -68,9 +76,14 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     struct transfer *transfer = context;
     size_t length = size * count;
 
+    if (transfer->ended)
+        return 0;
     if (length >= 5 && !memcmp(line, "HTTP/", 5)) { /* a 100 Continue came before this one */
         buffer_clear(&transfer->reply.headers);
         transfer->headers_ended = false;
+        /* The node at its other end may be the sick one of many: the next try takes another. */
+        if (length > SERVER_ERROR && line[SERVER_ERROR] == '5')
+            curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
         return length;
     }
     if (*line == '\n' || (length == 2 && *line == '\r'))
@@ -84,12 +97,27 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
 
+    if (transfer->ended)
+        return 0;
     buffer_append(&transfer->reply.body, bytes, size * count);
     if (transfer->reply.body.failed) {
         transfer->too_large = true;
         return 0;
     }
     return size * count;
+}
+
+/* ---- its connection -------------------------------------------------------------------------- */
+
+static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
+                                    struct curl_sockaddr *address)
+{
+    const struct transfer *transfer = context;
+
+    (void)purpose;
+    if (transfer->forgotten || transfer->ended)
+        return CURL_SOCKET_BAD;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 /* ---- what libcurl is told -------------------------------------------------------------------- */
@@ -181,7 +209,6 @@ static void set_network(struct transfer *transfer, unsigned others)
 {
     const struct transfer_share *share = transfer->share;
     CURL *easy = transfer->easy;
-    uint64_t idle_seconds = (transfer->request.idle_timeout_ms + 999) / 1000;
 
 #if LIBCURL_VERSION_NUM >= 0x075500
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -199,9 +226,15 @@ static void set_network(struct transfer *transfer, unsigned others)
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, REPLY_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "jibri-finalize/" PROJECT_VERSION);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)share->connect_timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(idle_seconds ? idle_seconds : 1));
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->request.timeout_ms);
+    /* Complete may be silent for minutes. */
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEP_ALIVE_IDLE_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEP_ALIVE_EVERY_S);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* lets go of a look-up without waiting */
+#endif
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     set_authorities(transfer);
     if (share->proxy)
         curl_easy_setopt(easy, CURLOPT_PROXY, share->proxy);
@@ -227,12 +260,24 @@ bool transfer_set_up(struct transfer *transfer, unsigned others)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static enum http_failure failure_of_timeout(struct transfer *transfer)
+/* One of the times that libcurl takes, or 0 while that has not happened. */
+static curl_off_t time_of(const struct transfer *transfer, CURLINFO what)
 {
-    curl_off_t ready_us = 0;
+    curl_off_t us = 0;
 
-    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
-    return ready_us > 0 ? HTTP_FAILED_TIMEOUT : HTTP_FAILED_CONNECT;
+    curl_easy_getinfo(transfer->easy, what, &us);
+    return us;
+}
+
+bool transfer_is_sent(const struct transfer *transfer)
+{
+    return time_of(transfer, CURLINFO_PRETRANSFER_TIME_T) > 0;
+}
+
+bool transfer_is_resolving(const struct transfer *transfer)
+{
+    return transfer->began_ms && !transfer->let_go &&
+           !time_of(transfer, CURLINFO_NAMELOOKUP_TIME_T);
 }
 
 static enum http_failure failure_of(struct transfer *transfer, CURLcode code)
@@ -252,7 +297,7 @@ static enum http_failure failure_of(struct transfer *transfer, CURLcode code)
     case CURLE_SSL_CONNECT_ERROR: /* also a reset within the handshake: it may work next time */
         return HTTP_FAILED_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
-        return failure_of_timeout(transfer);
+        return transfer_is_sent(transfer) ? HTTP_FAILED_TIMEOUT : HTTP_FAILED_CONNECT;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
@@ -276,6 +321,9 @@ void transfer_end(struct transfer *transfer, CURLcode code)
     struct http_reply *reply = &transfer->reply;
     long status = 0;
 
+    transfer->let_go = true;
+    if (transfer->ended)
+        return;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     reply->status = (int)status;
     reply->failure = failure_of(transfer, code);
@@ -289,6 +337,56 @@ void transfer_end(struct transfer *transfer, CURLcode code)
                  : transfer->curl_error[0] ? transfer->curl_error
                                            : curl_easy_strerror(code));
     transfer->ended = true;
+}
+
+static void give_up(struct transfer *transfer, enum http_failure failure, const char *what,
+                    uint64_t after_ms)
+{
+    transfer->reply.failure = failure;
+    transfer->reply.bytes_sent = transfer->position;
+    snprintf(transfer->reply.detail, sizeof transfer->reply.detail, "%s %.1f s", what,
+             (double)after_ms / 1000);
+    transfer->ended = true;
+}
+
+static uint64_t bytes_moved(const struct transfer *transfer)
+{
+    curl_off_t sent = 0, received = 0;
+    long headers = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+    curl_easy_getinfo(transfer->easy, CURLINFO_HEADER_SIZE, &headers);
+    return (uint64_t)sent + (uint64_t)received + (uint64_t)headers;
+}
+
+void transfer_watch(struct transfer *transfer, uint64_t now_ms)
+{
+    const struct http_request *request = &transfer->request;
+    uint64_t connect_ms = transfer->share->connect_timeout_ms;
+    bool connected = transfer_is_sent(transfer);
+    uint64_t moved = bytes_moved(transfer);
+
+    if (transfer->ended || !transfer->began_ms)
+        return;
+    if (!connected || moved != transfer->moved || transfer->paused) {
+        transfer->moved = moved;
+        transfer->moved_at_ms = now_ms;
+    }
+    if (transfer_is_resolving(transfer) &&
+        now_ms - transfer->began_ms + BEFORE_LIBCURL_MS >= connect_ms)
+        give_up(transfer, HTTP_FAILED_RESOLVE, "the name was not resolved within", connect_ms);
+    else if (request->idle_timeout_ms && now_ms - transfer->moved_at_ms >= request->idle_timeout_ms)
+        give_up(transfer, HTTP_FAILED_TIMEOUT, "no byte moved for", request->idle_timeout_ms);
+    else if (request->timeout_ms && now_ms - transfer->began_ms >= request->timeout_ms)
+        give_up(transfer, connected ? HTTP_FAILED_TIMEOUT : HTTP_FAILED_CONNECT,
+                "it was not over within", request->timeout_ms);
+}
+
+void transfer_forget(struct transfer *transfer)
+{
+    transfer->forgotten = true;
+    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, A_DAY_MS);
 }
 
 void transfer_done(struct transfer *transfer)

@@ -34,11 +34,16 @@ struct transfer {
     void *owner;
     unsigned slot;
     uint64_t position; /* of the body: bytes given to curl */
-    bool paused;       /* waits for the rate limit */
+    uint64_t began_ms; /* 0: libcurl has not worked on it yet */
+    uint64_t moved;    /* bytes sent and received when it was last looked at */
+    uint64_t moved_at_ms;
+    bool paused; /* waits for the rate limit */
     bool local_failure;
     bool too_large;
     bool headers_ended;
-    bool ended;
+    bool ended;             /* the reply is complete, or failed */
+    bool let_go;            /* libcurl has ended with it */
+    bool forgotten;         /* only libcurl still has it, which looks its name up */
     char local_reason[128]; /* of a local failure; curl would overwrite it in its own */
     char curl_error[CURL_ERROR_SIZE];
 };
@@ -50,8 +55,23 @@ struct transfer {
 bool transfer_set_up(struct transfer *transfer, unsigned others)
     __attribute__((warn_unused_result));
 
-/* It has ended with `code`: the reply is what the caller of the loop may have. */
+/* libcurl has ended it with `code`: the reply is what the caller of the loop may have, unless it
+ * was ended before. */
 void transfer_end(struct transfer *transfer, CURLcode code);
+
+/* Ends it when its time is over: while its name is looked up, when no byte moved for its idle
+ * timeout, or as a whole. (While it connects, libcurl counts.) */
+void transfer_watch(struct transfer *transfer, uint64_t now_ms);
+
+/* Whether its name is being looked up. That is a thread of libcurl's in getaddrinfo(), which cannot
+ * be stopped: libcurl before 7.87 waits for it when it is told to let go. */
+bool transfer_is_resolving(const struct transfer *transfer);
+
+/* Whether its connection stands, so that the peer may act on it. */
+bool transfer_is_sent(const struct transfer *transfer);
+
+/* From now on it does nothing but wait for the end of that look-up. */
+void transfer_forget(struct transfer *transfer);
 
 /* Frees all that it owns, not itself; accepts a half-built one. After libcurl was told to let go.
  */

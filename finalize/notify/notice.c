@@ -124,6 +124,7 @@ bool notice_build(const struct settings *settings, const struct notice *notice,
         return error_set(err, ERROR_SETTINGS,
                          "CONFOMEET_BACKEND_TOKEN has a control character in it");
     request->idle_timeout_ms = settings->backend_timeout_ms;
+    request->must_finish = true; /* a notice that was accepted must not be repeated */
     request->timeout_ms = settings->backend_timeout_ms;
     request->reply_ceiling = REPLY_CEILING;
     buffer_init(&url, URL_CEILING);

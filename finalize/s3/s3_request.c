@@ -331,6 +331,8 @@ static void set_limits(const struct draft *draft, struct http_request *request)
     if (draft->call->operation == S3_COMPLETE_UPLOAD &&
         request->idle_timeout_ms < COMPLETE_IDLE_TIMEOUT_MS)
         request->idle_timeout_ms = COMPLETE_IDLE_TIMEOUT_MS;
+    /* A run that does not know whether it was carried out has to look. */
+    request->must_finish = draft->call->operation == S3_COMPLETE_UPLOAD;
     request->reply_ceiling = is_listing(draft->call->operation) ? LISTING_CEILING : REPLY_CEILING;
 }
 

@@ -5,9 +5,12 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +22,33 @@
 
 #define OWNER   ((void *)&owner)
 #define SECONDS 1000u
+
+/* ---- a DNS server that says nothing for one name
+ * -------------------------------------------------
+ */
+
+#define SILENT_NAME "silent.test"
+
+static sem_t dns_answers; /* of look-ups of that name: 127.0.0.1 */
+
+/* In place of the C library's. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **ret)
+{
+    /* ISO C knows no conversion of pointers to functions. */
+    static union {
+        void *symbol;
+        int (*function)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    } real;
+
+    if (!real.symbol)
+        real.symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (node && !strcmp(node, SILENT_NAME)) {
+        sem_wait(&dns_answers);
+        node = "127.0.0.1";
+    }
+    return real.function(node, service, hints, ret);
+}
 
 /* ---- a server that does as the path of the request says ---------------------------------------
  */
@@ -122,6 +152,31 @@ static void answer_large(int fd)
         send_all(fd, piece, sizeof piece);
 }
 
+#define SLOW_BYTES   4u
+#define SLOW_BYTE_MS 1200u
+#define SLOW_IDLE_MS 2000u
+
+/* As CompleteMultipartUpload does. */
+static void answer_slowly(int fd)
+{
+    send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+    for (unsigned i = 0; i < SLOW_BYTES; i++) {
+        struct pollfd end = {.fd = stop_fd, .events = POLLIN};
+
+        if (poll(&end, 1, SLOW_BYTE_MS))
+            return;
+        send_text(fd, " ");
+    }
+}
+
+static void answer_status(int fd, const char *status)
+{
+    char reply[100];
+
+    snprintf(reply, sizeof reply, "HTTP/1.1 %.3s Words\r\nContent-Length: 0\r\n\r\n", status);
+    send_text(fd, reply);
+}
+
 /* The request comes back: its head, and length and sum of its body. */
 static void answer_echo(int fd, const char *head, size_t length, unsigned long sum)
 {
@@ -168,7 +223,11 @@ static bool serve(int fd, bool first)
     else if (!strcmp(path, "/short")) {
         send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
         return false;
-    } else if (!strcmp(path, "/large"))
+    } else if (!strcmp(path, "/slowly"))
+        answer_slowly(fd);
+    else if (!strncmp(path, "/status/", 8))
+        answer_status(fd, path + 8);
+    else if (!strcmp(path, "/large"))
         answer_large(fd);
     else if (!strcmp(path, "/continue"))
         send_text(fd, "HTTP/1.1 100 Continue\r\nX-Of: interim\r\n\r\n"
@@ -258,6 +317,7 @@ static void open_loop(uint64_t rate_limit)
 
 static void set_up(void)
 {
+    sem_init(&dns_answers, 0, 0);
     setenv("no_proxy", "*", 1);
     start_server();
     file = memfd_create("test", MFD_CLOEXEC);
@@ -563,6 +623,107 @@ START_TEST(a_name_without_an_address_is_told)
     reply = exchange(request);
     ck_assert_int_eq(reply.failure, HTTP_FAILED_RESOLVE);
     http_reply_done(&reply);
+}
+END_TEST
+
+static struct http_request make_silent(void)
+{
+    struct http_request request = make_request("GET", "/echo");
+
+    free(request.url);
+    ck_assert_int_gt(asprintf(&request.url, "http://" SILENT_NAME ":%u/echo", (unsigned)port), 0);
+    return request;
+}
+
+/* Whatever waited for the look-up would wait for ever. */
+START_TEST(a_name_that_is_not_resolved_in_time_holds_up_nothing_else)
+{
+    struct http_request silent = make_silent(), other = make_request("GET", "/echo");
+    struct loop_reply reply;
+
+    loop_close(loop);
+    settings.s3_connect_timeout_ms = 1 * SECONDS;
+    open_loop(0);
+    start(&silent, OWNER, 1);
+    start(&other, OWNER, 2);
+    reply = next_reply();
+    ck_assert_uint_eq(reply.slot, 2);
+    assert_answered(&reply.http, 200);
+    http_reply_done(&reply.http);
+    reply = next_reply();
+    ck_assert_uint_eq(reply.slot, 1);
+    ck_assert_int_eq(reply.http.failure, HTTP_FAILED_RESOLVE);
+    ck_assert_ptr_nonnull(strstr(reply.http.detail, "not resolved"));
+    http_reply_done(&reply.http);
+    ck_assert_uint_eq(loop_pending(loop), 0);
+}
+END_TEST
+
+/* Before the loop is closed, which does not wait for the look-up either. */
+START_TEST(what_was_cancelled_while_its_name_was_looked_up_is_never_sent)
+{
+    struct http_request request = make_silent();
+
+    start(&request, OWNER, 1);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert(loop_wait(loop, 10, &err));
+    loop_cancel(loop, OWNER);
+    ck_assert_uint_eq(loop_pending(loop), 0);
+    if (_i) {
+        sem_post(&dns_answers);
+        for (unsigned i = 0; i < 30; i++)
+            ck_assert(loop_wait(loop, 10, &err));
+        ck_assert_uint_eq(session_count, 0);
+    }
+}
+END_TEST
+
+START_TEST(a_byte_now_and_then_is_no_silence)
+{
+    struct http_request request = make_request("GET", "/slowly");
+    struct http_reply reply;
+
+    request.idle_timeout_ms = SLOW_IDLE_MS;
+    reply = exchange(request);
+    assert_answered(&reply, 200);
+    ck_assert_uint_eq(reply.body.length, SLOW_BYTES);
+    http_reply_done(&reply);
+}
+END_TEST
+
+static const struct {
+    const char *path;
+    bool kept;
+} connections[] = {
+    {"/status/200", true},  {"/status/404", true},  {"/status/403", true},
+    {"/status/500", false}, {"/status/503", false},
+};
+
+START_TEST(a_connection_that_brought_a_server_error_is_not_used_again)
+{
+    struct http_reply reply = exchange(make_request("GET", connections[_i].path));
+
+    http_reply_done(&reply);
+    reply = exchange(make_request("GET", "/echo"));
+    assert_answered(&reply, 200);
+    http_reply_done(&reply);
+    ck_assert_uint_eq(session_count, connections[_i].kept ? 1 : 2);
+}
+END_TEST
+
+START_TEST(what_must_finish_counts_from_when_the_peer_may_act)
+{
+    struct http_request request = make_post("/silence", "text"), other = make_post("/silence", "x");
+
+    request.must_finish = true;
+    start(&request, OWNER, 1);
+    start(&other, OWNER, 2);
+    ck_assert_uint_eq(loop_must_finish(loop), 0);
+    while (posts < 2)
+        ck_assert(loop_wait(loop, 10, &err));
+    ck_assert_uint_eq(loop_must_finish(loop), 1);
+    loop_cancel(loop, OWNER);
+    ck_assert_uint_eq(loop_must_finish(loop), 0);
 }
 END_TEST
 
@@ -897,6 +1058,10 @@ static Suite *make_suite(void)
     tcase_add_test(failures, an_early_error_is_heard_although_the_body_is_not_through);
     tcase_add_test(failures, nobody_listening_is_a_failed_connection);
     tcase_add_test(failures, a_name_without_an_address_is_told);
+    tcase_add_test(failures, a_name_that_is_not_resolved_in_time_holds_up_nothing_else);
+    tcase_add_loop_test(failures, what_was_cancelled_while_its_name_was_looked_up_is_never_sent, 0,
+                        2);
+    tcase_add_test(failures, a_byte_now_and_then_is_no_silence);
     tcase_add_test(failures, a_broken_connection_is_a_failed_transfer);
     tcase_add_test(failures, a_server_that_stays_silent_is_given_up);
     tcase_add_test(failures, a_reply_that_is_too_large_is_a_failure);
@@ -906,6 +1071,9 @@ static Suite *make_suite(void)
     tcase_add_test(kept, a_connection_is_kept_for_the_next_request);
     tcase_add_test(kept, a_put_is_repeated_on_a_new_connection_when_the_kept_one_is_dead);
     tcase_add_test(kept, a_post_never_goes_over_a_kept_connection_and_so_is_never_repeated);
+    tcase_add_loop_test(kept, a_connection_that_brought_a_server_error_is_not_used_again, 0,
+                        sizeof connections / sizeof connections[0]);
+    tcase_add_test(waiting, what_must_finish_counts_from_when_the_peer_may_act);
     tcase_add_test(waiting, the_requests_of_an_owner_are_cancelled_and_the_others_go_on);
     tcase_add_test(waiting, a_reply_that_was_cancelled_before_it_was_collected_does_not_come);
     tcase_add_test(waiting, closing_cancels_what_is_under_way);
