@@ -2,7 +2,6 @@
  */
 #include "watcher/dispatch_private.h"
 
-#include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/interrupted.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/log.h"
@@ -160,29 +159,14 @@ static bool is_held_off(struct dispatch *dispatch, struct watched_session *sessi
 static void act(struct dispatch *dispatch, struct watched_session *session,
                 const struct policy_decision *decision)
 {
-    static const enum worker_kind kinds[] = {[POLICY_SEND_PARTS] = WORKER_SEND_PARTS,
-                                             [POLICY_FINALIZE] = WORKER_FINALIZE,
-                                             [POLICY_GIVE_UP] = WORKER_GIVE_UP};
+    static const enum worker_kind kinds[] = {
+        [POLICY_SEND_PARTS] = WORKER_SEND_PARTS, [POLICY_FINALIZE] = WORKER_FINALIZE};
 
     if (decision->action == POLICY_NOTHING) {
         session->ended = false;
         session->look_at = decision->look_at;
     } else if (!is_held_off(dispatch, session, kinds[decision->action])) {
         send_worker(dispatch, session, kinds[decision->action], decision->reason);
-    }
-}
-
-static void note_existence(struct watched_session *session, const struct facts *facts, int64_t now)
-{
-    bool finished = facts->known && (facts->state == JOURNAL_RECORDING_DONE ||
-                                     facts->state == JOURNAL_RECORDING_ABANDONED);
-
-    if (facts->exists || finished) {
-        session->gone_since = 0;
-    } else if (facts->known && !session->gone_since) {
-        session->gone_since = now;
-        say(SETTINGS_LOG_WARNING, session->directory,
-            "its directory is gone, though it isn't all safe yet; it is given up in a day", NULL);
     }
 }
 
@@ -217,12 +201,7 @@ static bool look_at(struct dispatch *dispatch, struct watched_session *session)
             dispatch_say_trouble(dispatch, &failure);
         return true;
     }
-    note_existence(session, &facts, now);
-    if (!facts.exists && session->handed_over &&
-        !journal_take_over(dispatch->journal, session->directory, &failure))
-        dispatch_say_trouble(dispatch, &failure);
     note_change(session, &facts, now);
-    facts.gone_since = session->gone_since;
     decision = policy_decide(dispatch->settings, &facts, now);
     act(dispatch, session, &decision);
     return facts.exists || session->look_at || session->working || session->waits_for_worker;
@@ -263,8 +242,7 @@ static bool wake_waiting(struct dispatch *dispatch)
 static bool is_a_session_worked_on(const struct dispatch *dispatch)
 {
     return worker_count(&dispatch->workers, WORKER_SEND_PARTS) ||
-           worker_count(&dispatch->workers, WORKER_FINALIZE) ||
-           worker_count(&dispatch->workers, WORKER_GIVE_UP);
+           worker_count(&dispatch->workers, WORKER_FINALIZE);
 }
 
 /* What a run left undone is in the journal, with a time for the next try. */

@@ -25,15 +25,14 @@ struct facts {
     bool has_parts; /* finished parts that the bucket does not hold */
     enum open_writer writer; /* of any file in it */
     int64_t changed_at;      /* when something last changed in it, by now */
-    int64_t ahead;      /* the latest change whose time has not come yet: a clock was set back, or
-                           differs; 0: none. For the caller to make sense of. */
-    int64_t gone_since; /* when it was first seen not to exist */
+    int64_t ahead; /* the latest change whose time has not come yet: a clock was set back, or
+                      differs; 0: none. For the caller to make sense of. */
 };
 
 /*
  * `directory`: absolute, links resolved. What is done, but has got files since that are not safe,
- * counts as being recorded. Changes nothing. `handed_over` and `gone_since` are the caller's to
- * fill in before. Fails when the journal does.
+ * counts as being recorded. Changes nothing. `handed_over` is the caller's to fill in before. Fails
+ * when the journal does.
  */
 bool facts_gather(const struct settings *settings, struct journal *journal, const char *directory,
                   int64_t now, struct facts *facts, struct error *err)

@@ -17,29 +17,22 @@ static struct policy_decision finalize(const char *reason)
     return (struct policy_decision){.action = POLICY_FINALIZE, .reason = reason};
 }
 
-static struct policy_decision decide_vanished(const struct facts *facts, int64_t now)
-{
-    if (!facts->known)
-        return nothing_until(0);
-    if (now - facts->gone_since < POLICY_GONE_FOR_S)
-        return nothing_until(facts->gone_since + POLICY_GONE_FOR_S);
-    return (struct policy_decision){.action = POLICY_GIVE_UP,
-                                    .reason = "its directory has been gone for a day"};
-}
-
-/* Its meeting has ended, as far as the journal knows. */
+/* Its meeting has ended, as far as the journal knows, or its directory vanished: what can still be
+ * done is the finalizer's to find out. */
 static struct policy_decision decide_ended(const struct settings *settings,
                                            const struct facts *facts, int64_t now)
 {
-    bool working = facts->state == JOURNAL_RECORDING_WORKING;
+    bool stopped = facts->exists && facts->state == JOURNAL_RECORDING_WORKING;
 
     if (facts->locked)
         return nothing_until(now + LOOK_WHILE_LOCKED_S);
     if (facts->writer == OPEN_WRITER_THERE)
         return nothing_until(now + LOOK_FOR_WRITER_S);
-    if (!working && !schedule_is_due(settings, facts->next_try_at, now))
+    if (!stopped && !schedule_is_due(settings, facts->next_try_at, now))
         return nothing_until(facts->next_try_at);
-    return finalize(working ? "the process that worked on it was stopped" : "its next try is due");
+    if (!facts->exists)
+        return finalize("its directory is gone");
+    return finalize(stopped ? "the process that worked on it was stopped" : "its next try is due");
 }
 
 /* Jibri said that its meeting has ended; remaining writers are waited for. */
@@ -80,7 +73,7 @@ struct policy_decision policy_decide(const struct settings *settings, const stru
         (facts->state == JOURNAL_RECORDING_DONE || facts->state == JOURNAL_RECORDING_ABANDONED))
         return nothing_until(0);
     if (!facts->exists)
-        return decide_vanished(facts, now);
+        return facts->known ? decide_ended(settings, facts, now) : nothing_until(0);
     if (facts->handed_over)
         return decide_handed_over(facts, now);
     if (!facts->known || facts->state == JOURNAL_RECORDING_RECORDING)

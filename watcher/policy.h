@@ -15,8 +15,7 @@
 enum policy_action {
     POLICY_NOTHING,
     POLICY_SEND_PARTS, /* of what is still being recorded */
-    POLICY_FINALIZE,
-    POLICY_GIVE_UP /* it vanished */
+    POLICY_FINALIZE
 };
 
 struct policy_decision {
@@ -24,9 +23,6 @@ struct policy_decision {
     int64_t look_at;    /* look again then; 0: when something happens */
     const char *reason; /* a literal for the log, NULL when there is nothing to say */
 };
-
-/* A recording whose directory has been gone for so long is given up. */
-#define POLICY_GONE_FOR_S (24 * 3600)
 
 struct policy_decision policy_decide(const struct settings *settings, const struct facts *facts,
                                      int64_t now);

@@ -17,7 +17,6 @@ struct watched_session {
     int64_t look_at;     /* 0: when something happens */
     int64_t ahead;       /* its latest change whose time has not come yet; 0: none */
     int64_t ahead_since; /* when that change was first seen */
-    int64_t gone_since;  /* 0: it is there */
     unsigned in_vain;    /* runs in a row that left the same work due */
     bool handed_over;
     bool waits_for_worker; /* something is to be done, but all workers are busy */

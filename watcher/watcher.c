@@ -27,7 +27,7 @@
 #define LOOK_EVERYWHERE_MS UINT64_C(60000) /* whatever inotify may have missed */
 #define LOOK_AT_SPACE_MS   UINT64_C(30000)
 #define LOCK_AGAIN_MS      5000
-#define STOP_PATIENCE_MS   4000u
+#define STOP_PATIENCE_MS   4700u /* five seconds are promised; a worker takes four at most */
 
 struct watcher {
     const char *config; /* the file of settings, or NULL */

@@ -96,7 +96,7 @@ static void on_housekeeping_remark(void *context, bool fine, const char *session
 }
 
 static int keep_house(const struct settings *settings, struct program_stop *stop,
-                      const char *recordings_dir, const char *vanished)
+                      const char *recordings_dir)
 {
     struct housekeeping options = {.settings = settings,
                                    .recordings_dir = recordings_dir,
@@ -105,24 +105,8 @@ static int keep_house(const struct settings *settings, struct program_stop *stop
                                    .remark = on_housekeeping_remark,
                                    .context = stop};
     struct error err = ERROR_INIT;
-    bool ok = vanished ? housekeeping_give_up_vanished(&options, vanished, &err)
-                       : housekeeping_run(&options, &err);
 
-    return ok ? EXPLAIN_EXIT_OK : say_outcome(NULL, &err);
-}
-
-static int give_up(const struct settings *settings, struct program_stop *stop,
-                   const char *directory)
-{
-    char above[4096];
-    char *slash;
-
-    snprintf(above, sizeof above, "%s", directory);
-    slash = strrchr(above, '/');
-    if (!slash)
-        return EXPLAIN_EXIT_USAGE;
-    *slash = 0;
-    return keep_house(settings, stop, above[0] ? above : "/", directory);
+    return housekeeping_run(&options, &err) ? EXPLAIN_EXIT_OK : say_outcome(NULL, &err);
 }
 
 static void on_finding(void *context, const struct probe_finding *finding)
@@ -178,14 +162,11 @@ int work_run(const struct settings *settings, enum worker_kind kind, const char 
     case WORKER_SEND_PARTS:
         code = send_parts(settings, &stop, subject);
         break;
-    case WORKER_GIVE_UP:
-        code = give_up(settings, &stop, subject);
-        break;
     case WORKER_PROBE:
         code = probe(settings);
         break;
     case WORKER_HOUSEKEEPING:
-        code = keep_house(settings, &stop, subject, NULL);
+        code = keep_house(settings, &stop, subject);
         break;
     case WORKER_EVENTS:
         code = deliver_events(settings, &stop, subject);

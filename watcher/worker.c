@@ -12,10 +12,11 @@
 
 #define STOP_TICK_MS 100u
 
-const char *const worker_names[WORKER_KINDS + 1] = {
-    [WORKER_SEND_PARTS] = "send-parts",     [WORKER_FINALIZE] = "finalize",
-    [WORKER_GIVE_UP] = "give-up",           [WORKER_PROBE] = "probe",
-    [WORKER_HOUSEKEEPING] = "housekeeping", [WORKER_EVENTS] = "events"};
+const char *const worker_names[WORKER_KINDS + 1] = {[WORKER_SEND_PARTS] = "send-parts",
+                                                    [WORKER_FINALIZE] = "finalize",
+                                                    [WORKER_PROBE] = "probe",
+                                                    [WORKER_HOUSEKEEPING] = "housekeeping",
+                                                    [WORKER_EVENTS] = "events"};
 
 static struct worker *find(struct workers *workers, pid_t pid)
 {

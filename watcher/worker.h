@@ -17,7 +17,6 @@
 enum worker_kind {
     WORKER_SEND_PARTS,   /* subject: a session directory */
     WORKER_FINALIZE,     /* subject: a session directory */
-    WORKER_GIVE_UP,      /* subject: a session directory that vanished */
     WORKER_PROBE,        /* subject: the recordings directory */
     WORKER_HOUSEKEEPING, /* subject: the recordings directory */
     WORKER_EVENTS,       /* subject: the recordings directory */

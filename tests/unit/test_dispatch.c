@@ -109,6 +109,17 @@ static size_t read_started(char kinds[4096])
     return (size_t)length;
 }
 
+static unsigned count_started(char kind)
+{
+    char kinds[4096];
+    size_t length = read_started(kinds);
+    unsigned count = 0;
+
+    for (size_t i = 0; i < length; i++)
+        count += kinds[i] == kind;
+    return count;
+}
+
 static void wait_for_workers(void)
 {
     siginfo_t info;
@@ -236,7 +247,6 @@ START_TEST(servers_that_are_gone_are_probed_until_they_answer_and_then_what_wait
     struct journal_recording row;
     struct journal *journal;
     unsigned probes;
-    bool found;
 
     setenv("WORKER_DOES", "fails", 1);
     ck_assert(journal_place_open(&settings, base, &journal, &err));
@@ -248,12 +258,10 @@ START_TEST(servers_that_are_gone_are_probed_until_they_answer_and_then_what_wait
     dispatch_begin(&dispatch, now, now_ms);
     probes = run_for(100, 'p');
     ck_assert_msg(probes >= 5 && probes <= 11, "%u probes", probes);
-    ck_assert(journal_find_recording(journal, "/r/x", &row, &found, &err) && found);
-    ck_assert_int_eq(row.next_try_at, now + 3000);
+    ck_assert_uint_eq(count_started('f'), 0);
     setenv("WORKER_DOES", "does nothing", 1);
     ck_assert_uint_eq(run_for(21, 'p'), 1);
-    ck_assert(journal_find_recording(journal, "/r/x", &row, &found, &err) && found);
-    ck_assert_int_lt(row.next_try_at, now + 130);
+    ck_assert_uint_ge(count_started('f'), 1);
     journal_close(journal);
 }
 END_TEST
@@ -262,7 +270,6 @@ START_TEST(a_pause_that_a_server_asked_for_is_not_waited_out_once_it_answers)
 {
     struct journal_recording row;
     struct journal *journal;
-    bool found;
 
     setenv("WORKER_DOES", "does nothing", 1);
     ck_assert(journal_place_open(&settings, base, &journal, &err));
@@ -273,8 +280,7 @@ START_TEST(a_pause_that_a_server_asked_for_is_not_waited_out_once_it_answers)
     ck_assert(journal_save_recording(journal, &row, now, &err));
     dispatch_begin(&dispatch, now, now_ms);
     ck_assert_uint_eq(run_for(6, 'p'), 1);
-    ck_assert(journal_find_recording(journal, "/r/x", &row, &found, &err) && found);
-    ck_assert_int_lt(row.next_try_at, now + 7);
+    ck_assert_uint_ge(count_started('f'), 1);
     journal_close(journal);
 }
 END_TEST

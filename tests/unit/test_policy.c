@@ -48,25 +48,21 @@ static const struct policy_case cases_of_all[] = {
     /* not there */
     {"unknown, and gone", {.known = false}, POLICY_NOTHING, 0, NULL},
     {"handed over, unknown, and gone", {.handed_over = true}, POLICY_NOTHING, 0, NULL},
-    {"gone just now",
-     {KNOWN(WAITING), .gone_since = NOW},
+    {"gone, before its next try",
+     {KNOWN(WAITING), .next_try_at = NOW + 20},
      POLICY_NOTHING,
-     NOW + POLICY_GONE_FOR_S,
+     NOW + 20,
      NULL},
-    {"gone for nearly a day",
-     {KNOWN(RECORDING), .gone_since = NOW - POLICY_GONE_FOR_S + 1},
-     POLICY_NOTHING,
-     NOW + 1,
-     NULL},
-    {"gone for a day",
-     {KNOWN(FAILED), .gone_since = NOW - POLICY_GONE_FOR_S},
-     POLICY_GIVE_UP,
+    {"gone, at its next try",
+     {KNOWN(FAILED), .next_try_at = NOW},
+     FINALIZE,
      0,
-     "gone for a day"},
-    {"gone, as seen by a clock that was set back",
-     {KNOWN(WAITING), .gone_since = NOW + 1000},
+     "its directory is gone"},
+    {"gone while it was recorded", {KNOWN(RECORDING)}, FINALIZE, 0, "its directory is gone"},
+    {"gone while it was worked on, before its next try",
+     {KNOWN(WORKING), .next_try_at = NOW + 20},
      POLICY_NOTHING,
-     NOW + 1000 + POLICY_GONE_FOR_S,
+     NOW + 20,
      NULL},
 
     /* handed over */
@@ -238,8 +234,7 @@ START_TEST(nothing_is_begun_while_it_is_worked_on_and_nothing_is_looked_at_all_t
                                   .locked = bits & 8,
                                   .has_parts = bits & 16,
                                   .handed_over = bits & 32,
-                                  .changed_at = QUIET_AT,
-                                  .gone_since = NOW};
+                                  .changed_at = QUIET_AT};
             struct policy_decision decision = policy_decide(&settings, &facts, NOW);
 
             if (facts.exists && facts.locked)
