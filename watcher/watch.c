@@ -5,12 +5,12 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdint.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,12 +20,6 @@
 #define JOURNAL_EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MODIFY)
 #define CHECK_EVERY_S  10 /* whether the directory is still the one that is watched */
 #define TRY_EVERY_MS   2000
-#define MOST_NAMES     1024u /* more is "anything may have happened" */
-
-struct name {
-    struct name *next;
-    char *directory;
-};
 
 struct watch {
     char recordings_dir[PATH_MAX];
@@ -33,76 +27,35 @@ struct watch {
     dev_t device; /* of the recordings directory that is watched */
     ino_t inode;
     bool watching;
-
-    pthread_mutex_t mutex; /* of what follows */
-    int wake_fd;
-    struct watch_changes changes;
-    struct name *names;
-    unsigned name_count;
+    int told_fd, tell_fd; /* a queue of session directories; "" only wakes */
+    atomic_bool all, journal;
 };
 
 /* ---- what is told ---------------------------------------------------------------------------- */
 
 static void wake(struct watch *watch)
 {
-    const uint64_t one = 1;
-
-    (void)!write(watch->wake_fd, &one, sizeof one); /* full: it is readable already */
+    (void)send(watch->tell_fd, "", 1, MSG_DONTWAIT); /* what fills the queue wakes as well */
 }
 
-static void tell_all(struct watch *watch)
+/* What was told and not yet taken needs no second wake. */
+static void tell_flag(struct watch *watch, atomic_bool *flag)
 {
-    pthread_mutex_lock(&watch->mutex);
-    watch->changes.all = true;
-    pthread_mutex_unlock(&watch->mutex);
-    wake(watch);
-}
-
-static void tell_journal(struct watch *watch)
-{
-    bool changes;
-
-    pthread_mutex_lock(&watch->mutex);
-    changes = !watch->changes.journal;
-    watch->changes.journal = true;
-    pthread_mutex_unlock(&watch->mutex);
-    if (changes)
+    if (!atomic_exchange(flag, true))
         wake(watch);
 }
 
-static bool add_name(struct watch *watch, const char *path, size_t length)
-{
-    struct name *name = malloc(sizeof *name);
-    char *directory = strndup(path, length);
-
-    if (!name || !directory) {
-        free(name);
-        free(directory);
-        return false;
-    }
-    *name = (struct name){.next = watch->names, .directory = directory};
-    watch->names = name;
-    watch->name_count++;
-    return true;
-}
-
-/* `path` is somewhere below the recordings directory: its session is what counts. */
-static void tell_session(struct watch *watch, const char *path)
+/* `path` is below the recordings directory, at whatever depth: its session is what counts. */
+static void tell_session(struct watch *watch, char *path)
 {
     size_t above = strlen(watch->recordings_dir);
-    size_t length;
 
     if (strncmp(path, watch->recordings_dir, above) != 0 || path[above] != '/' || !path[above + 1])
         return;
-    length = above + 1 + strcspn(path + above + 1, "/");
-    pthread_mutex_lock(&watch->mutex);
-    watch->changes.sessions = true;
-    if ((!watch->names || strncmp(watch->names->directory, path, length) != 0 ||
-         watch->names->directory[length]) &&
-        (watch->name_count >= MOST_NAMES || !add_name(watch, path, length)))
-        watch->changes.all = true;
-    pthread_mutex_unlock(&watch->mutex);
-    wake(watch);
+    above += 1 + strcspn(path + above + 1, "/");
+    path[above] = 0;
+    if (send(watch->tell_fd, path, above + 1, MSG_DONTWAIT) < 0) /* no room: look at all */
+        tell_flag(watch, &watch->all);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -156,7 +109,7 @@ static void take_event(struct watch *watch, const struct inotify_event *event)
     if (is_below(path, watch->journal_dir)) {
         if ((event->mask & IN_ISDIR) && !strcmp(path, watch->journal_dir)) /* made again */
             (void)inotifytools_watch_file(path, JOURNAL_EVENTS);
-        tell_journal(watch);
+        tell_flag(watch, &watch->journal);
         return;
     }
     if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) && !is_still_there(watch))
@@ -175,7 +128,7 @@ static void *run(void *context)
 
         if (!watch->watching) {
             watch->watching = begin(watch);
-            tell_all(watch);
+            tell_flag(watch, &watch->all);
             if (!watch->watching) {
                 (void)poll(NULL, 0, TRY_EVERY_MS);
                 continue;
@@ -196,65 +149,53 @@ bool watch_open(const char *recordings_dir, const char *journal_dir, struct watc
                 struct error *err)
 {
     struct watch *watch = calloc(1, sizeof *watch);
+    int fds[2] = {-1, -1};
     pthread_t thread;
 
     if (!watch)
         return error_set(err, ERROR_TRANSIENT, "no memory to watch %s", recordings_dir);
     snprintf(watch->recordings_dir, sizeof watch->recordings_dir, "%s", recordings_dir);
     snprintf(watch->journal_dir, sizeof watch->journal_dir, "%s", journal_dir);
-    pthread_mutex_init(&watch->mutex, NULL);
-    watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (watch->wake_fd < 0 || !inotifytools_initialize()) {
-        error_set_errno(err, ERROR_TRANSIENT, errno, "cannot watch %s", recordings_dir);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) || !inotifytools_initialize())
         goto fail;
-    }
+    watch->told_fd = fds[0];
+    watch->tell_fd = fds[1];
     errno = pthread_create(&thread, NULL, run, watch);
-    if (errno) {
-        error_set_errno(err, ERROR_TRANSIENT, errno, "cannot watch %s", recordings_dir);
+    if (errno)
         goto fail;
-    }
     pthread_detach(thread);
     *ret_watch = watch;
     return true;
 fail:
-    if (watch->wake_fd >= 0)
-        close(watch->wake_fd);
-    pthread_mutex_destroy(&watch->mutex);
+    error_set_errno(err, ERROR_TRANSIENT, errno, "cannot watch %s", recordings_dir);
+    for (unsigned i = 0; i < 2; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
     free(watch);
     return false;
 }
 
 int watch_fd(const struct watch *watch)
 {
-    return watch->wake_fd;
+    return watch->told_fd;
 }
 
-struct watch_changes watch_take(struct watch *watch)
+bool watch_next_session(struct watch *watch, char ret_directory[SESSION_PATH_SIZE])
 {
-    struct watch_changes changes;
-    uint64_t count;
+    ssize_t length;
 
-    (void)!read(watch->wake_fd, &count, sizeof count);
-    pthread_mutex_lock(&watch->mutex);
-    changes = watch->changes;
-    watch->changes = (struct watch_changes){0};
-    pthread_mutex_unlock(&watch->mutex);
-    return changes;
+    do
+        length = recv(watch->told_fd, ret_directory, SESSION_PATH_SIZE, MSG_DONTWAIT);
+    while (length == 1); /* which woke */
+    return length > 0 && !ret_directory[length - 1];
 }
 
-char *watch_next_session(struct watch *watch)
+bool watch_take_all(struct watch *watch)
 {
-    char *directory = NULL;
-    struct name *name;
+    return atomic_exchange(&watch->all, false);
+}
 
-    pthread_mutex_lock(&watch->mutex);
-    name = watch->names;
-    if (name) {
-        directory = name->directory;
-        watch->names = name->next;
-        watch->name_count--;
-        free(name);
-    }
-    pthread_mutex_unlock(&watch->mutex);
-    return directory;
+bool watch_take_journal(struct watch *watch)
+{
+    return atomic_exchange(&watch->journal, false);
 }

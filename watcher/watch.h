@@ -9,6 +9,7 @@
 #define WATCHER_WATCH_H
 
 #include "finalize/base/error.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 
@@ -22,20 +23,17 @@ struct watch;
 bool watch_open(const char *recordings_dir, const char *journal_dir, struct watch **ret_watch,
                 struct error *err) __attribute__((warn_unused_result));
 
-/* Readable when watch_take() has something to tell. */
+/* Readable when one of the following has something to tell. */
 int watch_fd(const struct watch *watch);
 
-struct watch_changes {
-    bool journal;  /* it was written to */
-    bool all;      /* anything may have happened: look at every session */
-    bool sessions; /* watch_next_session() names some */
-};
+/* The path of a session directory in which something happened; false: no more. To be asked until
+ * then. */
+bool watch_next_session(struct watch *watch, char ret_directory[SESSION_PATH_SIZE]);
 
-/* What happened since the last call. */
-struct watch_changes watch_take(struct watch *watch);
+/* Whether anything may have happened since the last call, so that every session is looked at. */
+bool watch_take_all(struct watch *watch);
 
-/* The path of a session directory in which something happened, for the caller to free; NULL: no
- * more. */
-char *watch_next_session(struct watch *watch);
+/* Whether the journal was written to since the last call. */
+bool watch_take_journal(struct watch *watch);
 
 #endif

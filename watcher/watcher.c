@@ -293,19 +293,15 @@ static bool begin(struct watcher *watcher)
 
 static void take_changes(struct watcher *watcher)
 {
-    struct watch_changes changes;
-    char *directory;
+    char directory[SESSION_PATH_SIZE];
 
     if (!watcher->watch)
         return;
-    changes = watch_take(watcher->watch);
-    while ((directory = watch_next_session(watcher->watch)) != NULL) {
+    while (watch_next_session(watcher->watch, directory))
         dispatch_note_session(&watcher->dispatch, directory);
-        free(directory);
-    }
-    if (changes.journal)
+    if (watch_take_journal(watcher->watch))
         dispatch_note_journal(&watcher->dispatch);
-    if (changes.all) {
+    if (watch_take_all(watcher->watch)) {
         keep_lock(watcher);
         dispatch_note_all(&watcher->dispatch);
     }

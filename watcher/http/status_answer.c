@@ -15,7 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT              "text/plain; charset=utf-8"
 #define BODY_CEILING      4096u
 #define SILENCE_MS        120000u /* of the main loop, until it counts as hung */
 #define WRITE_PATIENCE_MS 200u
@@ -23,71 +22,29 @@
 struct route {
     const char *path;
     bool open; /* needs no token: says nothing of recordings */
-    void (*answer)(const struct status_facts *facts, const struct status_request *request,
-                   struct status_reply *reply);
+    void (*answer)(struct status_exchange *exchange);
+    const char *content_type; /* without `answer`: a body that never changes */
+    const unsigned char *bytes;
+    const size_t *length;
 };
-
-static void say(struct status_reply *reply, unsigned status, const char *sentence)
-{
-    reply->status = status;
-    reply->content_type = TEXT;
-    buffer_append_format(&reply->body, "%s\n", sentence);
-}
-
-/* ---- the page -------------------------------------------------------------------------------- */
-
-static void give(struct status_reply *reply, const char *content_type, const void *bytes,
-                 size_t length)
-{
-    reply->status = 200;
-    reply->content_type = content_type;
-    reply->fixed = bytes;
-    reply->fixed_length = length;
-}
-
-static void answer_page(const struct status_facts *facts, const struct status_request *request,
-                        struct status_reply *reply)
-{
-    (void)facts;
-    (void)request;
-    give(reply, "text/html; charset=utf-8", page_html, page_html_length);
-}
-
-static void answer_style(const struct status_facts *facts, const struct status_request *request,
-                         struct status_reply *reply)
-{
-    (void)facts;
-    (void)request;
-    give(reply, "text/css; charset=utf-8", page_css, page_css_length);
-}
-
-static void answer_script(const struct status_facts *facts, const struct status_request *request,
-                          struct status_reply *reply)
-{
-    (void)facts;
-    (void)request;
-    give(reply, "text/javascript; charset=utf-8", page_js, page_js_length);
-}
 
 /* ---- health ---------------------------------------------------------------------------------- */
 
-static bool is_silent(const struct status_facts *facts, struct status_reply *reply)
+static bool is_silent(struct status_exchange *exchange)
 {
-    if (facts->silent_ms < SILENCE_MS)
+    uint64_t silent_ms = exchange->facts->silent_ms;
+
+    if (silent_ms < SILENCE_MS)
         return false;
-    reply->status = 503;
-    reply->content_type = TEXT;
-    buffer_append_format(&reply->body, "hung: the main loop did nothing for %" PRIu64 " s\n",
-                         facts->silent_ms / 1000);
+    status_exchange_say(exchange, 503, "hung: the main loop did nothing for %" PRIu64 " s",
+                        silent_ms / 1000);
     return true;
 }
 
-static void answer_health(const struct status_facts *facts, const struct status_request *request,
-                          struct status_reply *reply)
+static void answer_health(struct status_exchange *exchange)
 {
-    (void)request;
-    if (!is_silent(facts, reply))
-        say(reply, 200, "alive");
+    if (!is_silent(exchange))
+        status_exchange_say(exchange, 200, "alive");
 }
 
 /* Before the first recording there is none, and a request does not make one. */
@@ -150,38 +107,34 @@ static bool reaches_s3(const struct metrics *metrics, struct error *err)
                      (long long)metrics->now - (long long)failure, to_do);
 }
 
-static void answer_ready(const struct status_facts *facts, const struct status_request *request,
-                         struct status_reply *reply)
+static void answer_ready(struct status_exchange *exchange)
 {
+    const struct status_facts *facts = exchange->facts;
     struct metrics metrics = {.now = facts->now};
     struct journal *journal = NULL;
     struct error err = ERROR_INIT;
 
-    (void)request;
-    if (is_silent(facts, reply))
+    if (is_silent(exchange))
         return;
-    if (facts->loop.suspended) {
-        say(reply, 503, "not ready: the settings cannot be used, the log says why");
-        return;
-    }
-    if (is_missing(facts)
-            ? could_be_made(facts, &err)
-            : journal_open(facts->journal, &journal, &err) && is_writable(journal, &err) &&
-                  metrics_load(journal, &metrics, &err) && reaches_s3(&metrics, &err)) {
-        say(reply, 200, "ready");
-    } else {
-        reply->status = 503;
-        reply->content_type = TEXT;
-        buffer_append_format(&reply->body, "not ready: %s\n", err.text);
-    }
+    if (facts->loop.suspended)
+        status_exchange_say(exchange, 503,
+                            "not ready: the settings cannot be used, the log says why");
+    else if (is_missing(facts)
+                 ? could_be_made(facts, &err)
+                 : journal_open(facts->journal, &journal, &err) && is_writable(journal, &err) &&
+                       metrics_load(journal, &metrics, &err) && reaches_s3(&metrics, &err))
+        status_exchange_say(exchange, 200, "ready");
+    else
+        status_exchange_say(exchange, 503, "not ready: %s", err.text);
     journal_close(journal);
 }
 
 /* ---- metrics --------------------------------------------------------------------------------- */
 
-static void answer_metrics(const struct status_facts *facts, const struct status_request *request,
-                           struct status_reply *reply)
+static void answer_metrics(struct status_exchange *exchange)
 {
+    const struct status_facts *facts = exchange->facts;
+    struct status_reply *reply = exchange->reply;
     struct metrics metrics = {.instance_id = facts->settings->instance_id,
                               .now = facts->now,
                               .trend_known = facts->reported,
@@ -190,7 +143,6 @@ static void answer_metrics(const struct status_facts *facts, const struct status
     struct journal *journal = NULL;
     struct error ignored = ERROR_INIT; /* the metrics say that the journal can't be read */
 
-    (void)request;
     if (is_missing(facts))
         metrics.journal_readable = true; /* an empty one */
     else if (journal_open(facts->journal, &journal, &ignored) &&
@@ -208,27 +160,26 @@ static void answer_metrics(const struct status_facts *facts, const struct status
 
 /* ---- who may read what ----------------------------------------------------------------------- */
 
-static void answer_not_found(const struct status_facts *facts, const struct status_request *request,
-                             struct status_reply *reply)
+static void answer_not_found(struct status_exchange *exchange)
 {
-    (void)facts;
-    (void)request;
-    say(reply, 404, "there is nothing of that name here");
+    status_exchange_say(exchange, 404, "there is nothing of that name here");
 }
 
 static const struct route *find_route(const char *path)
 {
+    static const char html[] = "text/html; charset=utf-8", css[] = "text/css; charset=utf-8",
+                      javascript[] = "text/javascript; charset=utf-8";
     static const struct route routes[] = {
-        {"/", true, answer_page},
-        {"/page.css", true, answer_style},
-        {"/page.js", true, answer_script},
-        {"/healthz", true, answer_health},
-        {"/readyz", true, answer_ready},
-        {"/metrics", false, answer_metrics},
-        {STATUS_RECORDINGS_PATH, false, status_recordings_answer},
+        {"/", true, NULL, html, page_html, &page_html_length},
+        {"/page.css", true, NULL, css, page_css, &page_css_length},
+        {"/page.js", true, NULL, javascript, page_js, &page_js_length},
+        {.path = "/healthz", .open = true, .answer = answer_health},
+        {.path = "/readyz", .open = true, .answer = answer_ready},
+        {.path = "/metrics", .answer = answer_metrics},
+        {.path = STATUS_RECORDINGS_PATH, .answer = status_recordings_answer},
     };
-    static const struct route one_recording = {NULL, false, status_recording_answer};
-    static const struct route nothing = {NULL, true, answer_not_found};
+    static const struct route one_recording = {.answer = status_recording_answer};
+    static const struct route nothing = {.open = true, .answer = answer_not_found};
 
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (!strcmp(path, routes[i].path))
@@ -269,38 +220,51 @@ static bool has_token(const struct settings *settings, const char *authorization
     return !difference && given_length == length;
 }
 
-static bool is_read_only(const char *method)
+static void answer(struct status_exchange *exchange)
 {
-    return !strcmp(method, "GET") || !strcmp(method, "HEAD");
+    const struct status_request *request = exchange->request;
+    const struct settings *settings = exchange->facts->settings;
+    const struct route *route = find_route(request->path);
+    struct status_reply *reply = exchange->reply;
+
+    if (!is_addressed(settings, request)) {
+        status_exchange_say(
+            exchange, 421,
+            "this server is not known by that name: ask for it by its address, by a "
+            "name without a dot or by the machine's host name, or set "
+            "CONFOMEET_STATUS_TOKEN");
+    } else if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+        reply->allow = "GET, HEAD";
+        status_exchange_say(exchange, 405, "this can only be read");
+    } else if (request->has_body) {
+        status_exchange_say(exchange, 400, "a request for reading has no body");
+    } else if (!route->open && !has_token(settings, request->authorization)) {
+        reply->ask_for_token = true;
+        status_exchange_say(exchange, 401,
+                            "a token is needed: Authorization: Bearer <CONFOMEET_STATUS_TOKEN>");
+    } else if (request->parameter_count > STATUS_MOST_PARAMETERS) {
+        status_exchange_say(exchange, 400, "too many parameters");
+    } else if (route->answer) {
+        route->answer(exchange);
+    } else {
+        reply->status = 200;
+        reply->content_type = route->content_type;
+        reply->fixed = route->bytes;
+        reply->fixed_length = *route->length;
+    }
 }
 
 void status_answer(const struct status_facts *facts, const struct status_request *request,
                    struct status_reply *ret_reply)
 {
-    const struct route *route = find_route(request->path);
+    struct status_exchange exchange = {.facts = facts, .request = request, .reply = ret_reply};
 
     *ret_reply = (struct status_reply){0};
     buffer_init(&ret_reply->body, BODY_CEILING);
-    if (!is_addressed(facts->settings, request)) {
-        say(ret_reply, 421,
-            "this server is not known by that name: ask for it by its address, by a name without a "
-            "dot or by the machine's host name, or set CONFOMEET_STATUS_TOKEN");
-    } else if (!is_read_only(request->method)) {
-        ret_reply->allow = "GET, HEAD";
-        say(ret_reply, 405, "this can only be read");
-    } else if (request->has_body) {
-        say(ret_reply, 400, "a request for reading has no body");
-    } else if (!route->open && !has_token(facts->settings, request->authorization)) {
-        ret_reply->ask_for_token = true;
-        say(ret_reply, 401, "a token is needed: Authorization: Bearer <CONFOMEET_STATUS_TOKEN>");
-    } else if (request->parameter_count > STATUS_MOST_PARAMETERS) {
-        say(ret_reply, 400, "too many parameters");
-    } else {
-        route->answer(facts, request, ret_reply);
-    }
-    if (ret_reply->body.failed) {
-        buffer_done(&ret_reply->body);
-        buffer_init(&ret_reply->body, BODY_CEILING);
-        say(ret_reply, 500, "no memory for the answer, or it is too long");
-    }
+    answer(&exchange);
+    if (!ret_reply->body.failed)
+        return;
+    buffer_done(&ret_reply->body);
+    buffer_init(&ret_reply->body, BODY_CEILING);
+    status_exchange_say(&exchange, 500, "no memory for the answer, or it is too long");
 }

@@ -57,4 +57,14 @@ struct status_reply {
     struct buffer body; /* else; owned: buffer_done() */
 };
 
+struct status_exchange {
+    const struct status_facts *facts;
+    const struct status_request *request;
+    struct status_reply *reply; /* with an empty body */
+};
+
+/* The reply is one line of text, whatever was in its body before. */
+void status_exchange_say(struct status_exchange *exchange, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 #endif

@@ -7,13 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JSON           "application/json"
 #define JSON_CEILING   (2u * 1024 * 1024)
 #define DEFAULT_LIMIT  100u
 #define MOST_LIMIT     200u
 #define MOST_OFFSET    1000000u
 #define DEFAULT_EVENTS 200u
 #define MOST_EVENTS    1000u
+
+struct query {
+    int64_t id; /* of the one recording; 0: those that the filter lets through */
+    unsigned events;
+    struct report_filter filter;
+};
 
 /* ---- parameters ------------------------------------------------------------------------------ */
 
@@ -92,14 +97,6 @@ static bool read_events(const struct status_request *request, unsigned *ret_even
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static void refuse(struct status_reply *reply, unsigned status, const char *sentence)
-{
-    reply->status = status;
-    reply->content_type = "text/plain; charset=utf-8";
-    buffer_clear(&reply->body);
-    buffer_append_format(&reply->body, "%s\n", sentence);
-}
-
 static ssize_t append(void *context, const char *bytes, size_t length)
 {
     struct buffer *body = context;
@@ -116,79 +113,58 @@ static FILE *open_body(struct status_reply *reply)
     return fopencookie(&reply->body, "w", (cookie_io_functions_t){.write = append});
 }
 
-static bool open_report(const struct status_facts *facts, struct report **ret_report,
-                        struct error *err)
+static void answer(struct status_exchange *exchange, const struct query *query)
 {
-    struct report_source source = {.journal = facts->journal,
-                                   .recordings_dir = facts->recordings_dir,
-                                   .media = facts->settings->media};
-
-    return report_open(&source, ret_report, err);
-}
-
-static struct report_json_about about_us(const struct status_facts *facts)
-{
-    return (struct report_json_about){
+    const struct status_facts *facts = exchange->facts;
+    struct status_reply *reply = exchange->reply;
+    const struct report_source source = {.journal = facts->journal,
+                                         .recordings_dir = facts->recordings_dir};
+    const struct report_json_about about = {
         .instance = facts->settings->instance_id, .watcher = 1, .now = facts->now};
-}
-
-void status_recordings_answer(const struct status_facts *facts,
-                              const struct status_request *request, struct status_reply *reply)
-{
-    struct report_json_about about = about_us(facts);
-    struct report_filter filter = {0};
+    FILE *out = open_body(reply);
     struct report *report = NULL;
     struct error err = ERROR_INIT;
-    FILE *out;
-    bool ok;
+    bool found = true;
+    bool ok =
+        out && report_open(&source, &report, &err) &&
+        (query->id ? report_json_events(report, query->id, query->events, &about, out, &found, &err)
+                   : report_json_recordings(report, &query->filter, &about, out, NULL, &err));
 
-    if (!read_filter(request, &filter)) {
-        refuse(reply, 400, "known are state (names, with commas), limit (1 to 200) and offset");
-        return;
-    }
-    out = open_body(reply);
-    ok = out && open_report(facts, &report, &err) &&
-         report_json_recordings(report, &filter, &about, out, NULL, &err);
     report_close(report);
     if (out)
         (void)fclose(out);
     reply->status = 200;
-    reply->content_type = JSON;
+    reply->content_type = "application/json";
     if (!ok && !reply->body.failed)
-        refuse(reply, 503, out ? err.text : "no memory for the answer");
+        status_exchange_say(exchange, 503, "%s", out ? err.text : "no memory for the answer");
+    else if (!found)
+        status_exchange_say(exchange, 404, "there is no such recording");
 }
 
-void status_recording_answer(const struct status_facts *facts, const struct status_request *request,
-                             struct status_reply *reply)
+void status_recordings_answer(struct status_exchange *exchange)
 {
-    const char *name = request->path + strlen(STATUS_RECORDINGS_PATH "/");
-    struct report_json_about about = about_us(facts);
-    struct report *report = NULL;
-    struct error err = ERROR_INIT;
-    bool found = false;
-    unsigned events;
+    struct query query = {0};
+
+    if (read_filter(exchange->request, &query.filter))
+        answer(exchange, &query);
+    else
+        status_exchange_say(exchange, 400,
+                            "known are state (names, with commas), limit (1 to 200) and offset");
+}
+
+void status_recording_answer(struct status_exchange *exchange)
+{
+    const char *name = exchange->request->path + strlen(STATUS_RECORDINGS_PATH "/");
+    struct query query = {0};
     uint64_t id;
-    FILE *out;
-    bool ok;
 
     if (!read_number(name, 1, INT64_MAX, &id)) {
-        refuse(reply, 404, "a recording is asked for by its id");
+        status_exchange_say(exchange, 404, "a recording is asked for by its id");
         return;
     }
-    if (!read_events(request, &events)) {
-        refuse(reply, 400, "known is events (1 to 1000)");
-        return;
-    }
-    out = open_body(reply);
-    ok = out && open_report(facts, &report, &err) &&
-         report_json_events(report, (int64_t)id, events, &about, out, &found, &err);
-    report_close(report);
-    if (out)
-        (void)fclose(out);
-    reply->status = 200;
-    reply->content_type = JSON;
-    if (!ok && !reply->body.failed)
-        refuse(reply, 503, out ? err.text : "no memory for the answer");
-    else if (ok && !found)
-        refuse(reply, 404, "there is no such recording");
+    query.id = (int64_t)id;
+    if (read_events(exchange->request, &query.events))
+        answer(exchange, &query);
+    else
+        status_exchange_say(exchange, 400, "known is events (1 to 1000)");
 }

@@ -9,9 +9,7 @@
 
 #define STATUS_RECORDINGS_PATH "/api/v1/recordings"
 
-void status_recordings_answer(const struct status_facts *facts,
-                              const struct status_request *request, struct status_reply *reply);
-void status_recording_answer(const struct status_facts *facts, const struct status_request *request,
-                             struct status_reply *reply);
+void status_recordings_answer(struct status_exchange *exchange);
+void status_recording_answer(struct status_exchange *exchange);
 
 #endif
