@@ -1,54 +1,44 @@
 #include "watcher/disk.h"
 
+#include <string.h>
+
 #define WINDOW_MS     (10u * 60 * 1000)
 #define APART_MS      15000u
 #define LEAST_SPAN_MS 60000u
 #define MOST_SECONDS  315360000.0 /* ten years: as good as never */
 
-static struct disk_sample *sample_at(struct disk_trend *trend, unsigned index)
-{
-    return &trend->samples[(trend->first + index) % DISK_MAX_SAMPLES];
-}
-
-static const struct disk_sample *look_at(const struct disk_trend *trend, unsigned index)
-{
-    return &trend->samples[(trend->first + index) % DISK_MAX_SAMPLES];
-}
-
 static void drop_oldest(struct disk_trend *trend)
 {
-    trend->first = (trend->first + 1) % DISK_MAX_SAMPLES;
-    trend->count--;
+    memmove(trend->samples, trend->samples + 1, --trend->count * sizeof *trend->samples);
 }
 
 void disk_trend_add(struct disk_trend *trend, uint64_t at_ms, uint64_t free_bytes)
 {
-    while (trend->count && at_ms - look_at(trend, 0)->at_ms > WINDOW_MS)
+    while (trend->count && at_ms - trend->samples[0].at_ms > WINDOW_MS)
         drop_oldest(trend);
     /* The last but one is looked at: else samples that come often would replace one another
      * forever. */
-    if (trend->count > 1 && at_ms - look_at(trend, trend->count - 2)->at_ms < APART_MS)
+    if (trend->count > 1 && at_ms - trend->samples[trend->count - 2].at_ms < APART_MS)
         trend->count--;
     if (trend->count == DISK_MAX_SAMPLES)
         drop_oldest(trend);
-    *sample_at(trend, trend->count++) =
-        (struct disk_sample){.at_ms = at_ms, .free_bytes = free_bytes};
+    trend->samples[trend->count++] = (struct disk_sample){.at_ms = at_ms, .free_bytes = free_bytes};
 }
 
 /* Bytes a second by which the free space changes. */
 static double slope_of(const struct disk_trend *trend)
 {
-    uint64_t begin_ms = look_at(trend, 0)->at_ms;
+    uint64_t begin_ms = trend->samples[0].at_ms;
     double mean_s = 0, mean_bytes = 0, products = 0, squares = 0;
 
     for (unsigned i = 0; i < trend->count; i++) {
-        mean_s += (double)(look_at(trend, i)->at_ms - begin_ms) / 1000 / trend->count;
-        mean_bytes += (double)look_at(trend, i)->free_bytes / trend->count;
+        mean_s += (double)(trend->samples[i].at_ms - begin_ms) / 1000 / trend->count;
+        mean_bytes += (double)trend->samples[i].free_bytes / trend->count;
     }
     for (unsigned i = 0; i < trend->count; i++) {
-        double s = (double)(look_at(trend, i)->at_ms - begin_ms) / 1000 - mean_s;
+        double s = (double)(trend->samples[i].at_ms - begin_ms) / 1000 - mean_s;
 
-        products += s * ((double)look_at(trend, i)->free_bytes - mean_bytes);
+        products += s * ((double)trend->samples[i].free_bytes - mean_bytes);
         squares += s * s;
     }
     return squares > 0 ? products / squares : 0;
@@ -61,8 +51,8 @@ bool disk_trend_full_in(const struct disk_trend *trend, uint64_t *ret_seconds)
 
     if (trend->count < 2)
         return false;
-    last = look_at(trend, trend->count - 1);
-    if (last->at_ms - look_at(trend, 0)->at_ms < LEAST_SPAN_MS)
+    last = &trend->samples[trend->count - 1];
+    if (last->at_ms - trend->samples[0].at_ms < LEAST_SPAN_MS)
         return false;
     slope = slope_of(trend);
     if (slope >= 0)

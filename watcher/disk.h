@@ -18,8 +18,8 @@ struct disk_sample {
 };
 
 struct disk_trend {
-    struct disk_sample samples[DISK_MAX_SAMPLES]; /* a ring, the oldest at `first` */
-    unsigned first, count;
+    struct disk_sample samples[DISK_MAX_SAMPLES]; /* the oldest first */
+    unsigned count;
 };
 
 /* Adds a sample. Those closer than 15 s to the one before replace it, so that the ring spans ten
