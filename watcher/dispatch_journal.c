@@ -144,7 +144,8 @@ static bool read_events(struct dispatch *dispatch, struct error *err)
 
     dispatch->due_at[WORKER_EVENTS] = 0;
     return !url || !*url ||
-           journal_next_webhook_at(dispatch->journal, &dispatch->due_at[WORKER_EVENTS], err);
+           journal_next_webhook_at(dispatch->journal, dispatch->now,
+                                   &dispatch->due_at[WORKER_EVENTS], err);
 }
 
 void dispatch_read_journal(struct dispatch *dispatch)

@@ -1,6 +1,7 @@
 #include "finalize/journal/journal_connect.h"
 
 #include "finalize/base/clock.h"
+#include "finalize/journal/journal_number.h"
 #include "finalize/journal/journal_query.h"
 #include "finalize/journal/journal_schema.h"
 #include "finalize/session/session_dir.h"
@@ -263,6 +264,19 @@ static int renew_table(struct opening *opening, const char *sql, const char *nam
     return status;
 }
 
+#define IS_OVER "(state = " JOURNAL_SQL(DONE) " OR state = " JOURNAL_SQL(ABANDONED) ")"
+#define LEFT_OVER                                                                        \
+    "upload_id <> '' AND key IS NOT NULL AND recording_id IN (SELECT id FROM recording " \
+    "WHERE " IS_OVER ")"
+
+/* Before version 5 uploads that will not be completed stayed in their files' rows. */
+static int move_leftovers(struct opening *opening)
+{
+    return execute(opening, "INSERT INTO leftover (key, upload_id, at) SELECT key, upload_id, "
+                            "phase_at FROM file WHERE " LEFT_OVER
+                            "; UPDATE file SET upload_id = '', phase = 0 WHERE " LEFT_OVER);
+}
+
 /* Indexes go with their tables. */
 static int renew_all(struct opening *opening)
 {
@@ -275,7 +289,7 @@ static int renew_all(struct opening *opening)
         status = strcmp(kind, "TABLE") ? execute(opening, journal_schema[i])
                                        : renew_table(opening, journal_schema[i], name);
     }
-    return status;
+    return status == SQLITE_OK ? move_leftovers(opening) : status;
 }
 
 /* Brings an older file up to date. Whatever its version was, the steps are the same. */

@@ -1,6 +1,7 @@
 #include "finalize/journal/journal_outbox.h"
 
 #include "finalize/journal/journal_private.h"
+#include "finalize/journal/schedule.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -89,13 +90,14 @@ static bool find_due(struct journal *journal, int64_t recording_id, int64_t now,
 
     if (!journal_begin_query(
             journal,
-            "SELECT id, recording_id, event_id, tries, body FROM webhook WHERE next_try_at <= ? "
-            "AND (?2 = 0 OR recording_id = ?2) AND " FIRST_OF_RECORDING
+            "SELECT id, recording_id, event_id, tries, body FROM webhook WHERE (next_try_at <= ? "
+            "OR next_try_at > ?3) AND (?2 = 0 OR recording_id = ?2) AND " FIRST_OF_RECORDING
             " ORDER BY tries, id LIMIT 1",
             &query, err))
         return false;
     journal_query_put_integer(&query, now);
     journal_query_put_integer(&query, recording_id);
+    journal_query_put_integer(&query, now + SCHEDULE_EVENT_LONGEST_S + 1);
     return fetch(&query, webhook, ret_found, err);
 }
 
@@ -169,15 +171,19 @@ bool journal_postpone_webhook(struct journal *journal, int64_t id, int64_t at,
     return journal_query_run(&query, err);
 }
 
-bool journal_next_webhook_at(struct journal *journal, int64_t *ret_at, struct error *err)
+bool journal_next_webhook_at(struct journal *journal, int64_t now, int64_t *ret_at,
+                             struct error *err)
 {
     struct journal_query query;
     bool found;
 
-    if (!journal_begin_query(
-            journal, "SELECT coalesce(min(next_try_at), 0) FROM webhook WHERE " FIRST_OF_RECORDING,
-            &query, err))
+    if (!journal_begin_query(journal,
+                             "SELECT coalesce(min(CASE WHEN next_try_at > ?2 THEN ?1 ELSE "
+                             "next_try_at END), 0) FROM webhook WHERE " FIRST_OF_RECORDING,
+                             &query, err))
         return false;
+    journal_query_put_integer(&query, now);
+    journal_query_put_integer(&query, now + SCHEDULE_EVENT_LONGEST_S + 1);
     if (!journal_query_fetch(&query, &found, err))
         return false;
     if (!found)

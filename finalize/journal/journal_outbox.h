@@ -51,9 +51,10 @@ bool journal_postpone_webhook(struct journal *journal, int64_t id, int64_t at,
                               const char *last_error, bool all, struct error *err)
     __attribute__((warn_unused_result));
 
-/* When the next event is due; 0: there is none. */
-bool journal_next_webhook_at(struct journal *journal, int64_t *ret_at, struct error *err)
-    __attribute__((warn_unused_result));
+/* When the next event is due; 0: there is none. One that is due already after a clock was set back:
+ * `now`. */
+bool journal_next_webhook_at(struct journal *journal, int64_t now, int64_t *ret_at,
+                             struct error *err) __attribute__((warn_unused_result));
 
 /* The last event that was made of a recording, and how many of its files were safe then. */
 enum journal_announced { /* stored */

@@ -206,9 +206,30 @@ bool journal_take_over(struct journal *journal, const char *directory, struct er
     return journal_unclaim(journal, directory, 0, err);
 }
 
-bool journal_forget_claims(struct journal *journal, int64_t before, struct error *err)
+bool journal_forget_claims(struct journal *journal, int64_t now, struct error *err)
 {
-    return journal_run_with(journal, "DELETE FROM claim WHERE pid <> 0 AND at < ?", before, err);
+    struct journal_query query;
+
+    if (!journal_begin_query(journal, "DELETE FROM claim WHERE pid <> 0 AND at NOT BETWEEN ? AND ?",
+                             &query, err))
+        return false;
+    journal_query_put_integer(&query, now - JOURNAL_CLAIM_LASTS_S);
+    journal_query_put_integer(&query, now + JOURNAL_CLAIM_LASTS_S); /* beyond: of another clock */
+    return journal_query_run(&query, err);
+}
+
+bool journal_correct_times(struct journal *journal, int64_t now, struct error *err)
+{
+    static const char *const corrections[] = {
+        "UPDATE recording SET updated_at = ?1 WHERE updated_at > ?1",
+        "UPDATE recording SET vanished_since = ?1 WHERE vanished_since > ?1",
+        "UPDATE file SET safe_at = ?1 WHERE safe_at > ?1 AND " JOURNAL_SQL_MAY_GO,
+    };
+
+    for (size_t i = 0; i < sizeof corrections / sizeof *corrections; i++)
+        if (!journal_run_with(journal, corrections[i], now, err))
+            return false;
+    return true;
 }
 
 bool journal_next_handed_over(struct journal *journal, const char *after,

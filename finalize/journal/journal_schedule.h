@@ -85,8 +85,13 @@ bool journal_next_handed_over(struct journal *journal, const char *after,
                               char ret_directory[SESSION_PATH_SIZE], bool *ret_found,
                               struct error *err) __attribute__((warn_unused_result));
 
-/* Forgets claims of processes that were killed, made before `before`. */
-bool journal_forget_claims(struct journal *journal, int64_t before, struct error *err)
+/* Forgets claims of processes that were killed: those that do not count any more at `now`. */
+bool journal_forget_claims(struct journal *journal, int64_t now, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* After a clock was set back, times of what has happened are ahead of it: they become `now`, so
+ * that what is kept for a while is not kept until that clock's time comes again. */
+bool journal_correct_times(struct journal *journal, int64_t now, struct error *err)
     __attribute__((warn_unused_result));
 
 /* True while a process waits for the lock of `directory`, or has handed it over. */

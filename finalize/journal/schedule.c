@@ -17,7 +17,7 @@ static struct pace pace_of(const struct settings *settings, enum schedule_pace w
     case SCHEDULE_PERSON:
         return (struct pace){most_ms, most_ms};
     case SCHEDULE_EVENT:
-        return (struct pace){10000, 3600000};
+        return (struct pace){10000, SCHEDULE_EVENT_LONGEST_S * 1000};
     case SCHEDULE_PROBE:
         break;
     }

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SCHEDULE_EVENT_LONGEST_S 3600
+
 enum schedule_pace {
     SCHEDULE_RETRY,  /* a recording: CONFOMEET_RETRY_MIN .. CONFOMEET_RETRY_MAX */
     SCHEDULE_PERSON, /* one that needs a person: CONFOMEET_RETRY_MAX */

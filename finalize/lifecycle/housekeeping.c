@@ -166,7 +166,7 @@ static bool forget_old(struct work *work, int64_t now, struct error *err)
 {
     uint64_t keep_ms = work->housekeeping->settings->journal_keep_ms;
 
-    if (!journal_forget_claims(work->journal, now - JOURNAL_CLAIM_LASTS_S, err))
+    if (!journal_forget_claims(work->journal, now, err))
         return false;
     return keep_ms == SETTINGS_KEEP_FOREVER ||
            journal_forget_done(work->journal, now - (int64_t)(keep_ms / 1000), err);
@@ -176,8 +176,8 @@ bool housekeeping_run(const struct housekeeping *housekeeping, struct error *err
 {
     struct work work = {.housekeeping = housekeeping};
     int64_t now = time(NULL);
-    bool ok = open_work(&work, err) && sweep(&work, now, err) && abort_leftovers(&work, err) &&
-              forget_old(&work, now, err);
+    bool ok = open_work(&work, err) && journal_correct_times(work.journal, now, err) &&
+              sweep(&work, now, err) && abort_leftovers(&work, err) && forget_old(&work, now, err);
 
     close_work(&work);
     return ok;

@@ -1,17 +1,24 @@
 #include "finalize/notify/webhook_event.h"
 
 #include "finalize/base/json_text.h"
+#include "finalize/journal/journal_outbox.h"
+#include "finalize/journal/safety.h"
 #include "finalize/session/file_name.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+/* No file is begun beyond that: the longest one, with every byte escaped, and the end have room. */
+#define FILES_BYTES (JOURNAL_OUTBOX_BODY_BYTES - 64u * 1024)
+
 struct writer {
     FILE *out;
+    const struct buffer *written;
     struct journal *journal;
-    unsigned files;
-    bool complete; /* no media file was cut off or lost */
+    struct safety safety;
+    unsigned files; /* that were written */
+    bool full;
     char meeting[SESSION_NAME_SIZE];
 };
 
@@ -44,11 +51,9 @@ static bool look_at_file(void *context, struct journal_file *file, struct error 
     struct writer *writer = context;
 
     (void)err;
-    if (!file->media)
-        return true;
-    take_meeting(writer, file->path);
-    if (file->incomplete || file->state == JOURNAL_FILE_GONE)
-        writer->complete = false;
+    safety_add(&writer->safety, file);
+    if (file->media)
+        take_meeting(writer, file->path);
     return true;
 }
 
@@ -68,10 +73,13 @@ static bool write_file(void *context, struct journal_file *file, struct error *e
     struct writer *writer = context;
     FILE *out = writer->out;
 
-    if (writer->files++ >= WEBHOOK_EVENT_MOST_FILES)
-        return true;
     (void)err;
-    fputs(writer->files == 1 ? "{\"path\":" : ",{\"path\":", out);
+    fflush(out);
+    writer->full |=
+        writer->files == WEBHOOK_EVENT_MOST_FILES || writer->written->length > FILES_BYTES;
+    if (writer->full)
+        return true;
+    fputs(!writer->files++ ? "{\"path\":" : ",{\"path\":", out);
     json_text_string(out, file->path);
     fprintf(out, ",\"media\":%s,\"complete\":%s", file->media ? "true" : "false",
             file->incomplete ? "false" : "true");
@@ -106,22 +114,21 @@ static bool write_event(const struct settings *settings, const struct webhook_ev
     json_text_string(out, row->session_id);
     write_text(out, "meeting", writer->meeting);
     write_text(out, "meeting_url", row->meeting_url);
-    fprintf(out, ",\"complete\":%s,\"tries\":%u", writer->complete ? "true" : "false", row->tries);
+    fprintf(out, ",\"media_files\":%u,\"complete\":%s,\"tries\":%u", writer->safety.media,
+            writer->safety.incomplete || writer->safety.media_gone ? "false" : "true", row->tries);
     write_text(out, "error", row->last_error);
     write_text(out, "bucket", settings->s3_bucket);
     fputs(",\"files\":[", out);
     if (!journal_each_file(writer->journal, row->id, write_file, writer, err))
         return false;
-    fprintf(out, "],\"files_omitted\":%u}",
-            writer->files > WEBHOOK_EVENT_MOST_FILES ? writer->files - WEBHOOK_EVENT_MOST_FILES
-                                                     : 0);
+    fprintf(out, "],\"files_omitted\":%u}", writer->safety.files - writer->files);
     return true;
 }
 
 bool webhook_event_write(const struct settings *settings, struct journal *journal,
                          const struct webhook_event *event, struct buffer *out, struct error *err)
 {
-    struct writer writer = {.journal = journal, .complete = true};
+    struct writer writer = {.journal = journal, .written = out};
     bool ok;
 
     writer.out = fopencookie(out, "w", (cookie_io_functions_t){.write = append});

@@ -1,5 +1,7 @@
 /*
  * webhook_event - the JSON of one event. Knows what is in it, and not when there is one.
+ *
+ * An event names the first files of a recording, as many as there is room for, and counts the rest.
  */
 #ifndef FINALIZE_WEBHOOK_EVENT_H
 #define FINALIZE_WEBHOOK_EVENT_H
@@ -22,8 +24,8 @@ struct webhook_event {
     const struct journal_recording *row;
 };
 
-/* Appends the event's JSON to `out`, which fails where memory or its ceiling does. Fails when the
- * journal does. */
+/* Appends the event's JSON to `out`, an empty buffer whose ceiling is JOURNAL_OUTBOX_BODY_BYTES.
+ * Fails when the journal does; without memory `out` is left failed. */
 bool webhook_event_write(const struct settings *settings, struct journal *journal,
                          const struct webhook_event *event, struct buffer *out, struct error *err)
     __attribute__((warn_unused_result));

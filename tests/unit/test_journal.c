@@ -1,4 +1,5 @@
 #include "finalize/journal/journal.h"
+#include "finalize/journal/journal_schedule.h"
 #include "finalize/upload/part.h"
 
 #include "tests/unit/unit.h"
@@ -320,6 +321,43 @@ START_TEST(a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_
         ck_assert_str_eq(ask("SELECT event FROM announcement"), "2");
     }
     ck_assert_int_ne(execute("INSERT INTO part VALUES (77, 1, 1, NULL, '', 0)"), SQLITE_OK);
+}
+END_TEST
+
+START_TEST(uploads_that_version_4_left_in_files_rows_are_leftovers)
+{
+    struct journal_leftover leftover;
+    bool found;
+
+    load_journal_of_version(4);
+    ck_assert_int_eq(execute("UPDATE recording SET state = 6"), SQLITE_OK);
+    open_journal();
+    ck_assert(journal_next_leftover(journal, 0, &leftover, &found, &err));
+    ck_assert(found);
+    ck_assert_str_eq(leftover.upload_id, "upload");
+    ck_assert_str_eq(leftover.key, "12345_2024-04-23-15-04-05.mp4");
+    ck_assert_str_eq(ask("SELECT upload_id || phase FROM file"), "0");
+    ck_assert(journal_forget_leftover(journal, leftover.id, &err));
+    ck_assert(journal_next_leftover(journal, 0, &leftover, &found, &err));
+    ck_assert(!found);
+}
+END_TEST
+
+START_TEST(one_without_an_id_is_not_searched_while_a_file_has_its_key)
+{
+    struct journal_leftover leftover;
+    bool found;
+
+    load_journal_of_version(4);
+    open_journal();
+    ck_assert(journal_add_leftover(journal, "12345_2024-04-23-15-04-05.mp4", "", 5, &err));
+    ck_assert(journal_add_leftover(journal, "other", "", 5, &err));
+    ck_assert(journal_next_leftover(journal, 0, &leftover, &found, &err));
+    ck_assert(found);
+    ck_assert_str_eq(leftover.key, "other");
+    ck_assert_int_eq(execute("UPDATE file SET state = 3"), SQLITE_OK);
+    ck_assert(journal_next_leftover(journal, 0, &leftover, &found, &err));
+    ck_assert_str_eq(leftover.key, "12345_2024-04-23-15-04-05.mp4");
 }
 END_TEST
 
@@ -969,6 +1007,8 @@ int main(void)
     tcase_add_test(tests, a_journal_of_a_newer_version_is_left_alone);
     tcase_add_loop_test(
         tests, a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it, 1, 5);
+    tcase_add_test(tests, uploads_that_version_4_left_in_files_rows_are_leftovers);
+    tcase_add_test(tests, one_without_an_id_is_not_searched_while_a_file_has_its_key);
     tcase_add_test(tests, a_journal_whose_content_was_overwritten_is_damaged);
     tcase_add_test(tests, a_journal_that_may_not_be_written_is_permanent);
     tcase_add_test(tests, a_recording_is_found_as_it_was_saved);

@@ -55,7 +55,7 @@ static int64_t next_at(void)
 {
     int64_t at = -1;
 
-    ck_assert(journal_next_webhook_at(journal, &at, &err));
+    ck_assert(journal_next_webhook_at(journal, 500, &at, &err));
     return at;
 }
 
@@ -126,6 +126,16 @@ START_TEST(while_nobody_is_there_all_wait)
 }
 END_TEST
 
+START_TEST(an_event_that_was_planned_before_the_clock_was_set_back_is_due)
+{
+    add(1, "event", 1000000);
+    ck_assert_int_eq(next_at(), 500);
+    ck_assert_str_eq(take(0, 1000000 - 3600, NULL), ""); /* as far ahead as a pause may be */
+    ck_assert_str_eq(take(0, 5000, NULL), "event");
+    ck_assert_str_eq(take(0, 5000, NULL), ""); /* from here on it is held as any other */
+}
+END_TEST
+
 START_TEST(there_is_a_ceiling_and_the_oldest_go)
 {
     ck_assert(journal_begin(journal, &err));
@@ -174,6 +184,7 @@ int main(void)
     tcase_add_test(tcase, one_recording_can_be_asked_for);
     tcase_add_test(tcase, one_that_nobody_takes_does_not_stand_before_new_ones);
     tcase_add_test(tcase, while_nobody_is_there_all_wait);
+    tcase_add_test(tcase, an_event_that_was_planned_before_the_clock_was_set_back_is_due);
     tcase_add_test(tcase, there_is_a_ceiling_and_the_oldest_go);
     tcase_add_test(tcase, what_was_announced_is_remembered);
     suite_add_tcase(suite, tcase);

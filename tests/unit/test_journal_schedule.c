@@ -320,6 +320,28 @@ START_TEST(what_was_handed_over_is_found_in_the_order_of_bytes)
 }
 END_TEST
 
+START_TEST(after_a_clock_was_set_back_what_happened_has_happened_now)
+{
+    struct journal_recording recording = add("/r/a", JOURNAL_RECORDING_DONE, 0, NOW + 86400);
+    struct journal_file file = {.recording_id = recording.id,
+                                .path = "a.mp4",
+                                .mark = "m",
+                                .state = JOURNAL_FILE_SAFE,
+                                .safe_at = NOW + 86400};
+    bool found;
+
+    ck_assert(journal_add_file(journal, &file, &err));
+    ck_assert(journal_claim(journal, "/r/a", 7, NOW + 86400, &err));
+    ck_assert(journal_correct_times(journal, NOW, &err));
+    ck_assert(journal_find_file(journal, recording.id, "a.mp4", &file, &found, &err));
+    ck_assert_int_eq(file.safe_at, NOW);
+    ck_assert(journal_find_recording(journal, "/r/a", &recording, &found, &err));
+    ck_assert_int_eq(recording.updated_at, NOW);
+    ck_assert(journal_forget_claims(journal, NOW, &err));
+    ck_assert(!is_claimed("/r/a", NOW + 86400));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("journal_schedule");
@@ -342,6 +364,7 @@ int main(void)
     tcase_add_test(cases, of_two_who_wait_one_may_stop);
     tcase_add_test(cases, what_is_handed_over_stays_so_until_it_is_taken_over);
     tcase_add_test(cases, what_was_handed_over_is_found_in_the_order_of_bytes);
+    tcase_add_test(cases, after_a_clock_was_set_back_what_happened_has_happened_now);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }

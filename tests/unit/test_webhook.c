@@ -44,7 +44,8 @@ static void add_file(const char *path, bool media, enum journal_file_state state
                                 .mark = "0123456789abcdef0123456789abcdef"};
 
     snprintf(file.path, sizeof file.path, "%s", path);
-    snprintf(file.key, sizeof file.key, "%s", path);
+    snprintf(file.key, sizeof file.key, "%s",
+             path + (strlen(path) < sizeof file.key ? 0 : strlen(path) - 900));
     ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
 }
 
@@ -164,6 +165,58 @@ START_TEST(many_files_do_not_make_an_event_endless)
 }
 END_TEST
 
+/* Of 1,100 bytes each, 200 of which are more than an event may have; what is left out is counted.
+ */
+START_TEST(an_event_that_would_be_too_long_names_fewer_files)
+{
+    struct journal_webhook webhook;
+    char path[1200] = "";
+    json_t *json;
+    bool found;
+
+    for (unsigned i = 0; i < 15; i++) {
+        for (unsigned j = 0; j < 36; j++)
+            strcat(path, "\xd1\x89");
+        strcat(path, "/");
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(path + 15 * 73, 32, "%u_%s", i, i ? "log" : "12.mp4");
+        add_file(path, !i, JOURNAL_FILE_SAFE);
+    }
+    row.state = JOURNAL_RECORDING_DONE;
+    ck_assert_msg(webhook_announce(&settings, journal, &row, &rng, 2000, NULL, &err), "%s",
+                  err.text);
+    ck_assert(journal_take_webhook(journal, 0, 2000, 3000, &webhook, &found, &err));
+    ck_assert(found);
+    json = json_loads(buffer_text(&webhook.body), JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_ptr_nonnull(json);
+    ck_assert_uint_gt(json_array_size(json_object_get(json, "files")), 20);
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "files")) +
+                          (size_t)json_integer_value(json_object_get(json, "files_omitted")),
+                      200);
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "media_files")), 1);
+    json_decref(json);
+    buffer_done(&webhook.body);
+}
+END_TEST
+
+START_TEST(a_session_without_media_says_so)
+{
+    struct webhook_event event = {.name = "recording.uploaded", .id = "an-id", .row = &row};
+    struct buffer body;
+    json_t *json;
+
+    add_file("4711_1.ts", false, JOURNAL_FILE_SAFE);
+    buffer_init(&body, JOURNAL_OUTBOX_BODY_BYTES);
+    ck_assert(webhook_event_write(&settings, journal, &event, &body, &err));
+    json = json_loads(buffer_text(&body), 0, NULL);
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "media_files")), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "files")), 1);
+    json_decref(json);
+    buffer_done(&body);
+}
+END_TEST
+
 static const char *header_of(const struct http_request *request, const char *name)
 {
     size_t length = strlen(name);
@@ -245,6 +298,8 @@ int main(void)
     tcase_add_test(tcase, without_an_address_nothing_is_announced);
     tcase_add_test(tcase, an_event_says_what_and_where_and_no_secret);
     tcase_add_test(tcase, many_files_do_not_make_an_event_endless);
+    tcase_add_test(tcase, an_event_that_would_be_too_long_names_fewer_files);
+    tcase_add_test(tcase, a_session_without_media_says_so);
     tcase_add_test(tcase, a_request_is_signed_over_timestamp_and_body);
     tcase_add_test(tcase, only_2xx_means_taken);
     suite_add_tcase(suite, tcase);
