@@ -23,10 +23,9 @@ struct s3 {
     long offset_s;               /* added to our clock when signing */
     long clock_ahead_s;          /* of the last reply that had a Date */
     bool clock_known;            /* there was one */
-    bool region_learned;         /* it is not the one of the settings any more */
     unsigned region_corrections; /* region learned so often since the last success */
     unsigned clock_corrections;  /* offset learned so often since then */
-    unsigned stale_replies;      /* replies since then that asked for what was learned already */
+    unsigned stale_left;         /* replies that may still ask for what was learned already */
     struct sigv4_pair *metadata; /* of settings.s3_metadata, as header names and values; owned */
     size_t metadata_count;
 };

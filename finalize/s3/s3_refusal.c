@@ -10,13 +10,20 @@
 #define MAX_CORRECTIONS 3u
 #define SAME_CLOCK_S    60 /* offsets that differ by less are the same lesson */
 
-/* Replies to requests that were under way when we learned say again what we know by then. */
-static enum s3_outcome sign_stale_again(struct s3 *s3)
+/* A correction: requests that are under way by now will be answered as this one was. */
+static enum s3_outcome sign_again(struct s3 *s3, unsigned *corrections)
 {
-    if (s3->stale_replies >= s3->settings->s3_parallel + MAX_CORRECTIONS)
+    if (*corrections >= MAX_CORRECTIONS)
         return S3_REFUSED;
-    s3->stale_replies++;
+    ++*corrections;
+    s3->stale_left = (unsigned)s3->settings->s3_parallel + MAX_CORRECTIONS;
     return S3_SIGN_AGAIN;
+}
+
+/* Whether the reply asks for what was corrected while its request was under way. */
+static bool is_stale(struct s3 *s3)
+{
+    return s3->stale_left && s3->stale_left--;
 }
 
 static bool is_region(const char *text)
@@ -31,11 +38,9 @@ static enum s3_outcome learn_region(struct s3 *s3, const char *region)
     if (!is_region(region))
         return S3_REFUSED;
     if (!strcmp(region, s3->region))
-        return s3->region_learned ? sign_stale_again(s3) : S3_REFUSED;
-    if (s3->region_corrections >= MAX_CORRECTIONS)
+        return is_stale(s3) ? S3_SIGN_AGAIN : S3_REFUSED;
+    if (sign_again(s3, &s3->region_corrections) == S3_REFUSED)
         return S3_REFUSED;
-    s3->region_corrections++;
-    s3->region_learned = true;
     memcpy(s3->region, region, strlen(region) + 1);
     return S3_SIGN_AGAIN;
 }
@@ -49,13 +54,18 @@ static enum s3_outcome learn_clock(struct s3 *s3, const struct http_reply *reply
         return S3_REFUSED;
     snprintf(refusal->hint, sizeof refusal->hint, "the server's clock is %ld s %s ours",
              labs(ahead), ahead < 0 ? "behind" : "ahead of");
-    if (labs(ahead - s3->offset_s) < SAME_CLOCK_S)
-        return sign_stale_again(s3);
-    if (s3->clock_corrections >= MAX_CORRECTIONS)
-        return S3_REFUSED;
-    s3->clock_corrections++;
-    s3->offset_s = ahead;
-    return S3_SIGN_AGAIN;
+    if (labs(ahead - s3->offset_s) >= SAME_CLOCK_S) {
+        if (sign_again(s3, &s3->clock_corrections) == S3_REFUSED)
+            return S3_REFUSED;
+        s3->offset_s = ahead;
+        return S3_SIGN_AGAIN;
+    }
+    if (is_stale(s3))
+        return S3_SIGN_AGAIN;
+    /* A proxy that buffers kept the request for so long: a failure as others, with their pauses. */
+    snprintf(refusal->hint, sizeof refusal->hint,
+             "the clocks agree: the request was over 15 minutes on its way");
+    return S3_RETRY;
 }
 
 /* Who is meant by a redirect that we do not follow. */

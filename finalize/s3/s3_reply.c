@@ -239,11 +239,6 @@ static void read_failure(const struct s3_call *call, const struct http_reply *re
 
 /* ---- success ---- */
 
-static void reset_corrections(struct s3 *s3)
-{
-    s3->region_corrections = s3->clock_corrections = s3->stale_replies = 0;
-}
-
 static bool read_etag(const struct http_reply *reply, struct s3_result *result)
 {
     char value[S3_ETAG_SIZE + 8];
@@ -372,7 +367,7 @@ void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply 
     }
     fault = read_success(call, reply, ret_result);
     if (!fault)
-        reset_corrections(s3);
+        s3->region_corrections = s3->clock_corrections = 0;
     else if (take_refusal_apart(reply, &refusal))
         read_refusal(s3, call, reply, now, ret_result); /* 200, and in the end an <Error> */
     else

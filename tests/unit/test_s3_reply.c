@@ -510,6 +510,19 @@ START_TEST(replies_to_what_was_under_way_do_not_count_as_corrections)
 }
 END_TEST
 
+START_TEST(a_request_that_was_too_long_on_its_way_counts_as_a_failure_whatever_else_succeeds)
+{
+    static const char skewed[] = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(read_reply(S3_UPLOAD_PART, 403, DATE, skewed), S3_RETRY);
+        ck_assert_int_eq(result.error.kind, ERROR_TRANSIENT);
+        ck_assert_ptr_nonnull(strstr(result.error.text, "on its way"));
+        ck_assert_int_eq(read_reply(S3_PUT_OBJECT, 200, DATE, ""), S3_DONE);
+    }
+}
+END_TEST
+
 START_TEST(a_server_that_never_learns_is_given_up)
 {
     static const char malformed[] = "<Error><Code>AuthorizationHeaderMalformed</Code>"
@@ -745,6 +758,8 @@ int main(void)
     tcase_add_test(tests, a_wrong_clock_is_put_right_by_the_servers_date);
     tcase_add_test(tests, replies_to_what_was_under_way_do_not_count_as_corrections);
     tcase_add_test(tests, a_server_that_never_learns_is_given_up);
+    tcase_add_test(
+        tests, a_request_that_was_too_long_on_its_way_counts_as_a_failure_whatever_else_succeeds);
     tcase_add_loop_test(tests, the_buckets_region_is_learned, 0, COUNT(regions));
     tcase_add_test(tests, a_region_is_learned_three_times_at_most);
     tcase_add_loop_test(tests, a_redirect_to_another_host_is_refused_and_named, 0,
