@@ -152,6 +152,15 @@ static void append_hidden(struct buffer *out, const struct status *status)
                              safe - status->filter.most_safe);
 }
 
+/* What waits needs a person, too, where no watcher is there to try it again. */
+static bool is_left_alone(const struct status *status)
+{
+    const unsigned waits =
+        REPORT_BIT(REPORT_WAITING) | REPORT_BIT(REPORT_INTERRUPTED) | REPORT_BIT(REPORT_FOUND);
+
+    return status->style.watcher == 0 && report_states_of(&status->totals) & waits;
+}
+
 /* Appends all that there is to show. */
 static bool append_text(struct status *status, struct buffer *out, struct error *err)
 {
@@ -176,7 +185,10 @@ static bool append_text(struct status *status, struct buffer *out, struct error 
     if (!status->by_name && !status->failed)
         status_text_append_summary(out, &status->totals, &status->style);
     if (status->failed && !status->table.length)
-        buffer_append_text(out, "nothing needs a person\n");
+        buffer_append_text(out, is_left_alone(status)
+                                    ? "nothing failed, but no watcher runs for what waits: see "
+                                      "jibri-finalize status\n"
+                                    : "nothing needs a person\n");
     if (status->table.length && !status->by_name && !status->failed) {
         buffer_append_text(out, "\n");
         status_text_append_head(out, &status->style);

@@ -146,6 +146,8 @@ static void add_progress(struct sentence *sentence, const struct report_recordin
             left[0] ? left : "");
     else if (recording->notices_due)
         add(sentence, "in the bucket, the backend is told");
+    if (!recording->safety.files && !recording->row.id)
+        add(sentence, "no file yet");
     if (left[0])
         snprintf(sentence->text + strlen(sentence->text), sentence->size - strlen(sentence->text),
                  " left");
@@ -207,7 +209,10 @@ const char *status_text_detail(const struct report_recording *recording,
             add(&sentence, "try %u", recording->row.tries);
         break;
     case REPORT_LOST:
-        add(&sentence, "%u file(s) vanished", recording->files_gone);
+        if (recording->safety.gone)
+            add(&sentence, "%u file(s) vanished", recording->safety.gone);
+        else
+            add(&sentence, "its directory is gone");
         break;
     case REPORT_ABANDONED:
         if (recording->row.reason[0])
@@ -222,8 +227,13 @@ const char *status_text_detail(const struct report_recording *recording,
     }
     if (error[0])
         add(&sentence, "%s", error);
-    if (recording->files_withheld)
-        add(&sentence, "%u file(s) kept back, may hold credentials", recording->files_withheld);
+    if (recording->safety.files && !recording->safety.media)
+        add(&sentence, "no media file, the backend is told of nothing");
+    if (recording->safety.incomplete)
+        add(&sentence, "%u media file(s) incomplete, cut off by a crash",
+            recording->safety.incomplete);
+    if (recording->safety.withheld)
+        add(&sentence, "%u file(s) kept back, may hold credentials", recording->safety.withheld);
     return out;
 }
 

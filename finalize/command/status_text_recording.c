@@ -102,7 +102,7 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
                          units_format_size(file->object_bytes, size, sizeof size),
                          file_words(file));
     if (file->incomplete)
-        buffer_append_text(&text, ", cut off by a crash");
+        buffer_append_text(&text, ", incomplete (cut off by a crash)");
     if (file->key[0]) {
         buffer_append_text(&text, ", key ");
         text_column_append(&text, file->key, 0);

@@ -10,13 +10,11 @@
 
 #define RECORDING_ROW JOURNAL_RECORDING_COLUMNS("r.")
 #define FILE_ROW      JOURNAL_FILE_COLUMNS("f.")
-#define IS_GONE       "g.state = " JOURNAL_SQL(FILE_GONE)
 /* What the bucket holds of a file that is on its way; of the others no parts are kept. */
-#define ROWS                                                                                  \
-    "SELECT " RECORDING_ROW ", EXISTS (SELECT 1 FROM file g WHERE g.recording_id = r.id AND " \
-    "g.media = 1 AND " IS_GONE "), f.id IS NOT NULL, "                                        \
-    "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id), "                      \
-    "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id AND acknowledged_at > "  \
+#define ROWS                                                                                 \
+    "SELECT " RECORDING_ROW ", f.id IS NOT NULL, "                                           \
+    "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id), "                     \
+    "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id AND acknowledged_at > " \
     "?), " FILE_ROW " FROM recording r LEFT JOIN file f ON f.recording_id = r.id "
 #define ENTRIES                                                                           \
     "SELECT e.id AS id, r.id, session_id, at, coalesce(path, ''), substr(text, 1, 1000) " \
@@ -63,7 +61,6 @@ static bool end_early(struct journal_query *query)
 static void get_row(struct journal_query *query, struct journal_view_row *row)
 {
     journal_get_recording(query, &row->recording);
-    row->lost = journal_query_get_integer(query, 0, 1);
     row->has_file = journal_query_get_integer(query, 0, 1);
     if (!row->has_file)
         return;
@@ -79,6 +76,7 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
 {
     struct journal_view_row row;
     struct journal_query query;
+    int64_t counted_id = 0;
     bool found;
 
     memset(&row, 0, sizeof row);
@@ -96,8 +94,11 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
         get_row(&query, &row);
         if (query.damaged || query.status != SQLITE_OK)
             return journal_query_end(&query, err);
-        if (!visit(context, &row, err))
+        if ((row.recording.id != counted_id &&
+             !safety_load(&view->journal, row.recording.id, &row.safety, err)) ||
+            !visit(context, &row, err))
             return end_early(&query);
+        counted_id = row.recording.id;
     }
     return false;
 }

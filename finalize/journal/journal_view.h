@@ -10,6 +10,7 @@
 
 #include "finalize/base/error.h"
 #include "finalize/journal/journal.h"
+#include "finalize/journal/safety.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,8 +30,8 @@ struct journal_view_file {
 
 struct journal_view_row {
     struct journal_recording recording;
-    bool lost;     /* a media file vanished before it was safe */
-    bool has_file; /* false: the recording has no file at all, and this is its only row */
+    struct safety safety; /* of all its files */
+    bool has_file;        /* false: the recording has no file at all, and this is its only row */
     struct journal_view_file file;
 };
 

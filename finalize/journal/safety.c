@@ -25,6 +25,8 @@ void safety_add(struct safety *safety, const struct journal_file *file)
         safety->withheld++;
         break;
     case JOURNAL_FILE_PENDING:
+        safety->media_pending += file->media;
+        /* fall through */
     case JOURNAL_FILE_UPLOADED:
         if (file->notice == JOURNAL_NOTICE_REFUSED)
             safety->refused++;

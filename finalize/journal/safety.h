@@ -28,6 +28,7 @@ struct safety {
     unsigned refused; /* in the bucket, but the backend refused the notice */
     unsigned gone;    /* vanished from the disk before they were safe */
     unsigned media_gone;
+    unsigned media_pending; /* whose objects are not confirmed */
     unsigned withheld;
     unsigned incomplete; /* media files that were cut off */
     uint64_t safe_bytes; /* of objects */

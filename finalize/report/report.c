@@ -6,9 +6,11 @@
 #include "finalize/session/open_writer.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RATE_WINDOW_S 60
@@ -106,27 +108,55 @@ static void name_worker(struct report_recording *recording)
         (void)fclose(in);
 }
 
-static enum report_state state_of(const struct walk *walk, const struct journal_recording *row,
-                                  bool lost, pid_t worker)
+/* Whether it is lost though no run has said so yet: no media file of it is left to be uploaded,
+ * since its directory is gone. Not where another directory is above it: the volume is not mounted.
+ */
+static bool is_lost(const struct journal_recording *row, const struct safety *safety)
 {
+    struct stat status;
+    char parent[SESSION_PATH_SIZE];
+
+    if ((safety->files && !safety->media_pending) || stat(row->directory, &status) == 0 ||
+        errno != ENOENT)
+        return false;
+    snprintf(parent, sizeof parent, "%s", row->directory);
+    return stat(dirname(parent), &status) == 0 &&
+           (!row->recordings_inode || status.st_ino == row->recordings_inode);
+}
+
+static enum report_state state_of(const struct walk *walk, const struct journal_recording *row,
+                                  const struct safety *safety, pid_t worker)
+{
+    if (row->state == JOURNAL_RECORDING_ABANDONED)
+        return REPORT_ABANDONED;
+    if (row->state == JOURNAL_RECORDING_DONE)
+        return safety_is_safe(safety) ? REPORT_SAFE : REPORT_LOST;
+    if (worker)
+        return row->state == JOURNAL_RECORDING_RECORDING ? REPORT_RECORDING : REPORT_UPLOADING;
+    if (is_lost(row, safety))
+        return REPORT_LOST;
     switch (row->state) {
-    case JOURNAL_RECORDING_DONE:
-        return lost ? REPORT_LOST : REPORT_SAFE;
     case JOURNAL_RECORDING_WORKING:
-        return worker || !walk->locks.known ? REPORT_UPLOADING : REPORT_INTERRUPTED;
+        return walk->locks.known ? REPORT_INTERRUPTED : REPORT_UPLOADING;
     case JOURNAL_RECORDING_RECORDING: /* until the watcher sees that no process writes it any more
                                        */
-        return worker || !walk->locks.known || open_writer_in(row->directory) != OPEN_WRITER_NONE
+        return !walk->locks.known || open_writer_in(row->directory) != OPEN_WRITER_NONE
                    ? REPORT_RECORDING
                    : REPORT_INTERRUPTED;
     case JOURNAL_RECORDING_WAITING:
-        return worker ? REPORT_UPLOADING : REPORT_WAITING;
-    case JOURNAL_RECORDING_FAILED:
-        return worker ? REPORT_UPLOADING : REPORT_FAILED;
-    case JOURNAL_RECORDING_ABANDONED:
-        break;
+        return REPORT_WAITING;
+    default:
+        return REPORT_FAILED;
     }
-    return REPORT_ABANDONED;
+}
+
+static enum report_state state_of_untracked(const struct report_recording *recording)
+{
+    if (recording->worker_pid)
+        return REPORT_UPLOADING;
+    return !recording->safety.files || open_writer_in(recording->row.directory) == OPEN_WRITER_THERE
+               ? REPORT_RECORDING
+               : REPORT_FOUND;
 }
 
 static bool is_among(const char *directory, const char *const *directories)
@@ -164,22 +194,18 @@ static bool is_shown(struct walk *walk)
     return index >= filter->skip && (!filter->most || index - filter->skip < filter->most);
 }
 
-static bool begin_recording(struct walk *walk, const struct journal_recording *row, bool lost,
-                            struct error *err)
+static bool begin_recording(struct walk *walk, const struct journal_recording *row,
+                            const struct safety *safety, struct error *err)
 {
     struct report_recording *recording = &walk->current;
 
-    *recording = (struct report_recording){.row = *row, .seconds_left = -1};
+    *recording = (struct report_recording){.row = *row, .safety = *safety, .seconds_left = -1};
     if (row->id == 0 || row->state != JOURNAL_RECORDING_DONE)
         recording->worker_pid = lock_table_holder(&walk->locks, row->directory);
     if (recording->worker_pid)
         name_worker(recording);
-    if (row->id)
-        recording->state = state_of(walk, row, lost, recording->worker_pid);
-    else
-        recording->state = recording->worker_pid                                 ? REPORT_UPLOADING
-                           : open_writer_in(row->directory) == OPEN_WRITER_THERE ? REPORT_RECORDING
-                                                                                 : REPORT_FOUND;
+    recording->state = row->id ? state_of(walk, row, safety, recording->worker_pid)
+                               : state_of_untracked(recording);
     if (row->meeting_id)
         snprintf(recording->meeting, sizeof recording->meeting, "%ld", (long)row->meeting_id);
     walk->open = true;
@@ -204,15 +230,6 @@ static void take_media_name(struct report_recording *recording, const char *name
         snprintf(recording->meeting, sizeof recording->meeting, "%.*s", (int)length, name);
 }
 
-static void count_notice(struct report_recording *recording, const struct journal_file *file)
-{
-    if (file->state != JOURNAL_FILE_UPLOADED)
-        return;
-    recording->notices_due++;
-    if (file->notice == JOURNAL_NOTICE_REFUSED)
-        recording->notices_refused++;
-}
-
 static void add_upload(struct walk *walk, const struct journal_view_file *file)
 {
     uint64_t held =
@@ -229,30 +246,18 @@ static bool add_file(struct walk *walk, const struct journal_view_file *view, st
     struct report_recording *recording = &walk->current;
     const struct journal_file *file = &view->file;
 
-    recording->files++;
     if (file->media && !recording->media_name[0])
         take_media_name(recording, file_name_of(file->path));
-    switch (file->state) {
-    case JOURNAL_FILE_SAFE:
-    case JOURNAL_FILE_UPLOADED:
+    if (file->state == JOURNAL_FILE_SAFE || file->state == JOURNAL_FILE_UPLOADED) {
         recording->size_bytes += file->object_bytes;
         recording->held_bytes += file->object_bytes;
-        recording->files_safe += file->state == JOURNAL_FILE_SAFE;
-        if (file->safe_at > recording->safe_at)
-            recording->safe_at = file->safe_at;
-        break;
-    case JOURNAL_FILE_PENDING:
+    } else if (file->state == JOURNAL_FILE_PENDING) {
         recording->size_bytes += file->object_bytes;
         add_upload(walk, view);
-        break;
-    case JOURNAL_FILE_GONE:
-        recording->files_gone++;
-        break;
-    case JOURNAL_FILE_WITHHELD:
-        recording->files_withheld++;
-        break;
     }
-    count_notice(recording, file);
+    recording->notices_due += file->state == JOURNAL_FILE_UPLOADED;
+    if (file->state == JOURNAL_FILE_SAFE && file->safe_at > recording->safe_at)
+        recording->safe_at = file->safe_at;
     if (walk->shown && walk->visitor->file)
         return walk->visitor->file(walk->visitor->context, view, err);
     return true;
@@ -298,7 +303,7 @@ static bool on_row(void *context, const struct journal_view_row *row, struct err
     struct walk *walk = context;
 
     if (!walk->open || walk->current.row.id != row->recording.id)
-        if (!end_recording(walk, err) || !begin_recording(walk, &row->recording, row->lost, err))
+        if (!end_recording(walk, err) || !begin_recording(walk, &row->recording, &row->safety, err))
             return false;
     return !row->has_file || add_file(walk, &row->file, err);
 }
@@ -306,16 +311,18 @@ static bool on_row(void *context, const struct journal_view_row *row, struct err
 static bool on_found(void *context, const struct report_untracked *found, struct error *err)
 {
     struct walk *walk = context;
+    const struct safety safety = {.files = found->files, .media = found->media_name[0] != 0};
     struct journal_recording row;
 
+    if (!found->files && llabs(walk->now - found->newest_at) >= REPORT_JOINING_S)
+        return true;
     memset(&row, 0, sizeof row);
     row.share = -1;
     row.created_at = row.updated_at = found->newest_at;
     memcpy(row.directory, found->directory, sizeof row.directory);
     memcpy(row.session_id, found->session_id, sizeof row.session_id);
-    if (!begin_recording(walk, &row, false, err))
+    if (!begin_recording(walk, &row, &safety, err))
         return false;
-    walk->current.files = found->files;
     walk->current.size_bytes = found->bytes;
     if (found->media_name[0])
         take_media_name(&walk->current, found->media_name);

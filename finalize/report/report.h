@@ -20,11 +20,12 @@
 enum report_state {
     REPORT_SAFE,        /* all of it is in the bucket, and the backend knows */
     REPORT_UPLOADING,   /* a process works on it */
-    REPORT_RECORDING,   /* Jibri writes it; a watcher sends its finished parts meanwhile */
+    REPORT_RECORDING,   /* Jibri writes it (a watcher sends its finished parts meanwhile), or its
+                           directory is younger than REPORT_JOINING_S and has no file yet */
     REPORT_INTERRUPTED, /* a process worked on it and is gone: it is to be tried again */
     REPORT_WAITING,     /* something failed that may go away by itself */
     REPORT_FAILED,      /* a person is needed */
-    REPORT_LOST,        /* a media file vanished before it was safe; nothing is left to be done */
+    REPORT_LOST,        /* a media file vanished, or the directory did, before it was safe */
     REPORT_ABANDONED,   /* a person gave it up; its files stay */
     REPORT_FOUND,       /* on the disk but not in the journal: Jibri still records it, or a crash
                            left it there */
@@ -35,6 +36,8 @@ enum report_state {
 const char *report_state_name(enum report_state state);
 /* False when there is no such state. */
 bool report_state_read(const char *name, enum report_state *ret_state);
+
+#define REPORT_JOINING_S 120 /* how long Jibri may take from a directory to its first file */
 
 /* Bits by state. */
 #define REPORT_BIT(state)   (1u << (unsigned)(state))
@@ -51,16 +54,13 @@ struct report_recording {
     struct journal_recording row;
     char media_name[SESSION_NAME_SIZE]; /* of the first media file; "": none */
     char meeting[SESSION_NAME_SIZE];    /* what its name begins with, or what a person said */
-    unsigned files;
-    unsigned files_safe;
-    unsigned files_gone;     /* vanished before they were safe */
-    unsigned files_withheld; /* stay on the disk, may hold credentials */
-    unsigned notices_due;    /* uploaded, but the backend does not know (refused ones are among
-                                them) */
-    unsigned notices_refused;
-    uint64_t size_bytes;  /* of all objects in the end */
-    uint64_t held_bytes;  /* of those, in the bucket */
-    double rate;          /* bytes a second, over the last minute; 0: unknown, or nothing is sent */
+    struct safety safety; /* its files, counted; of one that is not in the journal: `files`, and
+                             1 for `media` when there is any */
+    unsigned
+        notices_due;     /* uploaded, but the backend does not know (refused ones are among them) */
+    uint64_t size_bytes; /* of all objects in the end */
+    uint64_t held_bytes; /* of those, in the bucket */
+    double rate;         /* bytes a second, over the last minute; 0: unknown, or nothing is sent */
     int64_t seconds_left; /* -1: unknown */
     int64_t safe_at;      /* when the last file became safe; 0 unless REPORT_SAFE */
     pid_t worker_pid; /* the process that holds its lock; 0: none, or it cannot be seen from here */

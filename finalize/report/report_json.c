@@ -173,12 +173,14 @@ static bool on_recording(void *context, const struct report_recording *recording
         fprintf(out, "%" PRId64, recording->seconds_left);
     else
         fputs("null", out);
-    write_number(out, "files_total", recording->files);
-    write_number(out, "files_safe", recording->files_safe);
-    write_number(out, "files_gone", recording->files_gone);
-    write_number(out, "files_withheld", recording->files_withheld);
+    write_number(out, "files_total", recording->safety.files);
+    write_number(out, "files_media", recording->safety.media);
+    write_number(out, "files_incomplete", recording->safety.incomplete);
+    write_number(out, "files_safe", recording->safety.safe);
+    write_number(out, "files_gone", recording->safety.gone);
+    write_number(out, "files_withheld", recording->safety.withheld);
     write_number(out, "notices_due", recording->notices_due);
-    write_number(out, "notices_refused", recording->notices_refused);
+    write_number(out, "notices_refused", recording->safety.refused);
     write_worker(out, recording);
     putc('}', out);
     return true;

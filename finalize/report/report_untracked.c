@@ -10,32 +10,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct sizes {
-    const char *media; /* endings */
-    uint64_t media_bytes;
-};
-
-static void add_file(struct report_untracked *found, struct sizes *sizes, const char *name,
-                     const struct stat *status)
+static void add_file(struct report_untracked *found, const char *media, uint64_t *media_bytes,
+                     const char *name, const struct stat *status)
 {
     found->files++;
     found->bytes += (uint64_t)status->st_size;
-    if (status->st_mtime > found->newest_at)
+    if (found->files == 1 || status->st_mtime > found->newest_at)
         found->newest_at = status->st_mtime;
-    if (file_name_is_media(sizes->media, name) &&
-        (!found->media_name[0] || (uint64_t)status->st_size > sizes->media_bytes)) {
-        sizes->media_bytes = (uint64_t)status->st_size;
+    if (file_name_is_media(media, name) &&
+        (!found->media_name[0] || (uint64_t)status->st_size > *media_bytes)) {
+        *media_bytes = (uint64_t)status->st_size;
         snprintf(found->media_name, sizeof found->media_name, "%s", name);
     }
 }
 
-/* False when it holds no file, or is no directory. */
+/* False when it is no directory, or cannot be read. */
 static bool look_into(int parent, const char *name, const char *media,
                       struct report_untracked *found)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
-    struct sizes sizes = {.media = media};
+    uint64_t media_bytes = 0;
     struct dirent *entry;
     struct stat status;
 
@@ -44,12 +39,13 @@ static bool look_into(int parent, const char *name, const char *media,
             close(fd);
         return false;
     }
+    found->newest_at = fstat(fd, &status) == 0 ? status.st_mtime : 0;
     while ((entry = readdir(list)))
         if (fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(status.st_mode))
-            add_file(found, &sizes, entry->d_name, &status);
+            add_file(found, media, &media_bytes, entry->d_name, &status);
     closedir(list);
-    return found->files > 0;
+    return true;
 }
 
 static bool name_it(const char *recordings_dir, const char *name, struct report_untracked *found)

@@ -24,6 +24,9 @@ env -i PATH="$PATH" CONFOMEET_S3_URL=http://127.0.0.1:1/ CONFOMEET_S3_BUCKET=now
 rm -r "$directory/.maker"
 [ -e "$journal" ] || { echo "no journal came to be" >&2; exit 1; }
 
+# What is not safe has its directory.
+seq -f "$directory/session%08.0f" "$number" | xargs mkdir -p
+
 # Of ten recordings: six are safe, then one of each state that is not.
 sqlite3 "$journal" "
 	PRAGMA foreign_keys = ON;
@@ -42,23 +45,23 @@ sqlite3 "$journal" "
 			WHEN 3 THEN 'PutObject of ' || i || '_a.mp4: 403 AccessDenied' ELSE '' END,
 		CASE state WHEN 6 THEN 'a test, nobody wants it' ELSE '' END, '', -1
 	FROM states WHERE i <= $number;
-	INSERT INTO file (recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns,
+	INSERT INTO file (recording_id, path, media, incomplete, inode, size_bytes, mtime_ns,
 		object_bytes, state, mark, key, key_suffix, phase, phase_at, upload_id,
 		part_size_bytes, etag, uploaded_at, notice, backend_row, safe_at, removed_at, last_error)
 	SELECT id, CAST(CASE id % 4 WHEN 0 THEN 'Совещание отдела_' || id || '.mp4'
 			WHEN 1 THEN '会議室' || id || '_x.mp4'
 			WHEN 2 THEN 'a' || char(27, 10) || 'b_' || id || '.mp4'
 			ELSE (10000 + id) || '_2026-11-24-10-00-00.mp4' END AS BLOB),
-		1, 0, 0, 0, 1, 0, (id * 7919 % 900 + 1) * 1048576,
+		1, 0, 0, 1, 0, (id * 7919 % 900 + 1) * 1048576,
 		CASE state WHEN 4 THEN 3 ELSE 1 END, 'mark', 'key-' || id, 0,
 		CASE state WHEN 4 THEN 0 ELSE 3 END, created_at,
 		CASE state WHEN 4 THEN '' ELSE 'upload' END, 8388608, 'etag', created_at,
 		CASE state WHEN 4 THEN 3 ELSE 1 END, id, CASE state WHEN 4 THEN created_at + 90 ELSE 0 END,
 		CASE state WHEN 4 THEN created_at + 91 ELSE 0 END, '' FROM recording;
-	INSERT INTO file (recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns,
+	INSERT INTO file (recording_id, path, media, incomplete, inode, size_bytes, mtime_ns,
 		object_bytes, state, mark, key, key_suffix, phase, phase_at, upload_id,
 		part_size_bytes, etag, uploaded_at, notice, backend_row, safe_at, removed_at, last_error)
-	SELECT id, CAST('metadata.json' AS BLOB), 0, 0, 0, 0, 1, 0, 300,
+	SELECT id, CAST('metadata.json' AS BLOB), 0, 0, 0, 1, 0, 300,
 		CASE state WHEN 4 THEN 3 ELSE 1 END, 'mark', 'session-' || id || '/metadata.json', 0, 0, 0,
 		'', 0, 'etag', created_at, 0, 0, CASE state WHEN 4 THEN created_at + 90 ELSE 0 END,
 		CASE state WHEN 4 THEN created_at + 91 ELSE 0 END, '' FROM recording;

@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,7 @@ static struct journal_recording add_recording(const char *name, enum journal_rec
     char directory[128];
 
     snprintf(directory, sizeof directory, "%s/%s", base, name);
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
     ck_assert(journal_begin_recording(journal, directory, name, at, &row, &err));
     row.state = state;
     ck_assert(journal_save_recording(journal, &row, at, &err));
@@ -153,9 +155,9 @@ START_TEST(each_recording_is_summed_up_over_its_files)
     ck_assert_int_eq(seen[0].state, REPORT_WAITING);
     ck_assert_str_eq(seen[0].media_name, "12345_a.mp4");
     ck_assert_str_eq(seen[0].meeting, "12345");
-    ck_assert_uint_eq(seen[0].files, 4);
-    ck_assert_uint_eq(seen[0].files_safe, 1);
-    ck_assert_uint_eq(seen[0].files_withheld, 1);
+    ck_assert_uint_eq(seen[0].safety.files, 4);
+    ck_assert_uint_eq(seen[0].safety.safe, 1);
+    ck_assert_uint_eq(seen[0].safety.withheld, 1);
     ck_assert_uint_eq(seen[0].notices_due, 1);
     ck_assert_uint_eq(seen[0].size_bytes, 11100);
     ck_assert_uint_eq(seen[0].held_bytes, 11000);
@@ -175,7 +177,7 @@ START_TEST(the_newest_recording_comes_first_and_one_without_files_is_there)
     walk(&everything);
     ck_assert_uint_eq(seen_count, 2);
     ck_assert_str_eq(seen[0].row.session_id, "new");
-    ck_assert_uint_eq(seen[0].files, 0);
+    ck_assert_uint_eq(seen[0].safety.files, 0);
     ck_assert_str_eq(seen[1].row.session_id, "old");
     ck_assert_int_eq(seen[1].safe_at, NOW - 5);
 }
@@ -200,7 +202,6 @@ START_TEST(who_holds_the_lock_is_named_and_not_disturbed)
     open_journal();
     add_recording("busy", JOURNAL_RECORDING_WAITING, NOW);
     snprintf(directory, sizeof directory, "%s/busy", base);
-    ck_assert_int_eq(mkdir(directory, 0700), 0);
     fd = open(directory, O_RDONLY | O_DIRECTORY);
     ck_assert_int_eq(flock(fd, LOCK_EX), 0);
     open_report(false);
@@ -231,7 +232,6 @@ START_TEST(the_rate_is_that_of_the_last_minute_of_this_run)
     add_part(file.id, 2, 1000, NOW - 10);
     add_part(file.id, 3, 1000, NOW - 1);
     snprintf(directory, sizeof directory, "%s/busy", base);
-    ck_assert_int_eq(mkdir(directory, 0700), 0);
     fd = open(directory, O_RDONLY | O_DIRECTORY);
     ck_assert_int_eq(flock(fd, LOCK_EX), 0);
     open_report(false);
@@ -257,6 +257,81 @@ START_TEST(a_recording_that_vanished_is_lost_and_not_safe)
     walk(&everything);
     ck_assert_int_eq(seen[0].state, REPORT_SAFE);
     ck_assert_int_eq(seen[1].state, REPORT_LOST);
+}
+END_TEST
+
+START_TEST(what_is_not_in_the_bucket_is_lost_with_its_directory)
+{
+    static const struct {
+        const char *name;
+        enum journal_recording_state state;
+        enum journal_file_state file;
+        enum report_state seen;
+    } rows[] = {
+        {"live", JOURNAL_RECORDING_RECORDING, JOURNAL_FILE_PENDING, REPORT_LOST},
+        {"waits", JOURNAL_RECORDING_WAITING, JOURNAL_FILE_PENDING, REPORT_LOST},
+        {"fails", JOURNAL_RECORDING_FAILED, JOURNAL_FILE_PENDING, REPORT_LOST},
+        {"cut", JOURNAL_RECORDING_WORKING, JOURNAL_FILE_PENDING, REPORT_LOST},
+        {"untold", JOURNAL_RECORDING_WAITING, JOURNAL_FILE_UPLOADED, REPORT_WAITING},
+        {"refused", JOURNAL_RECORDING_FAILED, JOURNAL_FILE_UPLOADED, REPORT_FAILED},
+        {"safe", JOURNAL_RECORDING_DONE, JOURNAL_FILE_SAFE, REPORT_SAFE},
+        {"unsafe", JOURNAL_RECORDING_DONE, JOURNAL_FILE_PENDING, REPORT_LOST},
+        {"abandoned", JOURNAL_RECORDING_ABANDONED, JOURNAL_FILE_PENDING, REPORT_ABANDONED},
+    };
+    const unsigned count = sizeof rows / sizeof rows[0];
+    char name[192];
+
+    open_journal();
+    for (unsigned i = count; i-- > 0;) { /* the newest comes first */
+        add_file(add_recording(rows[i].name, rows[i].state, NOW).id, "1_a.mp4", rows[i].file, 10);
+        snprintf(name, sizeof name, "%s/%s", base, rows[i].name);
+        ck_assert_int_eq(rmdir(name), 0);
+    }
+    open_report(false);
+    walk(&everything);
+    ck_assert_uint_eq(seen_count, count);
+    for (unsigned i = 0; i < count; i++)
+        ck_assert_msg(seen[i].state == rows[i].seen, "%s is %s", rows[i].name,
+                      report_state_name(seen[i].state));
+}
+END_TEST
+
+START_TEST(a_volume_that_is_not_mounted_loses_nothing)
+{
+    struct journal_recording row;
+    char name[192];
+
+    open_journal();
+    row = add_recording("away", JOURNAL_RECORDING_WAITING, NOW);
+    row.recordings_inode = 1; /* of the directory of the volume, not of its mount point */
+    ck_assert(journal_save_recording(journal, &row, NOW, &err));
+    add_file(row.id, "1_a.mp4", JOURNAL_FILE_PENDING, 10);
+    snprintf(name, sizeof name, "%s/away", base);
+    ck_assert_int_eq(rmdir(name), 0);
+    open_report(false);
+    walk(&everything);
+    ck_assert_int_eq(seen[0].state, REPORT_WAITING);
+}
+END_TEST
+
+START_TEST(a_directory_without_a_file_is_under_way_for_two_minutes)
+{
+    const struct timespec young[2] = {{.tv_sec = NOW - 119}, {.tv_sec = NOW - 119}};
+    const struct timespec old[2] = {{.tv_sec = NOW - 120}, {.tv_sec = NOW - 120}};
+    char name[192];
+
+    open_journal();
+    snprintf(name, sizeof name, "%s/joining", base);
+    ck_assert_int_eq(mkdir(name, 0700), 0);
+    ck_assert_int_eq(utimensat(AT_FDCWD, name, young, 0), 0);
+    open_report(true);
+    walk(&everything);
+    ck_assert_uint_eq(seen_count, 1);
+    ck_assert_int_eq(seen[0].state, REPORT_RECORDING);
+    ck_assert_uint_eq(seen[0].safety.files, 0);
+    ck_assert_int_eq(utimensat(AT_FDCWD, name, old, 0), 0);
+    walk(&everything);
+    ck_assert_uint_eq(seen_count, 0);
 }
 END_TEST
 
@@ -298,8 +373,6 @@ START_TEST(what_lies_on_the_disk_unknown_to_the_journal_is_found)
     char name[192];
 
     open_journal();
-    snprintf(name, sizeof name, "%s/known", base);
-    ck_assert_int_eq(mkdir(name, 0700), 0);
     add_recording("known", JOURNAL_RECORDING_DONE, NOW);
     snprintf(name, sizeof name, "%s/empty", base);
     ck_assert_int_eq(mkdir(name, 0700), 0);
@@ -381,6 +454,9 @@ int main(void)
     tcase_add_test(tests, who_holds_the_lock_is_named_and_not_disturbed);
     tcase_add_test(tests, the_rate_is_that_of_the_last_minute_of_this_run);
     tcase_add_test(tests, a_recording_that_vanished_is_lost_and_not_safe);
+    tcase_add_test(tests, what_is_not_in_the_bucket_is_lost_with_its_directory);
+    tcase_add_test(tests, a_volume_that_is_not_mounted_loses_nothing);
+    tcase_add_test(tests, a_directory_without_a_file_is_under_way_for_two_minutes);
     tcase_add_test(tests, filters_leave_out_but_the_totals_count_all);
     tcase_add_test(tests, what_lies_on_the_disk_unknown_to_the_journal_is_found);
     tcase_add_test(tests, the_last_events_are_told_from_the_oldest_on);
