@@ -1,0 +1,400 @@
+"""bucket - an S3 server in memory that keeps what it is given, and has the habits of other people's servers.
+
+    bucket.py [--address A] [--port N] [--habit NAME]...      prints "port=N" when ready
+
+A test's program sends to it, and a judge reads it back: plain GETs, unsigned. Signatures are not checked. As real
+servers do, it refuses parts below 5 MiB before the last one, and a Complete that names a part it doesn't have.
+
+Habits are those of the class Habits below; as a module, each bucket has its own: Server.bucket(name).habits.
+"""
+
+import argparse
+import hashlib
+import html
+import http.server
+import re
+import secrets
+import socket
+import struct
+import sys
+import threading
+import time
+import urllib.parse
+
+MIB = 1 << 20
+
+
+class Habits:
+    """One attribute a habit; see faults/habits.tsv for where they were met."""
+
+    def __init__(self, names=()):
+        self.no_metadata = False  # x-amz-meta-* is forgotten
+        self.other_size = False  # HEAD shows the size of what the gateway made of it
+        self.kms_etags = False  # 32 hex digits that are no MD5
+        self.opaque_etags = False  # not even hex
+        self.head_etag_differs = False
+        self.equal_parts = False
+        self.at_most = 0  # requests at once; above it 500
+        self.sick_connection = False  # the first connection that sends a part: 503 to all it asks from then on
+        self.body_limit = 0  # 413 above it
+        self.list_refused = 0  # 403 or 501
+        self.list_fails = False  # 500
+        self.create_reply_lost = 0  # so many
+        self.complete_spaces_s = 0.0  # white space before the reply
+        self.complete_silence_s = 0.0
+        self.complete_504_then_done = False
+        self.complete_invalid_part = 0  # so many times
+        self.retry_after_s = 0  # 503 to each part and PUT
+        self.region = ''  # where the bucket is: others are redirected
+        self.no_checksums = False  # 501 to checksum headers and trailers
+        self.abort_fails = False  # 500
+        self.content_md5_demanded = False
+        for name in names:
+            name, _, value = name.partition('=')
+            name = name.replace('-', '_')
+            if not hasattr(self, name):
+                raise SystemExit(f'bucket: there is no habit {name}')
+            old = getattr(self, name)
+            setattr(self, name, type(old)(value) if value else True if isinstance(old, bool) else 1)
+
+
+class Bucket:
+    def __init__(self, habits):
+        self.habits = habits
+        self.objects = {}  # key: Object
+        self.uploads = {}  # id: Upload
+        self.log = []  # (operation, status, bytes)
+        self.under_way = 0
+        self.sick = None
+
+
+class Object:
+    def __init__(self, content, metadata, etag):
+        self.content, self.metadata, self.etag = content, metadata, etag
+
+
+class Upload:
+    def __init__(self, key, metadata):
+        self.key, self.metadata, self.parts = key, metadata, {}
+
+
+def operation_of(method, query, key):
+    of_upload, uploads = 'uploadId' in query, 'uploads' in query
+    return {'HEAD': 'head', 'PUT': 'part' if of_upload else 'put',
+            'POST': 'create' if uploads else 'complete' if of_upload else 'other',
+            'DELETE': 'abort' if of_upload else 'delete',
+            'GET': 'list_uploads' if uploads else 'list_parts' if of_upload else 'get' if key else 'list'}.get(method, 'other')
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    wbufsize = 65536
+    disable_nagle_algorithm = True
+
+    def log_message(self, *arguments):
+        pass
+
+    def handle_one_request(self):
+        try:
+            super().handle_one_request()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def reset(self):
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        self.close_connection = True
+
+    # ---- replies
+
+    def reply(self, status, body=b'', headers=()):
+        if isinstance(body, str):
+            body = body.encode()
+        self.status = status
+        self.send_response(status)
+        names = {name.lower() for name, _ in headers}
+        for name, value in headers:
+            self.send_header(name, value)
+        if 'content-length' not in names:
+            self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        if self.command != 'HEAD':
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    def refuse(self, status, code, more='', headers=()):
+        self.reply(status, f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{code}, as this '
+                           f'server is wont to.</Message>{more}</Error>', (('Content-Type', 'application/xml'), *headers))
+
+    # ---- requests
+
+    def answer(self):
+        path, _, query = self.path.partition('?')
+        query = urllib.parse.parse_qs(query, keep_blank_values=True)
+        _, name, *rest = urllib.parse.unquote(path).split('/', 2)
+        self.key, self.query, self.status, self.body = rest[0] if rest else '', query, 0, b''
+        self.bucket = self.server.bucket(name)
+        self.operation = operation_of(self.command, query, self.key)
+        bucket, habits = self.bucket, self.bucket.habits
+        ours = self.headers.get('Authorization') is not None or self.command != 'GET'
+        with self.server.lock:
+            bucket.under_way += ours
+            crowded = ours and habits.at_most and bucket.under_way > habits.at_most
+        try:
+            length = int(self.headers.get('Content-Length') or 0)
+            if habits.body_limit and length > habits.body_limit and self.operation in ('part', 'put'):
+                self.close_connection = True
+                self.reply(413, '<html><head><title>413 Request Entity Too Large</title></head></html>\r\n',
+                           (('Server', 'nginx'), ('Content-Type', 'text/html'), ('Connection', 'close')))
+                return
+            self.body = self.rfile.read(length)
+            if len(self.body) < length:
+                self.close_connection = True
+                return
+            if not ours:
+                self.answer_reader()
+            elif crowded:
+                time.sleep(0.02)
+                self.refuse(500, 'InternalError')
+            else:
+                self.answer_by_habit()
+        finally:
+            with self.server.lock:
+                bucket.under_way -= ours
+                if ours:
+                    bucket.log.append((self.operation, self.status, len(self.body)))
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer
+
+    def answer_reader(self):
+        """The judge: no habits, and what is there."""
+        if self.operation == 'list':
+            self.reply(200, '\n'.join(f'{len(o.content)} {key}' for key, o in sorted(self.bucket.objects.items())))
+        elif self.operation == 'list_uploads':
+            self.reply(200, '\n'.join(f'{upload_id} {upload.key}' for upload_id, upload in self.bucket.uploads.items()))
+        elif self.key in self.bucket.objects:
+            self.reply(200, self.bucket.objects[self.key].content)
+        else:
+            self.reply(404)
+
+    def answer_by_habit(self):
+        habits, bucket = self.bucket.habits, self.bucket
+        scope = self.headers.get('Authorization', '')
+        if habits.region and f'/{habits.region}/' not in scope:
+            self.refuse(301, 'PermanentRedirect', f'<Region>{habits.region}</Region>', (('x-amz-bucket-region', habits.region),))
+            return
+        if habits.no_checksums and any(re.match('x-amz-(checksum|sdk-checksum|trailer|decoded)', name, re.I) for name in self.headers):
+            self.refuse(501, 'NotImplemented')
+            return
+        if habits.content_md5_demanded and self.operation in ('part', 'put') and not self.headers.get('Content-MD5'):
+            self.refuse(400, 'InvalidRequest')
+            return
+        if habits.sick_connection:
+            if bucket.sick is None and self.operation == 'part':
+                bucket.sick = self.connection
+            if bucket.sick is self.connection:
+                self.refuse(503, 'ServiceUnavailable')
+                return
+        if habits.retry_after_s and self.operation in ('part', 'put'):
+            self.refuse(503, 'SlowDown', headers=(('Retry-After', str(habits.retry_after_s)),))
+            return
+        if self.operation in ('list_parts', 'list_uploads'):
+            if habits.list_refused:
+                self.refuse(habits.list_refused, 'AccessDenied' if habits.list_refused == 403 else 'NotImplemented')
+                return
+            if habits.list_fails:
+                self.refuse(500, 'InternalError')
+                return
+        if self.operation == 'abort' and habits.abort_fails:
+            self.refuse(500, 'InternalError')
+            return
+        if habits.at_most:
+            time.sleep(0.05)
+        getattr(self, self.operation, self.other)()
+
+    def other(self):
+        self.refuse(501, 'NotImplemented')
+
+    def etag_of(self, digest):
+        habits = self.bucket.habits
+        return f'"{secrets.token_hex(16)}"' if habits.kms_etags else f'"{secrets.token_urlsafe(20)}"' if habits.opaque_etags else f'"{digest}"'
+
+    def metadata(self):
+        return [(n, v) for n, v in self.headers.items() if n.lower().startswith('x-amz-meta-') or n.lower() == 'content-type']
+
+    def head(self):
+        habits = self.bucket.habits
+        if not self.key:
+            self.reply(200)
+            return
+        found = self.bucket.objects.get(self.key)
+        if not found:
+            self.reply(404)
+            return
+        etag = f'"{secrets.token_hex(16)}"' if habits.head_etag_differs else found.etag
+        metadata = [] if habits.no_metadata else found.metadata
+        self.reply(200, b'', (('Content-Length', str(len(found.content) + (28 if habits.other_size else 0))), ('ETag', etag),
+                              *metadata))
+
+    def get(self):
+        found = self.bucket.objects.get(self.key)
+        if found:
+            self.reply(200, found.content, (('ETag', found.etag), *found.metadata))
+        else:
+            self.refuse(404, 'NoSuchKey')
+
+    def put(self):
+        if not self.key:
+            self.reply(200)
+            return
+        etag = self.etag_of(hashlib.md5(self.body).hexdigest())
+        self.bucket.objects[self.key] = Object(self.body, self.metadata(), etag)
+        self.reply(200, b'', (('ETag', etag),))
+
+    def delete(self):
+        self.bucket.objects.pop(self.key, None)
+        self.reply(204)
+
+    def create(self):
+        upload_id = secrets.token_hex(12)
+        self.bucket.uploads[upload_id] = Upload(self.key, self.metadata())
+        if self.bucket.habits.create_reply_lost > 0:
+            self.bucket.habits.create_reply_lost -= 1
+            self.reset()
+            return
+        self.reply(200, f'<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>{html.escape(self.key)}</Key>'
+                        f'<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>')
+
+    def upload(self):
+        found = self.bucket.uploads.get(self.query['uploadId'][0])
+        if not found:
+            self.refuse(404, 'NoSuchUpload')
+        return found
+
+    def part(self):
+        upload = self.upload()
+        if upload:
+            etag = self.etag_of(hashlib.md5(self.body).hexdigest())
+            upload.parts[int(self.query['partNumber'][0])] = (self.body, etag)
+            self.reply(200, b'', (('ETag', etag),))
+
+    def list_parts(self):
+        upload = self.upload()
+        if upload:
+            parts = ''.join(f'<Part><PartNumber>{n}</PartNumber><ETag>{html.escape(etag)}</ETag><Size>{len(body)}</Size></Part>'
+                            for n, (body, etag) in sorted(upload.parts.items()))
+            self.reply(200, f'<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>')
+
+    def list_uploads(self):
+        prefix = self.query.get('prefix', [''])[0]
+        uploads = ''.join(f'<Upload><Key>{html.escape(u.key)}</Key><UploadId>{i}</UploadId></Upload>'
+                          for i, u in self.bucket.uploads.items() if u.key.startswith(prefix))
+        self.reply(200, f'<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>{uploads}</ListMultipartUploadsResult>')
+
+    def list(self):
+        prefix = self.query.get('prefix', [''])[0]
+        keys = ''.join(f'<Contents><Key>{html.escape(k)}</Key><Size>{len(o.content)}</Size></Contents>'
+                       for k, o in sorted(self.bucket.objects.items()) if k.startswith(prefix))
+        self.reply(200, f'<ListBucketResult><IsTruncated>false</IsTruncated>{keys}</ListBucketResult>')
+
+    def abort(self):
+        if self.upload():
+            self.bucket.uploads.pop(self.query['uploadId'][0], None)
+            self.reply(204)
+
+    def complete(self):
+        habits, upload = self.bucket.habits, self.upload()
+        if not upload:
+            return
+        named = [(int(n), html.unescape(e)) for n, e in
+                 re.findall(r'<PartNumber>(\d+)</PartNumber>\s*<ETag>([^<]*)</ETag>', self.body.decode())]
+        parts = [upload.parts.get(n, (b'', None)) for n, _ in named]
+        sizes = [len(body) for body, _ in parts[:-1]]
+        if habits.complete_invalid_part > 0:
+            habits.complete_invalid_part -= 1
+            self.refuse(400, 'InvalidPart')
+        elif not named or sorted(upload.parts) != [n for n, _ in named] or \
+                any(etag is None or etag.strip('"') != e.strip('"') for (_, etag), (_, e) in zip(parts, named)):
+            self.refuse(400, 'InvalidPart')
+        elif any(size < 5 * MIB for size in sizes):
+            self.refuse(400, 'EntityTooSmall')
+        elif habits.equal_parts and (len(set(sizes)) > 1 or (sizes and len(parts[-1][0]) > sizes[0])):
+            self.refuse(400, 'InvalidPart')
+        else:
+            self.store(upload, parts)
+
+    def store(self, upload, parts):
+        habits = self.bucket.habits
+        digest = hashlib.md5(b''.join(hashlib.md5(body).digest() for body, _ in parts)).hexdigest()
+        etag = self.etag_of(f'{digest}-{len(parts)}')
+
+        def done():
+            self.bucket.objects[upload.key] = Object(b''.join(body for body, _ in parts), upload.metadata, etag)
+            self.bucket.uploads.pop(self.query['uploadId'][0], None)
+
+        result = (f'<CompleteMultipartUploadResult><Key>{html.escape(upload.key)}</Key><ETag>{html.escape(etag)}</ETag>'
+                  '</CompleteMultipartUploadResult>')
+        if habits.complete_504_then_done:
+            habits.complete_504_then_done = False
+            threading.Timer(1.5, done).start()
+            self.refuse(504, 'GatewayTimeout')
+        elif habits.complete_spaces_s:
+            self.status = 200
+            self.send_response(200)
+            self.send_header('Transfer-Encoding', 'chunked')
+            self.end_headers()
+            end = time.monotonic() + habits.complete_spaces_s
+            while time.monotonic() < end:
+                self.wfile.write(b'1\r\n \r\n')
+                self.wfile.flush()
+                time.sleep(0.3)
+            done()
+            self.wfile.write(f'{len(result):x}\r\n{result}\r\n0\r\n\r\n'.encode())
+            self.wfile.flush()
+        else:
+            time.sleep(habits.complete_silence_s)
+            done()
+            self.reply(200, result)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address='127.0.0.1', port=0, habits=()):
+        super().__init__((address, port), Handler)
+        self.lock = threading.Lock()
+        self.buckets = {}
+        self.habit_names = habits
+
+    @property
+    def url(self):
+        return 'http://%s:%d' % self.server_address
+
+    def bucket(self, name):
+        with self.lock:
+            if name not in self.buckets:
+                self.buckets[name] = Bucket(Habits(self.habit_names))
+            return self.buckets[name]
+
+    def forget(self, name):
+        with self.lock:
+            self.buckets.pop(name, None)
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--address', default='127.0.0.1')
+    parser.add_argument('--port', type=int, default=0)
+    parser.add_argument('--habit', action='append', default=[])
+    arguments = parser.parse_args()
+    server = Server(arguments.address, arguments.port, arguments.habit)
+    print(f'port={server.server_address[1]}', flush=True)
+    server.serve_forever()
+
+
+if __name__ == '__main__':
+    main()
