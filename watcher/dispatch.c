@@ -137,19 +137,13 @@ static void send_worker(struct dispatch *dispatch, struct watched_session *sessi
 static bool is_held_off(struct dispatch *dispatch, struct watched_session *session,
                         enum worker_kind kind)
 {
-    bool parts = kind == WORKER_SEND_PARTS;
     struct error failure = ERROR_INIT;
 
-    if (!session->ended)
-        return false;
-    session->ended = false;
-    session->in_vain =
-        session->kind == kind && (session->failed || !parts) ? session->in_vain + 1 : 0;
-    if (session->in_vain < MOST_IN_VAIN)
+    if (!session->ended || session->in_vain < MOST_IN_VAIN)
         return false;
     session->look_at = dispatch->now + 1;
-    if (!interrupted_note(dispatch->settings, dispatch->journal, session->directory, parts,
-                          dispatch->now, &dispatch->rng, &failure)) {
+    if (!interrupted_note(dispatch->settings, dispatch->journal, session->directory,
+                          kind == WORKER_SEND_PARTS, dispatch->now, &dispatch->rng, &failure)) {
         session->look_at = dispatch->now + LOOK_AFTER_TROUBLE_S;
         dispatch_say_trouble(dispatch, &failure);
     }
@@ -159,15 +153,14 @@ static bool is_held_off(struct dispatch *dispatch, struct watched_session *sessi
 static void act(struct dispatch *dispatch, struct watched_session *session,
                 const struct policy_decision *decision)
 {
-    static const enum worker_kind kinds[] = {
-        [POLICY_SEND_PARTS] = WORKER_SEND_PARTS, [POLICY_FINALIZE] = WORKER_FINALIZE};
-
-    if (decision->action == POLICY_NOTHING) {
-        session->ended = false;
+    if (decision->worker == WORKER_KINDS) {
         session->look_at = decision->look_at;
-    } else if (!is_held_off(dispatch, session, kinds[decision->action])) {
-        send_worker(dispatch, session, kinds[decision->action], decision->reason);
+        if (session->ended)
+            session->in_vain = 0;
+    } else if (!is_held_off(dispatch, session, decision->worker)) {
+        send_worker(dispatch, session, decision->worker, decision->reason);
     }
+    session->ended = false;
 }
 
 /* A change whose time has not come yet counts from when it was first seen. */
@@ -257,8 +250,9 @@ static void take_end(struct dispatch *dispatch, const struct worker *worker, int
         return;
     session->working = false;
     session->ended = true;
-    session->failed = exit_code != EXPLAIN_EXIT_OK;
-    session->kind = worker->kind;
+    session->in_vain = worker->kind == WORKER_SEND_PARTS && exit_code == EXPLAIN_EXIT_OK
+                           ? 0
+                           : session->in_vain + 1;
     session->look_at = dispatch->now + (worker->kind == WORKER_SEND_PARTS ? SEND_PARTS_EVERY_S : 0);
 }
 

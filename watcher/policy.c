@@ -9,12 +9,12 @@
 
 static struct policy_decision nothing_until(int64_t look_at)
 {
-    return (struct policy_decision){.action = POLICY_NOTHING, .look_at = look_at};
+    return (struct policy_decision){.worker = WORKER_KINDS, .look_at = look_at};
 }
 
 static struct policy_decision finalize(const char *reason)
 {
-    return (struct policy_decision){.action = POLICY_FINALIZE, .reason = reason};
+    return (struct policy_decision){.worker = WORKER_FINALIZE, .reason = reason};
 }
 
 /* Its meeting has ended, as far as the journal knows, or its directory vanished: what can still be
@@ -60,7 +60,7 @@ static struct policy_decision decide_recording(const struct settings *settings,
     if (!settings->live_upload || !facts->has_parts)
         return decision;
     if (schedule_is_due(settings, facts->next_try_at, now))
-        return (struct policy_decision){.action = POLICY_SEND_PARTS};
+        return (struct policy_decision){.worker = WORKER_SEND_PARTS};
     if (facts->next_try_at < decision.look_at)
         decision.look_at = facts->next_try_at;
     return decision;

@@ -9,19 +9,14 @@
 
 #include "config/settings.h"
 #include "watcher/facts.h"
+#include "watcher/worker.h"
 
 #include <stdint.h>
 
-enum policy_action {
-    POLICY_NOTHING,
-    POLICY_SEND_PARTS, /* of what is still being recorded */
-    POLICY_FINALIZE
-};
-
 struct policy_decision {
-    enum policy_action action;
-    int64_t look_at;    /* look again then; 0: when something happens */
-    const char *reason; /* a literal for the log, NULL when there is nothing to say */
+    enum worker_kind worker; /* WORKER_SEND_PARTS, WORKER_FINALIZE; WORKER_KINDS: none */
+    int64_t look_at;         /* else: look again then; 0: when something happens */
+    const char *reason;      /* a literal for the log, NULL when there is nothing to say */
 };
 
 struct policy_decision policy_decide(const struct settings *settings, const struct facts *facts,

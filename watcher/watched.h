@@ -6,8 +6,6 @@
 #ifndef WATCHER_WATCHED_H
 #define WATCHER_WATCHED_H
 
-#include "watcher/worker.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,13 +15,11 @@ struct watched_session {
     int64_t look_at;     /* 0: when something happens */
     int64_t ahead;       /* its latest change whose time has not come yet; 0: none */
     int64_t ahead_since; /* when that change was first seen */
-    unsigned in_vain;    /* runs in a row that left the same work due */
+    unsigned in_vain;    /* runs in a row that left work due */
     bool handed_over;
     bool waits_for_worker; /* something is to be done, but all workers are busy */
     bool working;          /* a worker of ours is at it */
     bool ended;            /* one has ended since it was looked at last */
-    bool failed;           /* and its exit code was not 0 */
-    enum worker_kind kind; /* of that worker */
 };
 
 struct watched_sessions {

@@ -157,13 +157,12 @@ int work_run(const struct settings *settings, enum worker_kind kind, const char 
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (kind == WORKER_FINALIZE)
         return finalize_session(settings, subject, FINALIZE_SESSION_WATCHER);
+    if (kind == WORKER_PROBE) /* leaves nothing to end in order: SIGTERM ends it at once */
+        return probe(settings);
     program_stop_open(&stop);
     switch (kind) {
     case WORKER_SEND_PARTS:
         code = send_parts(settings, &stop, subject);
-        break;
-    case WORKER_PROBE:
-        code = probe(settings);
         break;
     case WORKER_HOUSEKEEPING:
         code = keep_house(settings, &stop, subject);
@@ -171,8 +170,7 @@ int work_run(const struct settings *settings, enum worker_kind kind, const char 
     case WORKER_EVENTS:
         code = deliver_events(settings, &stop, subject);
         break;
-    case WORKER_FINALIZE:
-    case WORKER_KINDS:
+    default:
         break;
     }
     program_stop_close(&stop);

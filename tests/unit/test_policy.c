@@ -12,8 +12,9 @@
 #define WORKING    JOURNAL_RECORDING_WORKING
 #define WAITING    JOURNAL_RECORDING_WAITING
 #define FAILED     JOURNAL_RECORDING_FAILED
-#define FINALIZE   POLICY_FINALIZE
-#define SEND_PARTS POLICY_SEND_PARTS
+#define NOTHING    WORKER_KINDS
+#define FINALIZE   WORKER_FINALIZE
+#define SEND_PARTS WORKER_SEND_PARTS
 
 static const struct settings settings = {.live_upload = true,
                                          .orphan_after_ms = ORPHAN_S * 1000,
@@ -23,7 +24,7 @@ static const struct settings settings = {.live_upload = true,
 struct policy_case {
     const char *what;
     struct facts facts;
-    enum policy_action action;
+    enum worker_kind action;
     int64_t look_at;    /* 0: when something happens */
     const char *reason; /* a piece of it */
 };
@@ -36,21 +37,21 @@ struct policy_case {
 
 static const struct policy_case cases_of_all[] = {
     /* finished */
-    {"done", {KNOWN(JOURNAL_RECORDING_DONE), QUIET}, POLICY_NOTHING, 0, NULL},
-    {"done, and gone", {KNOWN(JOURNAL_RECORDING_DONE)}, POLICY_NOTHING, 0, NULL},
-    {"given up by a person", {KNOWN(JOURNAL_RECORDING_ABANDONED), QUIET}, POLICY_NOTHING, 0, NULL},
+    {"done", {KNOWN(JOURNAL_RECORDING_DONE), QUIET}, NOTHING, 0, NULL},
+    {"done, and gone", {KNOWN(JOURNAL_RECORDING_DONE)}, NOTHING, 0, NULL},
+    {"given up by a person", {KNOWN(JOURNAL_RECORDING_ABANDONED), QUIET}, NOTHING, 0, NULL},
     {"given up, handed over",
      {KNOWN(JOURNAL_RECORDING_ABANDONED), QUIET, .handed_over = true},
-     POLICY_NOTHING,
+     NOTHING,
      0,
      NULL},
 
     /* not there */
-    {"unknown, and gone", {.known = false}, POLICY_NOTHING, 0, NULL},
-    {"handed over, unknown, and gone", {.handed_over = true}, POLICY_NOTHING, 0, NULL},
+    {"unknown, and gone", {.known = false}, NOTHING, 0, NULL},
+    {"handed over, unknown, and gone", {.handed_over = true}, NOTHING, 0, NULL},
     {"gone, before its next try",
      {KNOWN(WAITING), .next_try_at = NOW + 20},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 20,
      NULL},
     {"gone, at its next try",
@@ -61,7 +62,7 @@ static const struct policy_case cases_of_all[] = {
     {"gone while it was recorded", {KNOWN(RECORDING)}, FINALIZE, 0, "its directory is gone"},
     {"gone while it was worked on, before its next try",
      {KNOWN(WORKING), .next_try_at = NOW + 20},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 20,
      NULL},
 
@@ -79,27 +80,27 @@ static const struct policy_case cases_of_all[] = {
      "handed over"},
     {"handed over, and worked on",
      {THERE, .handed_over = true, .locked = true},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 2,
      NULL},
     {"handed over, and written to",
      {THERE, .handed_over = true, WRITER(THERE)},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 2,
      NULL},
 
     /* being recorded */
-    {"an empty directory", {.exists = true, .changed_at = QUIET_AT}, POLICY_NOTHING, 0, NULL},
-    {"worked on", {THERE, .locked = true, .has_parts = true}, POLICY_NOTHING, NOW + 2, NULL},
-    {"quiet, and worked on", {QUIET, .locked = true}, POLICY_NOTHING, NOW + 2, NULL},
+    {"an empty directory", {.exists = true, .changed_at = QUIET_AT}, NOTHING, 0, NULL},
+    {"worked on", {THERE, .locked = true, .has_parts = true}, NOTHING, NOW + 2, NULL},
+    {"quiet, and worked on", {QUIET, .locked = true}, NOTHING, NOW + 2, NULL},
     {"written to, with parts", {THERE, WRITER(THERE), .has_parts = true}, SEND_PARTS, 0, NULL},
     {"known, written to, with parts",
      {KNOWN(RECORDING), THERE, WRITER(THERE), .has_parts = true},
      SEND_PARTS,
      0,
      NULL},
-    {"written to, without parts", {THERE, WRITER(THERE)}, POLICY_NOTHING, NOW + 2, NULL},
-    {"a writer who pauses", {QUIET, WRITER(THERE)}, POLICY_NOTHING, NOW + 2, NULL},
+    {"written to, without parts", {THERE, WRITER(THERE)}, NOTHING, NOW + 2, NULL},
+    {"a writer who pauses", {QUIET, WRITER(THERE)}, NOTHING, NOW + 2, NULL},
     {"a writer who pauses, with parts",
      {QUIET, WRITER(THERE), .has_parts = true},
      SEND_PARTS,
@@ -108,7 +109,7 @@ static const struct policy_case cases_of_all[] = {
     {"without a writer, with parts", {THERE, .has_parts = true}, SEND_PARTS, 0, NULL},
     {"with parts that could not be sent, before the next try",
      {KNOWN(RECORDING), THERE, .has_parts = true, .next_try_at = NOW + 20},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 20,
      NULL},
     {"with parts that could not be sent, at the next try",
@@ -116,11 +117,11 @@ static const struct policy_case cases_of_all[] = {
      SEND_PARTS,
      0,
      NULL},
-    {"without a writer", {THERE}, POLICY_NOTHING, NOW + ORPHAN_S, NULL},
-    {"a writer that cannot be told", {THERE, WRITER(UNKNOWN)}, POLICY_NOTHING, NOW + 2, NULL},
+    {"without a writer", {THERE}, NOTHING, NOW + ORPHAN_S, NULL},
+    {"a writer that cannot be told", {THERE, WRITER(UNKNOWN)}, NOTHING, NOW + 2, NULL},
     {"not quite an orphan",
      {.exists = true, .has_files = true, .changed_at = QUIET_AT + 1},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 1,
      NULL},
     {"an orphan", {QUIET}, FINALIZE, 0, "an orphan"},
@@ -129,20 +130,16 @@ static const struct policy_case cases_of_all[] = {
     {"a known orphan", {KNOWN(RECORDING), QUIET}, FINALIZE, 0, "an orphan"},
 
     /* ended */
-    {"worked on by the living",
-     {KNOWN(WORKING), THERE, .locked = true},
-     POLICY_NOTHING,
-     NOW + 5,
-     NULL},
+    {"worked on by the living", {KNOWN(WORKING), THERE, .locked = true}, NOTHING, NOW + 5, NULL},
     {"worked on by the dead", {KNOWN(WORKING), THERE}, FINALIZE, 0, "was stopped"},
     {"worked on by the dead, and written to",
      {KNOWN(WORKING), THERE, WRITER(THERE)},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 30,
      NULL},
     {"before its next try",
      {KNOWN(WAITING), THERE, .next_try_at = NOW + 20},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 20,
      NULL},
     {"at its next try", {KNOWN(WAITING), THERE, .next_try_at = NOW}, FINALIZE, 0, "is due"},
@@ -155,17 +152,17 @@ static const struct policy_case cases_of_all[] = {
      "is due"},
     {"due, and worked on",
      {KNOWN(WAITING), THERE, .next_try_at = NOW, .locked = true},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 5,
      NULL},
     {"due, and written to",
      {KNOWN(WAITING), THERE, .next_try_at = NOW, WRITER(THERE)},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 30,
      NULL},
     {"needs a person, before its next try",
      {KNOWN(FAILED), THERE, .next_try_at = NOW + 1800},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 1800,
      NULL},
     {"needs a person, is due",
@@ -175,7 +172,7 @@ static const struct policy_case cases_of_all[] = {
      "is due"},
     {"ended, with parts: they are for the finalizer",
      {KNOWN(WAITING), THERE, .next_try_at = NOW + 20, .has_parts = true},
-     POLICY_NOTHING,
+     NOTHING,
      NOW + 20,
      NULL},
 };
@@ -185,8 +182,8 @@ static const struct policy_case cases_of_all[] = {
 static void assert_decision(const struct policy_case *expected,
                             const struct policy_decision *decision)
 {
-    ck_assert_msg(decision->action == expected->action, "%s: action %d, not %d", expected->what,
-                  (int)decision->action, (int)expected->action);
+    ck_assert_msg(decision->worker == expected->action, "%s: action %d, not %d", expected->what,
+                  (int)decision->worker, (int)expected->action);
     ck_assert_msg(decision->look_at == expected->look_at, "%s: looks at now%+lld, not now%+lld",
                   expected->what, (long long)(decision->look_at - NOW),
                   (long long)(expected->look_at - NOW));
@@ -212,12 +209,12 @@ START_TEST(nothing_is_sent_while_it_is_recorded_when_that_is_switched_off)
     struct facts facts = {THERE, WRITER(THERE), .has_parts = true};
 
     off.live_upload = false;
-    ck_assert_int_eq(policy_decide(&off, &facts, NOW).action, POLICY_NOTHING);
+    ck_assert_int_eq(policy_decide(&off, &facts, NOW).worker, NOTHING);
     ck_assert_int_eq(policy_decide(&off, &facts, NOW).look_at, NOW + 2);
     facts.writer = OPEN_WRITER_NONE;
     ck_assert_int_eq(policy_decide(&off, &facts, NOW).look_at, NOW + ORPHAN_S);
     facts.changed_at = QUIET_AT;
-    ck_assert_int_eq(policy_decide(&off, &facts, NOW).action, POLICY_FINALIZE);
+    ck_assert_int_eq(policy_decide(&off, &facts, NOW).worker, FINALIZE);
 }
 END_TEST
 
@@ -238,8 +235,8 @@ START_TEST(nothing_is_begun_while_it_is_worked_on_and_nothing_is_looked_at_all_t
             struct policy_decision decision = policy_decide(&settings, &facts, NOW);
 
             if (facts.exists && facts.locked)
-                ck_assert_int_eq(decision.action, POLICY_NOTHING);
-            if (decision.action == POLICY_NOTHING)
+                ck_assert_int_eq(decision.worker, NOTHING);
+            if (decision.worker == NOTHING)
                 ck_assert(!decision.look_at || decision.look_at > NOW);
         }
     }
