@@ -88,7 +88,7 @@ static int abandon_one(const struct command *command, const char *reason, const 
                                         .message = on_message,
                                         .context = stop};
     const struct abandon_options abandon = {.can_ask = command->complete, .reason = reason};
-    struct abandon_result result;
+    struct leftover_result result;
     struct error err = ERROR_INIT;
     struct buffer text;
 

@@ -115,11 +115,24 @@ static bool open_upload(struct delivery *delivery, struct error *err)
     return upload_open(&options, &delivery->upload, err);
 }
 
+static bool open_for_upload(struct delivery *delivery, struct error *err)
+{
+    struct file_identity identity;
+
+    if (!session_dir_open_file(delivery->options.recording, delivery->file.path, &delivery->fd,
+                               &identity, err))
+        return false;
+    if (!is_as_expected(delivery, &identity))
+        return error_set(err, ERROR_CHANGED, "%s changed", delivery->file.path);
+    delivery->mtime_ns = identity.mtime_ns;
+    return choose_bytes(delivery, err) && choose_base_key(delivery, err) &&
+           open_upload(delivery, err);
+}
+
 bool delivery_open(const struct delivery_options *options, const struct journal_file *row,
                    struct delivery **ret_delivery, struct error *err)
 {
     struct delivery *delivery = calloc(1, sizeof *delivery);
-    struct file_identity identity;
 
     if (!delivery)
         return error_set(err, ERROR_TRANSIENT, "no memory to upload %s", row->path);
@@ -127,22 +140,12 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
     delivery->file = *row;
     delivery->fd = -1;
     delivery->metadata.redacted_fd = -1;
-    if (!session_dir_open_file(options->recording, row->path, &delivery->fd, &identity, err))
-        goto fail;
-    if (!is_as_expected(delivery, &identity)) {
-        error_set(err, ERROR_CHANGED, "%s changed", row->path);
-        goto fail;
+    if (row->state == JOURNAL_FILE_PENDING && !open_for_upload(delivery, err)) {
+        delivery_close(delivery);
+        return false;
     }
-    delivery->mtime_ns = identity.mtime_ns;
-    if (row->state == JOURNAL_FILE_PENDING &&
-        (!choose_bytes(delivery, err) || !choose_base_key(delivery, err) ||
-         !open_upload(delivery, err)))
-        goto fail;
     *ret_delivery = delivery;
     return true;
-fail:
-    delivery_close(delivery);
-    return false;
 }
 
 void delivery_close(struct delivery *delivery)

@@ -32,7 +32,7 @@ enum delivery_message {                    /* what a person may want to know */
 struct delivery_options { /* all pointers are borrowed while the delivery is open */
     const struct settings *settings;
     struct journal *journal;
-    struct session_dir *recording;
+    struct session_dir *recording; /* NULL: it vanished */
     struct s3 *s3;
     struct rng *rng;
     struct stats *stats; /* counted in; may be NULL */
@@ -57,7 +57,8 @@ struct delivery_step {
 struct delivery;
 
 /*
- * Opens the file of `row` (copied). ERROR_CHANGED when it isn't what the row says any more;
+ * Opens the file of `row` (copied); one that is in the bucket already needs no file, and no session
+ * directory. ERROR_CHANGED when it isn't what the row says any more;
  * ERROR_TRANSIENT, ERROR_PERMANENT.
  */
 bool delivery_open(const struct delivery_options *options, const struct journal_file *row,

@@ -3,11 +3,12 @@
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
-#include "finalize/lifecycle/abort_upload.h"
+#include "finalize/lifecycle/leftover.h"
 #include "finalize/lifecycle/lock_file.h"
 #include "finalize/lifecycle/removal.h"
 #include "finalize/lifecycle/run.h"
 #include "finalize/notify/webhook.h"
+#include "finalize/session/recordings_dir.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -15,6 +16,10 @@
 #define DEFAULT_WAIT_MS UINT64_C(600000)
 #define MAX_ROUNDS      3u /* a file that keeps changing is still being written: left for later */
 #define EVENTS_MS       2000u
+#define LEFTOVERS_MS    5000u
+
+#define GIVE_UP_S           (24 * 3600)
+#define GIVE_UP_UNMOUNTED_S (7 * GIVE_UP_S)
 
 /* ---- whether there is something to do -------------------------------------------------------- */
 
@@ -31,17 +36,17 @@ static bool refuse_abandoned(struct run *run, const struct journal_recording *ro
 }
 
 /* ERROR_NO_INPUT when there is nothing in the directory, and nothing in the journal. */
-static bool find_work(struct run *run, enum journal_recording_state *ret_state, struct error *err)
+static bool find_work(struct run *run, struct journal_recording *ret_row, struct error *err)
 {
-    struct journal_recording row = {.id = 0};
     unsigned files = 0;
     bool known;
 
-    if (!journal_find_recording(run->journal, run->directory, &row, &known, err) ||
-        !refuse_abandoned(run, &row, err) ||
-        !intake_survey(run->session_dir, run->options->settings->media, &files, err))
+    *ret_row = (struct journal_recording){.id = 0};
+    if (!journal_find_recording(run->journal, run->directory, ret_row, &known, err) ||
+        !refuse_abandoned(run, ret_row, err) ||
+        (run->session_dir &&
+         !intake_survey(run->session_dir, run->options->settings->media, &files, err)))
         return false;
-    *ret_state = row.state;
     return files || known ||
            error_set(err, ERROR_NO_INPUT, "%s holds no file to upload", run->directory);
 }
@@ -68,22 +73,10 @@ static bool wants(struct run *run, const struct journal_file *file, bool *ret_wa
                   struct error *err)
 {
     (void)err;
-    *ret_wants = file->state == JOURNAL_FILE_UPLOADED ||
-                 (file->state == JOURNAL_FILE_PENDING && !run->options->notify_only &&
-                  file->identity.mtime_ns != INTAKE_NEVER_LOOKED_INTO);
-    return true;
-}
-
-/* What vanished from the disk will never be completed: its parts need not be paid for. */
-static bool abort_if_gone(void *context, struct journal_file *file, struct error *err)
-{
-    struct run *run = context;
-    struct error failure = ERROR_INIT;
-
-    (void)err;
-    if (file->state == JOURNAL_FILE_GONE &&
-        !abort_upload(run->loop, run->s3, run->journal, file, run->deadline_ms, &failure))
-        run_remark(run, file->path, failure.text);
+    *ret_wants =
+        file->state == JOURNAL_FILE_UPLOADED ||
+        (file->state == JOURNAL_FILE_PENDING && run->session_dir && !run->options->notify_only &&
+         file->identity.mtime_ns != INTAKE_NEVER_LOOKED_INTO);
     return true;
 }
 
@@ -121,7 +114,7 @@ static bool take_in(struct run *run, unsigned round, struct error *err)
                                             .files = run->intake.files,
                                             .bytes = run->intake.pending_bytes,
                                             .tries = run->row.tries});
-    return journal_each_file(run->journal, run->row.id, abort_if_gone, run, err);
+    return true;
 }
 
 static bool deliver(struct run *run, struct error *err)
@@ -177,11 +170,60 @@ static void remove_local(struct run *run)
         run_note_failure(run, NULL, &failure);
 }
 
+/* ---- without its directory ------------------------------------------------------------------- */
+
+struct loss {
+    struct journal *journal;
+    bool final;
+    unsigned files;
+};
+
+static bool lose_file(void *context, struct journal_file *file, struct error *err)
+{
+    struct loss *loss = context;
+
+    if (file->state != JOURNAL_FILE_PENDING)
+        return true;
+    loss->files++;
+    if (!loss->final)
+        return true;
+    file->state = JOURNAL_FILE_GONE;
+    return leftover_take(loss->journal, file, err);
+}
+
+/*
+ * What is in the bucket is announced. What is not is lost: at once when a person or Jibri asks, in
+ * the watcher's runs after a day; when the recordings directory is not the one of before (its
+ * volume is not mounted), after a week.
+ */
+static bool settle(struct run *run, struct error *err)
+{
+    int64_t now = time(NULL), since = run->row.vanished_since;
+    bool mounted = recordings_dir_is_same(run->parent, run->row.recordings_inode);
+    struct loss loss = {.journal = run->journal,
+                        .final = mounted ? !run->options->gives_way || now - since >= GIVE_UP_S
+                                         : now - since >= GIVE_UP_UNMOUNTED_S};
+    struct error failure = ERROR_INIT;
+
+    if (!journal_each_file(run->journal, run->row.id, lose_file, &loss, err) ||
+        !removal_note_vanished(run->journal, &run->row, now, err) || !run_deliver(run, err))
+        return false;
+    if (!loss.files || loss.final)
+        return true;
+    error_set(&failure, ERROR_TRANSIENT, "%s is gone, with %u file(s) that are not in the bucket%s",
+              run->directory, loss.files,
+              mounted ? "; they are given up a day after"
+                      : "; the recordings directory is not the one that it was in: is it mounted?");
+    run_note_failure(run, NULL, &failure);
+    return true;
+}
+
 static bool finalize(struct run *run, struct error *err)
 {
-    if (!take_up(run, err) || !deliver(run, err))
+    if (!take_up(run, err) || !(run->session_dir ? deliver(run, err) : settle(run, err)))
         return false;
-    remove_local(run);
+    if (run->session_dir)
+        remove_local(run);
     return true;
 }
 
@@ -195,6 +237,19 @@ static void sweep_others(struct run *run)
 
     if (!removal_sweep(&removal, time(NULL), &failure))
         run_remark(run, "", failure.text);
+}
+
+/* What an upload left to tidy up, and what the files that are lost left. Best effort. */
+static void abort_leftovers(struct run *run)
+{
+    uint64_t until_ms = clock_now_ms() + LEFTOVERS_MS;
+    struct leftover_result result;
+    struct error ignored = ERROR_INIT;
+
+    if (run->s3 && !run_stop_requested(run))
+        (void)!leftover_abort(run->journal, run->loop, run->s3, NULL,
+                              until_ms < run->deadline_ms ? until_ms : run->deadline_ms, &result,
+                              &ignored);
 }
 
 /* Events are the watcher's to deliver. Where none runs, a moment of what time is left goes to them;
@@ -225,11 +280,11 @@ static void deliver_events(struct run *run)
  * whether something came since is looked into here, and is soon over when nothing did. */
 static bool hand_over(struct run *run, struct error *err)
 {
-    enum journal_recording_state state;
+    struct journal_recording row;
 
-    if (!find_work(run, &state, err))
+    if (!find_work(run, &row, err))
         return false;
-    if (state == JOURNAL_RECORDING_DONE)
+    if (row.state == JOURNAL_RECORDING_DONE)
         return true;
     if (!journal_hand_over(run->journal, run->directory, time(NULL), err))
         return false;
@@ -238,26 +293,17 @@ static bool hand_over(struct run *run, struct error *err)
     return true;
 }
 
-/* A directory that is not there, of a recording that is done: an earlier run was killed after its
- * last step. */
-static bool is_done(struct run *run, struct error *err)
-{
-    struct journal_recording row = {.id = 0};
-    bool found;
-
-    if (!journal_find_recording(run->journal, run->directory, &row, &found, err))
-        return false;
-    return row.state == JOURNAL_RECORDING_DONE ||
-           error_set(err, ERROR_NO_INPUT, "%s is gone", run->directory);
-}
-
 static bool work(struct run *run, struct error *err)
 {
-    enum journal_recording_state state;
+    struct journal_recording row;
 
-    if (!run->session_dir)
-        return is_done(run, err);
-    return find_work(run, &state, err) && run_work(run, finalize, err);
+    if (!find_work(run, &row, err))
+        return false;
+    if (run->session_dir || row.state != JOURNAL_RECORDING_DONE)
+        return run_work(run, finalize, err);
+    run->row = row; /* nothing is left to do: its rows say whether it is safe */
+    run->summary->was_done = true;
+    return run_judge(run, err);
 }
 
 static bool run_once(const struct run_options *options, const char *path, uint64_t deadline_ms,
@@ -280,6 +326,7 @@ static bool run_once(const struct run_options *options, const char *path, uint64
     ok = run_lock(&run, err) && work(&run, err);
     if (run.row.id) {
         run_unlock(&run);
+        abort_leftovers(&run);
         sweep_others(&run);
         deliver_events(&run);
         journal_add_stats(run.journal, &run.account.stats);

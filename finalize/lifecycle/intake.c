@@ -1,5 +1,6 @@
 #include "finalize/lifecycle/intake.h"
 
+#include "finalize/lifecycle/leftover.h"
 #include "finalize/session/file_name.h"
 #include "finalize/session/metadata.h"
 #include "finalize/session/mp4.h"
@@ -268,7 +269,7 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
     struct error missing = ERROR_INIT;
     int fd;
 
-    if (file->state != JOURNAL_FILE_PENDING && file->state != JOURNAL_FILE_UPLOADED)
+    if (file->state != JOURNAL_FILE_PENDING) /* what is in the bucket needs no file */
         return true;
     if (session_dir_open_file(intake->session_dir, file->path, &fd, &identity, &missing)) {
         close(fd);
@@ -278,8 +279,7 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
         return true; /* it is there, but cannot be opened: its delivery says why */
     remark(intake, file->path, "vanished before it was safe");
     file->state = JOURNAL_FILE_GONE;
-    work->result.gone++;
-    return journal_save_file(intake->journal, file, err);
+    return leftover_take(intake->journal, file, err);
 }
 
 /* ---- all of it

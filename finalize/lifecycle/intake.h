@@ -35,9 +35,8 @@ struct intake {
 };
 
 struct intake_result {
-    unsigned files;         /* regular files in the directory */
-    unsigned gone;          /* rows whose file vanished since the last time, before it was safe */
-    uint64_t pending_bytes; /* of files that are not confirmed in the bucket */
+    unsigned files;                          /* regular files in the directory */
+    uint64_t pending_bytes;                  /* of files that are not confirmed in the bucket */
     char main_media_name[SESSION_NAME_SIZE]; /* of the first media file; "" when there is none */
 };
 

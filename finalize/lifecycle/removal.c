@@ -1,12 +1,16 @@
 #include "finalize/lifecycle/removal.h"
 
+#include "finalize/journal/safety.h"
+#include "finalize/session/recordings_dir.h"
+
+#include <stdio.h>
 #include <string.h>
 
 static bool may_go(const struct removal *removal, const struct journal_file *file, int64_t now)
 {
     uint64_t keep_ms = removal->settings->keep_local_ms;
 
-    if (file->state != JOURNAL_FILE_SAFE || file->removed_at || keep_ms == SETTINGS_KEEP_FOREVER)
+    if (!safety_may_go(file) || keep_ms == SETTINGS_KEEP_FOREVER)
         return false;
     return now >= file->safe_at && (uint64_t)(now - file->safe_at) >= keep_ms / 1000;
 }
@@ -40,7 +44,7 @@ static bool remove_kind(const struct removal *removal, struct session_dir *sessi
             return false;
         if (!found)
             break;
-        if (file.state != JOURNAL_FILE_SAFE)
+        if (!safety_file_is_safe(&file))
             *ret_all_safe = false;
         if (removing && may_go(removal, &file, now) &&
             !remove_one(removal, session_dir, &file, now, err))
@@ -76,28 +80,39 @@ struct absence {
     int64_t now;
 };
 
-/* The copies went with their directory. One column is written: no lock is held. */
+/* One column is written: no lock is held. */
 static bool note_absence(void *context, struct journal_file *file, struct error *err)
 {
     const struct absence *absence = context;
 
-    if (file->state != JOURNAL_FILE_SAFE || file->removed_at)
+    if (!safety_may_go(file))
         return true;
     file->removed_at = absence->now;
     return journal_note_removed(absence->journal, file, err);
 }
 
+bool removal_note_vanished(struct journal *journal, const struct journal_recording *row,
+                           int64_t now, struct error *err)
+{
+    struct absence absence = {.journal = journal, .now = now};
+    const char *slash = strrchr(row->directory, '/');
+    char parent[SESSION_PATH_SIZE];
+
+    snprintf(parent, sizeof parent, "%.*s", (int)(slash - row->directory), row->directory);
+    return !recordings_dir_is_same(parent[0] ? parent : "/", row->recordings_inode) ||
+           journal_each_file(journal, row->id, note_absence, &absence, err);
+}
+
 static bool sweep_one(const struct removal *removal, const struct journal_recording *row,
                       int64_t now, struct error *err)
 {
-    struct absence absence = {.journal = removal->journal, .now = now};
     struct session_dir *session_dir = NULL;
     struct error failure = ERROR_INIT;
     bool locked = false, removed;
 
     if (!session_dir_open(row->directory, &session_dir, &failure)) {
         if (failure.kind == ERROR_NO_INPUT)
-            return journal_each_file(removal->journal, row->id, note_absence, &absence, err);
+            return removal_note_vanished(removal->journal, row, now, err);
         removal->failed(removal->context, row->session_id, &failure);
         return true;
     }

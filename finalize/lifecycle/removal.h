@@ -35,6 +35,11 @@ bool removal_run(const struct removal *removal, struct session_dir *session_dir,
                  int64_t recording_id, int64_t now, bool *ret_directory_removed, struct error *err)
     __attribute__((warn_unused_result));
 
+/* The directory of `row` vanished: so did the copies that were kept in it, unless it is its volume
+ * that is not mounted. */
+bool removal_note_vanished(struct journal *journal, const struct journal_recording *row,
+                           int64_t now, struct error *err) __attribute__((warn_unused_result));
+
 /*
  * Does so for all recordings of the journal whose keep-local period is over, at the end of a run
  * that was about one of them: where no watcher runs, nothing else removes what was kept "for 48

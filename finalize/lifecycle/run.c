@@ -3,7 +3,9 @@
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
+#include "finalize/journal/schedule.h"
 #include "finalize/lifecycle/lock_file.h"
+#include "finalize/session/recordings_dir.h"
 
 #include <libgen.h>
 #include <poll.h>
@@ -13,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_RETRY_MS 50 /* the process that gives way needs a moment, and Jibri waits */
+#define MOST_INTERRUPTED 3u
+#define LOCK_RETRY_MS    50 /* the process that gives way needs a moment, and Jibri waits */
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
@@ -218,27 +221,49 @@ static bool begin(struct run *run, struct error *err)
     int64_t now = time(NULL);
     char text[48];
 
-    if (run->growing)
-        return journal_note_recording(run->journal, run->directory, run_session_id(run), now,
-                                      &run->row, err);
-    if (!journal_begin_recording(run->journal, run->directory, run_session_id(run), now, &run->row,
-                                 err))
+    if (run->growing ? !journal_note_recording(run->journal, run->directory, run_session_id(run),
+                                               now, &run->row, err)
+                     : !journal_begin_recording(run->journal, run->directory, run_session_id(run),
+                                                now, &run->row, err))
         return false;
+    if (run->session_dir) {
+        run->row.vanished_since = 0;
+        run->row.recordings_inode = recordings_dir_inode(run->parent);
+    } else if (!run->row.vanished_since ||
+               schedule_is_of_another_clock(run->row.vanished_since, now, 0)) {
+        run->row.vanished_since = now;
+    }
     snprintf(text, sizeof text, "a run begins (try %u)", run->row.tries);
-    run_note(run, 0, text);
+    if (!run->growing)
+        run_note(run, 0, text);
     return true;
+}
+
+/* A recording whose runs are killed, whatever it is that kills them, waits like any failure, and
+ * then gets one more run. */
+static bool refuse_interrupted(struct run *run, struct error *err)
+{
+    if (!run->options->gives_way || run->row.interrupted <= MOST_INTERRUPTED)
+        return true;
+    run->row.interrupted = MOST_INTERRUPTED - 1;
+    return error_set(err, ERROR_TRANSIENT,
+                     "%u runs in a row were killed before they ended: it waits for its next try",
+                     MOST_INTERRUPTED);
 }
 
 bool run_work(struct run *run, bool (*work)(struct run *run, struct error *err), struct error *err)
 {
     uint64_t started_ms = clock_now_ms();
     struct error of_end = ERROR_INIT;
-    bool ok = begin(run, err) && work(run, err);
+    bool begun = begin(run, err) && refuse_interrupted(run, err);
+    bool ok = begun && work(run, err);
 
     if (!run->row.id || err->kind == ERROR_DAMAGED)
         return false; /* nothing was begun, or the journal is to be set aside */
     if (!ok)
         run_keep_worst(run, err);
+    if (begun)
+        run->row.interrupted = 0;
     if (!run_save_outcome(run, &of_end) && ok) {
         *err = of_end;
         ok = false;

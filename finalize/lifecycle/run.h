@@ -81,6 +81,9 @@ bool run_work(struct run *run, bool (*work)(struct run *run, struct error *err),
  * itself only when the journal does, or memory. */
 bool run_deliver(struct run *run, struct error *err) __attribute__((warn_unused_result));
 
+/* By the rows of its files: true when all is safe. Fills run->summary->safety. */
+bool run_judge(struct run *run, struct error *err) __attribute__((warn_unused_result));
+
 /* Decides from the rows of the files and run->worst how the recording is, and saves that with the
  * webhook's event. True when all is safe, or all that grows was sent. */
 bool run_save_outcome(struct run *run, struct error *err) __attribute__((warn_unused_result));

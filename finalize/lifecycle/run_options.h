@@ -7,7 +7,7 @@
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
-#include "finalize/journal/journal.h"
+#include "finalize/journal/safety.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,15 +65,10 @@ struct run_options {
 };
 
 struct run_summary {
-    unsigned files_safe;   /* in the bucket, and known to the backend where it is to know */
-    unsigned files_failed; /* need a person */
-    unsigned files_waiting;
-    unsigned
-        files_left; /* safe ones whose local copy stays, by the keep-local policy or withheld */
-    unsigned files_lost; /* media files that vanished before they were in the bucket */
-    uint64_t bytes_safe;
-    uint64_t bytes_sent; /* by this run, repetitions among them */
-    uint64_t bytes_held; /* by the bucket, of files that were on their way in this run */
+    struct safety safety; /* of the recording's files, at the end */
+    uint64_t bytes_sent;  /* by this run, repetitions among them */
+    uint64_t bytes_held;  /* by the bucket, of files that were on their way in this run */
+    bool was_done;        /* an earlier run did all of it */
     bool directory_removed;
     bool handed_over; /* to the watcher; nothing was done */
     bool watched;     /* a watcher runs, which goes on with what is left */

@@ -9,53 +9,40 @@
 #include <stdio.h>
 #include <time.h>
 
-static bool count_file(void *context, struct journal_file *file, struct error *err)
-{
-    struct run_summary *summary = context;
+#define NO_MEDIA "all of it is uploaded; no media file is in it: the backend was told of nothing"
 
-    (void)err;
-    switch (file->state) {
-    case JOURNAL_FILE_SAFE:
-        summary->files_safe++;
-        summary->bytes_safe += file->object_bytes;
-        summary->files_left += !file->removed_at;
-        break;
-    case JOURNAL_FILE_WITHHELD:
-        summary->files_left++;
-        break;
-    case JOURNAL_FILE_PENDING:
-    case JOURNAL_FILE_UPLOADED:
-        if (file->notice == JOURNAL_NOTICE_REFUSED)
-            summary->files_failed++;
-        else
-            summary->files_waiting++;
-        break;
-    case JOURNAL_FILE_GONE:
-        summary->files_lost += file->media;
-        break;
-    }
-    return true;
+bool run_judge(struct run *run, struct error *err)
+{
+    struct safety *safety = &run->summary->safety;
+
+    if (!safety_load(run->journal, run->row.id, safety, err))
+        return false;
+    if (safety->media_gone)
+        return error_set(err, ERROR_PERMANENT,
+                         "%u media file(s) vanished before they were safe in the bucket",
+                         safety->media_gone);
+    return safety_is_safe(safety) || error_set(err, ERROR_TRANSIENT, "not all of it is safe yet");
 }
 
 /* DONE means that there is nothing left to do, not that all is safe: a file may be lost. */
 static void decide_state(struct run *run, struct error *ret_lost)
 {
-    const struct run_summary *summary = run->summary;
-    struct error left = ERROR_INIT;
+    const struct safety *safety = &run->summary->safety;
+    bool safe = run_judge(run, ret_lost);
 
-    if (run->worst.kind == ERROR_NONE && (summary->files_failed || summary->files_waiting)) {
-        error_set(&left, ERROR_TRANSIENT, "not all of it is safe yet");
-        run->worst = left;
-    }
+    if (run->worst.kind == ERROR_NONE && !safe &&
+        (safety->waiting || safety->refused || !safety->media_gone))
+        run_keep_worst(run, ret_lost);
     if (run->worst.kind != ERROR_NONE) {
         run->row.state = run->worst.kind == ERROR_PERMANENT ? JOURNAL_RECORDING_FAILED
                                                             : JOURNAL_RECORDING_WAITING;
         return;
     }
     run->row.state = JOURNAL_RECORDING_DONE;
-    if (summary->files_lost)
-        error_set(ret_lost, ERROR_PERMANENT,
-                  "%u file(s) vanished before they were safe in the bucket", summary->files_lost);
+    if (safe && safety->files && !safety->media) {
+        run_remark(run, "", NO_MEDIA);
+        run_note(run, 0, NO_MEDIA);
+    }
 }
 
 /* What was stopped, not what failed, goes on as soon as a process is there to do it. */
@@ -98,16 +85,12 @@ bool run_save_outcome(struct run *run, struct error *err)
     int64_t now = time(NULL);
     const struct error *shown;
 
-    if (!run->growing &&
-        !journal_each_file(run->journal, run->row.id, count_file, run->summary, &failure))
-        run_keep_worst(run, &failure);
     if (!run->growing)
         decide_state(run, &lost);
     plan_next_try(run);
     shown = run->worst.kind == ERROR_NONE ? &lost : &run->worst;
     snprintf(run->row.last_error, sizeof run->row.last_error, "%s",
              run->growing && shown->kind == ERROR_STOPPED ? "" : shown->text);
-    error_clear(&failure);
     if (!save_and_announce(run, now, &failure)) {
         /* An event that cannot be written must not keep the outcome from being written. */
         if (!journal_save_recording(run->journal, &run->row, now, err))

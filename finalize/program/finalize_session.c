@@ -141,6 +141,7 @@ static void say_result(struct session *session, const char *directory, bool ok,
     char bytes[32], took[32], left[64] = "", sent[32];
     const char *name = strrchr(directory, '/');
     bool same = !ok && !strcmp(session->failed.text, err->text);
+    const struct safety *safety = &summary->safety;
     const struct log_field fields[] = {
         {"directory", directory},
         {"file", same && session->failed_path[0] ? session->failed_path : NULL},
@@ -149,17 +150,17 @@ static void say_result(struct session *session, const char *directory, bool ok,
 
     if (!same)
         say_failed(session, name ? name + 1 : directory);
-    units_format_size(summary->bytes_safe, bytes, sizeof bytes);
+    units_format_size(safety->safe_bytes, bytes, sizeof bytes);
     units_format_duration(clock_now_ms() - session->started_ms, took, sizeof took);
-    if (summary->files_left)
-        snprintf(left, sizeof left, "; %u local file(s) stay", summary->files_left);
+    if (safety->kept + safety->withheld)
+        snprintf(left, sizeof left, "; %u local file(s) stay", safety->kept + safety->withheld);
     if (ok && summary->handed_over)
         return; /* said already */
-    if (ok && !summary->files_safe && !summary->files_left)
+    if (ok && summary->was_done)
         log_line(SETTINGS_LOG_INFO, fields, "safe: an earlier run has finished this recording");
     else if (ok)
-        log_line(SETTINGS_LOG_INFO, fields, "safe: %u file(s), %s, in %s%s", summary->files_safe,
-                 bytes, took,
+        log_line(SETTINGS_LOG_INFO, fields, "safe: %u file(s), %s, in %s%s", safety->safe, bytes,
+                 took,
                  left[0]                      ? left
                  : summary->directory_removed ? "; the disk is freed"
                                               : "");

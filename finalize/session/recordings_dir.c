@@ -1,6 +1,7 @@
 #include "finalize/session/recordings_dir.h"
 
 #include <stddef.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const char *recordings_dir_of(const struct settings *settings)
@@ -13,4 +14,18 @@ const char *recordings_dir_of(const struct settings *settings)
         if (!access(*directory, F_OK))
             return *directory;
     return NULL;
+}
+
+uint64_t recordings_dir_inode(const char *directory)
+{
+    struct stat status;
+
+    return stat(directory, &status) ? 0 : status.st_ino;
+}
+
+bool recordings_dir_is_same(const char *directory, uint64_t inode)
+{
+    uint64_t there = recordings_dir_inode(directory);
+
+    return there && (!inode || inode == there);
 }

@@ -75,13 +75,6 @@ static struct housekeeping options(void)
                                  .remark = on_remark};
 }
 
-static bool abandon_recording(void)
-{
-    struct housekeeping housekeeping = options();
-
-    return housekeeping_give_up_vanished(&housekeeping, session, &err);
-}
-
 static void keep_house(void)
 {
     struct housekeeping housekeeping = options();
@@ -99,21 +92,6 @@ static struct journal_recording add_row(enum journal_recording_state state, int6
     return row;
 }
 
-static struct journal_file add_file(const struct journal_recording *row, const char *path,
-                                    enum journal_file_state state, const char *upload_id)
-{
-    struct journal_file file = {
-        .recording_id = row->id, .media = true, .state = state, .mark = "m"};
-
-    snprintf(file.path, sizeof file.path, "%s", path);
-    snprintf(file.key, sizeof file.key, "%s", path);
-    snprintf(file.upload_id, sizeof file.upload_id, "%s", upload_id);
-    if (upload_id[0])
-        file.phase = JOURNAL_PHASE_OPEN;
-    ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
-    return file;
-}
-
 static struct journal_recording row_now(void)
 {
     struct journal_recording row = {.id = 0};
@@ -123,68 +101,16 @@ static struct journal_recording row_now(void)
     return row;
 }
 
-static struct journal_file file_now(const char *path)
+START_TEST(an_upload_that_cannot_be_aborted_now_is_left_for_later)
 {
-    struct journal_file file = {.id = 0};
+    struct journal_leftover leftover;
     bool found;
 
-    ck_assert(journal_find_file(journal, row_now().id, path, &file, &found, &err) && found);
-    return file;
-}
-
-START_TEST(a_recording_that_vanished_is_over_and_its_files_are_gone)
-{
-    struct journal_recording row = add_row(JOURNAL_RECORDING_WAITING, 1000);
-
-    add_file(&row, "1_a.mp4", JOURNAL_FILE_PENDING, "");
-    add_file(&row, "2_b.mp4", JOURNAL_FILE_UPLOADED, "");
-    add_file(&row, "3_c.mp4", JOURNAL_FILE_SAFE, "");
-    ck_assert_msg(abandon_recording(), "%s", err.text);
-    ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_DONE);
-    ck_assert_int_eq(row_now().next_try_at, 0);
-    ck_assert_ptr_nonnull(strstr(row_now().last_error, "2 file(s) that were not safe"));
-    ck_assert_int_eq(file_now("1_a.mp4").state, JOURNAL_FILE_GONE);
-    ck_assert_int_eq(file_now("2_b.mp4").state, JOURNAL_FILE_GONE);
-    ck_assert_int_eq(file_now("3_c.mp4").state, JOURNAL_FILE_SAFE);
-    ck_assert_ptr_nonnull(strstr(remarks, "! session: given up"));
-}
-END_TEST
-
-START_TEST(an_upload_that_could_not_be_aborted_is_left_for_later)
-{
-    struct journal_recording row = add_row(JOURNAL_RECORDING_RECORDING, 1000);
-
-    add_file(&row, "1_a.mp4", JOURNAL_FILE_PENDING, "u1");
-    ck_assert_msg(abandon_recording(), "%s", err.text);
-    ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_DONE);
-    ck_assert_str_eq(file_now("1_a.mp4").upload_id, "u1");
-    /* However short the journal's memory is, until it was aborted. */
-    settings.journal_keep_ms = 0;
-    sleep(1);
+    ck_assert(journal_add_leftover(journal, "1_a.mp4", _i ? "u1" : "", 1000, &err));
     keep_house();
-    ck_assert_str_eq(file_now("1_a.mp4").upload_id, "u1");
-}
-END_TEST
-
-START_TEST(a_directory_that_is_there_again_is_not_given_up)
-{
-    struct journal_recording row = add_row(JOURNAL_RECORDING_WAITING, 1000);
-
-    add_file(&row, "1_a.mp4", JOURNAL_FILE_PENDING, "");
-    ck_assert_int_eq(mkdir(session, 0755), 0);
-    ck_assert(!abandon_recording());
-    ck_assert_int_eq(err.kind, ERROR_CHANGED);
-    ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_WAITING);
-}
-END_TEST
-
-START_TEST(what_is_over_or_unknown_needs_no_giving_up)
-{
-    ck_assert_msg(abandon_recording(), "%s", err.text);
-    add_row(_i ? JOURNAL_RECORDING_ABANDONED : JOURNAL_RECORDING_DONE, 1000);
-    ck_assert_msg(abandon_recording(), "%s", err.text);
-    ck_assert_int_eq(row_now().updated_at, 1000);
-    ck_assert_str_eq(remarks, "");
+    ck_assert(journal_next_leftover(journal, 0, &leftover, &found, &err) && found);
+    ck_assert_str_eq(leftover.upload_id, _i ? "u1" : "");
+    ck_assert_int_eq(remarks[0], '!');
 }
 END_TEST
 
@@ -225,13 +151,10 @@ int main(void)
     TCase *cases = tcase_create("housekeeping");
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
-    tcase_add_test(cases, a_recording_that_vanished_is_over_and_its_files_are_gone);
-    tcase_add_test(cases, an_upload_that_could_not_be_aborted_is_left_for_later);
-    tcase_add_test(cases, a_directory_that_is_there_again_is_not_given_up);
-    tcase_add_loop_test(cases, what_is_over_or_unknown_needs_no_giving_up, 0, 2);
     tcase_add_test(cases, old_history_is_forgotten_after_its_time);
     tcase_add_test(cases, for_ever_is_for_ever);
     tcase_add_test(cases, what_is_not_done_is_never_forgotten);
+    tcase_add_loop_test(cases, an_upload_that_cannot_be_aborted_now_is_left_for_later, 0, 2);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }
