@@ -28,38 +28,24 @@ static size_t find(const struct watched_sessions *sessions, const char *director
     return low;
 }
 
-static bool make_room(struct watched_sessions *sessions)
-{
-    size_t room = sessions->room ? 2 * sessions->room : 16;
-    struct watched_session *list;
-
-    if (sessions->count < sessions->room)
-        return true;
-    list = reallocarray(sessions->list, room, sizeof *list);
-    if (!list)
-        return false;
-    sessions->list = list;
-    sessions->room = room;
-    return true;
-}
-
 struct watched_session *watched_get(struct watched_sessions *sessions, const char *directory)
 {
     size_t at = find(sessions, directory);
+    struct watched_session *list;
     char *copy;
 
     if (at < sessions->count && !strcmp(sessions->list[at].directory, directory))
         return &sessions->list[at];
-    copy = strdup(directory);
-    if (!copy || !make_room(sessions)) {
-        free(copy);
+    list = reallocarray(sessions->list, sessions->count + 1, sizeof *list);
+    if (!list)
         return NULL;
-    }
-    memmove(&sessions->list[at + 1], &sessions->list[at],
-            (sessions->count - at) * sizeof *sessions->list);
-    sessions->count++;
-    sessions->list[at] = (struct watched_session){.directory = copy};
-    return &sessions->list[at];
+    sessions->list = list;
+    copy = strdup(directory);
+    if (!copy)
+        return NULL;
+    memmove(&list[at + 1], &list[at], (sessions->count++ - at) * sizeof *list);
+    list[at] = (struct watched_session){.directory = copy};
+    return &list[at];
 }
 
 void watched_remove(struct watched_sessions *sessions, struct watched_session *session)

@@ -25,7 +25,6 @@ struct watched_session {
 struct watched_sessions {
     struct watched_session *list;
     size_t count;
-    size_t room;
 };
 
 /* Zero-initialised before. */
