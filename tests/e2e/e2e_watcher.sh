@@ -356,6 +356,27 @@ many_that_wait_all_arrive() {
 	stop_watcher
 }
 
+# work_that_always_fails_is_begun_three_times_and_then_by_the_schedule CALL: that answers EIO in each run.
+work_that_always_fails_is_begun_three_times_and_then_by_the_schedule() {
+	make_file "$session/$media" 1000
+	touch -d '1 hour ago' "$session/$media" "$session"
+	start_watcher CONFOMEET_RETRY_MIN=1m "LD_PRELOAD=$build/tests/tools/fail-at.so" "FAIL_CALL=$1" FAIL_AT=1 FAIL_ERRNO=5 \
+		FAIL_FOREVER=1 FAIL_ROLE=finalize "FAIL_COUNTERS=$case_dir/counters"
+	wait_for 10 waits_for_its_next_try
+	sleep 5
+	expect_at_most "runs" 3 "$(grep -c ': finalizing: ' "$case_dir/watcher.log")"
+	[ "$(query 'SELECT next_try_at > unixepoch() FROM recording')" = 1 ] || fail "no next try is written down"
+	stop_watcher
+	rm "$case_dir/watcher.log"
+	start_watcher
+	kill -HUP "$watcher_pid"
+	wait_for 30 is_safe
+	expect_object "$media" "$copies/$media"
+	stop_watcher
+}
+
+waits_for_its_next_try() { [ "$(query 'SELECT state FROM recording')" = 2 ]; }
+
 the_pauses_between_tries_get_longer() {
 	local failures pauses=()
 	start_sink --md5 # for its port
@@ -703,6 +724,9 @@ run a_server_that_was_down_for_the_whole_meeting_gets_it_all_in_the_end
 run a_backend_that_was_down_gets_its_notice_in_the_end
 run what_needs_a_person_is_tried_at_once_when_the_settings_are_mended
 run many_that_wait_all_arrive
+run work_that_always_fails_is_begun_three_times_and_then_by_the_schedule pread
+run work_that_always_fails_is_begun_three_times_and_then_by_the_schedule getdents
+run work_that_always_fails_is_begun_three_times_and_then_by_the_schedule flock
 run the_pauses_between_tries_get_longer
 run an_operator_may_go_between
 run a_recording_that_was_cut_off_is_finalized_and_marked with-metadata
