@@ -148,6 +148,18 @@ expect_done() {
 		"$(notices_of_this | grep -o '"idempotency-key":"[^"]*"' | sort -u | wc -l)"
 }
 
+# What status, metrics and events say is true: after a kill, and at the end. After a kill the journal may
+# say that the recording is worked on: the next run finds out.
+expect_no_lies() { # expect_no_lies [--final]
+	local repeat=()
+	[ "$unknown" = 0 ] || repeat=(--may-repeat)
+	env -i "${environment[@]}" "CONFOMEET_RECORDINGS_DIR=$dir/recordings" python3 -B "$tests/faults/oracle.py" \
+		--program "$program" --recordings "$dir/recordings" --original "$name/$media=$fixture" \
+		--original "$name/metadata.json=$work/metadata.json" --bucket "$S3_ENDPOINT/$bucket" \
+		--aws-key "$S3_ACCESS_KEY:$S3_SECRET_KEY" --backend "$backend_log" "${repeat[@]}" "$@" ||
+		fail "the oracle says so"
+}
+
 # ---- one recording -------------------------------------------------------------------------------
 
 # The notice was sent, and the journal does not know what became of it: it may have to come again.
@@ -166,6 +178,7 @@ look_after_kill() {
 	expect_intact_journal "after the kill"
 	if fate_of_notice_is_unknown; then unknown=$((unknown + 1)); fi
 	expect_nothing_lost
+	expect_no_lies --killed
 }
 
 # try NUMBER HOW [WHEN]...: one recording, with a kill at each WHEN, then to the end.
@@ -195,6 +208,7 @@ try() {
 		esac
 	done
 	expect_done
+	expect_no_lies --final --exit-code 0
 	notices=$(accepted)
 	[ "$notices" -ge 1 ] || fail "the backend accepted no notice"
 	expect_at_most "accepted notices" $((1 + unknown)) "$notices"

@@ -170,7 +170,7 @@ expect_end() {
 }
 
 a_fault() {
-	local before
+	local before repeat
 	proxy_log=$case_dir/proxy.log
 	tls_options=()
 	[ "$fault" != tls1.1 ] || tls_options=(--tls-most 1.1)
@@ -188,6 +188,9 @@ a_fault() {
 		expect "exit code" "$code_wanted" "$code"
 	fi
 	expect_match "the last line" "$last_wanted" "$last_line"
+	repeat=()
+	! has_check accepted || repeat=(--may-repeat)
+	expect_no_lies "$original" "${repeat[@]}"
 	if [ "$code" != 0 ]; then
 		expect "the files" "$before" "$(state_of "$session")"
 		end_fault

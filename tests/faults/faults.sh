@@ -51,6 +51,16 @@ parts_sent_twice() {
 	requests part | awk '$8 == 200 && $9 == "-" { print $6, $5 }' | sort | uniq -d
 }
 
+# expect_no_lies ORIGINAL [ARGUMENT...]: what the run and its status, metrics and events say of the session's one
+# file is true.
+expect_no_lies() {
+	printf '%s\n' "$output" >"$case_dir/said"
+	env -i "${environment[@]}" "CONFOMEET_RECORDINGS_DIR=$recordings" python3 -B "$tests/faults/oracle.py" \
+		--program "$program" --recordings "$recordings" --original "${session##*/}/$name=$1" \
+		--bucket "$S3_ENDPOINT/$bucket" --aws-key "$S3_ACCESS_KEY:$S3_SECRET_KEY" --backend "$case_dir/backend.log" \
+		--exit-code "$code" --output "$case_dir/said" "${@:2}" || fail "the oracle says so"
+}
+
 # ---- the rest ------------------------------------------------------------------------------------
 
 # expect_at_least WHAT LIMIT GOT

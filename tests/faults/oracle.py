@@ -10,6 +10,7 @@ bucket, read by something that is not ours; the rows that the backend accepted; 
     NAME=FILE   a file of a session (its path below the recordings directory) as it was before any run
     --bucket    plain GETs of a bucket of tools/bucket.py, or signed ones (by curl) with --aws-key
     --exit-code of a run on the session(s) that has just ended
+    --killed    the last run was: the journal could not be told of its end
     --final     nothing is wrong any more and a run has just said that all is done: all of it has to be safe
 
 Prints a line for each lie, and exits with 1 where there is one. As a module: judge().
@@ -237,7 +238,10 @@ def judge(program, recordings, originals, bucket, backend_log, bucket_name, envi
             lies.append(f'exit code {exit_code}, but its last line says: {last}')
 
     # ---- twice
+    ours = {row['key'] for row in rows} | {os.path.basename(path) for path in originals}
     for key, tokens in accepted.items():
+        if key not in ours:
+            continue
         if len(tokens) > 1 and not may_repeat:
             lies.append(f'the backend accepted {len(tokens)} notices for {key}')
         if len(set(tokens)) > 1:
@@ -263,6 +267,7 @@ def main():
     parser.add_argument('--session')
     parser.add_argument('--may-repeat', action='store_true')
     parser.add_argument('--final', action='store_true')
+    parser.add_argument('--killed', action='store_true')
     arguments = parser.parse_args()
     originals = {}
     for original in arguments.original:
@@ -271,7 +276,8 @@ def main():
     output = pathlib.Path(arguments.output).read_text(errors='replace') if arguments.output else ': safe' if arguments.exit_code == 0 else ''
     lies = judge(arguments.program, arguments.recordings, originals, Bucket(arguments.bucket, arguments.aws_key),
                  arguments.backend, arguments.bucket.rstrip('/').rsplit('/', 1)[-1], dict(os.environ), arguments.exit_code, output,
-                 arguments.final, may_repeat=arguments.may_repeat, session=arguments.session)
+                 arguments.final, may_repeat=arguments.may_repeat, session=arguments.session,
+                 journal_lost=arguments.killed)
     for lie in lies:
         print(f'oracle: {lie}')
     return 1 if lies else 0
