@@ -204,7 +204,9 @@ static int configure(struct opening *opening)
 {
     return execute(opening, "PRAGMA trusted_schema = OFF;"
                             "PRAGMA foreign_keys = ON;"
-                            "PRAGMA synchronous = FULL;" CHECKPOINT "PRAGMA cache_size = -256;"
+                            "PRAGMA synchronous = EXTRA;" /* FULL, and the directory when a
+                                                            rollback journal is removed */
+                   CHECKPOINT "PRAGMA cache_size = -256;"
                             "PRAGMA mmap_size = 0;"
                             "PRAGMA temp_store = MEMORY");
 }
