@@ -29,7 +29,7 @@ struct wait {
 
 static bool look(struct wait *wait, struct error *err)
 {
-    const struct report_filter filter = {0};
+    const struct report_filter filter = {.joining = true};
     const struct report_visitor none = {0};
 
     wait->watcher = report_watcher(wait->report);
@@ -102,7 +102,7 @@ static bool on_recording(void *context, const struct report_recording *recording
 /* Lists what is in one of `states`. */
 static void list(struct wait *wait, unsigned states)
 {
-    const struct report_filter filter = {.states = states};
+    const struct report_filter filter = {.states = states, .joining = true};
     struct listing listing = {.style = {.watcher = wait->watcher, .now = time(NULL)}};
     const struct report_visitor visitor = {.context = &listing, .recording = on_recording};
     struct error ignored = ERROR_INIT;

@@ -126,6 +126,16 @@ bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts
         facts.recordings[state] = (uint64_t)number;
     }
     if (!ask(journal,
+             "SELECT count(*) FROM recording WHERE state = ? AND EXISTS (SELECT 1 FROM file WHERE "
+             "recording_id = recording.id AND " JOURNAL_SQL_IS_UNSAFE ")",
+             JOURNAL_RECORDING_DONE, &number, err))
+        return false;
+    facts.lost = (uint64_t)number;
+    if (!ask(journal, "SELECT count(*) FROM file WHERE media = 1 AND incomplete = ?", 1, &number,
+             err))
+        return false;
+    facts.incomplete = (uint64_t)number;
+    if (!ask(journal,
              "SELECT coalesce(sum(object_bytes), 0) FROM file JOIN recording ON recording.id = "
              "recording_id WHERE file.state = ? AND recording.state NOT IN (" JOURNAL_SQL(
                  DONE) ", " JOURNAL_SQL(ABANDONED) ")",

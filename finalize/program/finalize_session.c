@@ -97,7 +97,10 @@ static void on_message(void *context, const char *session_id, const struct run_m
         log_line(SETTINGS_LOG_WARNING, fields, "trying again: %s", message->error->text);
         break;
     case RUN_UPLOADED:
-        log_file(session_id, message->file, "uploaded, and confirmed in the bucket");
+        log_file(session_id, message->file,
+                 message->file->media && message->file->incomplete
+                     ? "uploaded, and confirmed in the bucket; incomplete, cut off by a crash"
+                     : "uploaded, and confirmed in the bucket");
         break;
     case RUN_NOTIFIED:
         log_file(session_id, message->file, "the backend accepted the notice");

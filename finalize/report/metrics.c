@@ -144,8 +144,14 @@ static void append_facts(const struct metrics *metrics, struct buffer *out)
         char labels[64];
 
         snprintf(labels, sizeof labels, "state=\"%s\"", states[state]);
-        append_number(metrics, out, PREFIX "recordings", labels, facts->recordings[state]);
+        append_number(metrics, out, PREFIX "recordings", labels,
+                      facts->recordings[state] -
+                          (state == JOURNAL_RECORDING_DONE ? facts->lost : 0));
     }
+    append_number(metrics, out, PREFIX "recordings", "state=\"lost\"", facts->lost);
+    append_gauge(metrics, out, PREFIX "incomplete_files",
+                 "Media files that a crash cut off, of the recordings that the journal knows.",
+                 facts->incomplete);
     if (facts->oldest_unsafe_at && metrics->now > facts->oldest_unsafe_at)
         age = (uint64_t)(metrics->now - facts->oldest_unsafe_at);
     append_gauge(metrics, out, PREFIX "oldest_unsafe_age_seconds",

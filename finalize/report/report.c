@@ -314,7 +314,8 @@ static bool on_found(void *context, const struct report_untracked *found, struct
     const struct safety safety = {.files = found->files, .media = found->media_name[0] != 0};
     struct journal_recording row;
 
-    if (!found->files && llabs(walk->now - found->newest_at) >= REPORT_JOINING_S)
+    if (!found->files &&
+        (!walk->filter->joining || llabs(walk->now - found->newest_at) >= REPORT_JOINING_S))
         return true;
     memset(&row, 0, sizeof row);
     row.share = -1;

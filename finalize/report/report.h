@@ -20,8 +20,8 @@
 enum report_state {
     REPORT_SAFE,        /* all of it is in the bucket, and the backend knows */
     REPORT_UPLOADING,   /* a process works on it */
-    REPORT_RECORDING,   /* Jibri writes it (a watcher sends its finished parts meanwhile), or its
-                           directory is younger than REPORT_JOINING_S and has no file yet */
+    REPORT_RECORDING,   /* Jibri writes it (a watcher sends its finished parts meanwhile), or is
+                           joining the meeting */
     REPORT_INTERRUPTED, /* a process worked on it and is gone: it is to be tried again */
     REPORT_WAITING,     /* something failed that may go away by itself */
     REPORT_FAILED,      /* a person is needed */
@@ -105,6 +105,7 @@ struct report_filter {
     int64_t since;                  /* created_at at least; 0: all */
     unsigned most_safe;             /* of safe ones, the latest; 0: all */
     const char *const *directories; /* NULL-terminated: these alone; NULL: all */
+    bool joining;                   /* directories without a file too, as REPORT_JOINING_S says */
     unsigned skip;                  /* of those that pass, the first ones */
     unsigned most;                  /* of the others, the first ones; 0: all */
 };

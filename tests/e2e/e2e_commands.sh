@@ -208,7 +208,17 @@ an_upload_that_cannot_be_aborted_is_remembered() {
 	expect "open uploads" 0 "$(open_uploads | wc -l)"
 }
 
+wait_counts_a_meeting_that_jibri_is_joining() {
+	command_ "${nothing_set[@]}" wait --timeout 0s
+	expect_code 75
+	expect_match "what is pending" 'recording +no file yet' "$output"
+	touch -d '2 minutes ago' "$session"
+	command_ "${nothing_set[@]}" wait --timeout 0s
+	expect_code 0
+}
+
 wait_ends_at_once_when_nothing_is_pending() {
+	touch -d '2 minutes ago' "$session"
 	command_ "${nothing_set[@]}" wait
 	expect_code 0
 	make_file "$session/meeting.mp4" 1000
@@ -320,7 +330,7 @@ for name in status_tells_how_a_recording_is_from_the_disk_to_the_bucket \
 	a_refused_notice_is_due_again_and_nothing_is_uploaded_for_it \
 	a_directory_of_another_machine_is_uploaded a_retry_without_the_journal_sends_nothing_again \
 	what_is_still_written_is_left_alone what_is_abandoned_stays_so_until_a_person_takes_it_up \
-	an_upload_that_cannot_be_aborted_is_remembered wait_ends_at_once_when_nothing_is_pending \
+	an_upload_that_cannot_be_aborted_is_remembered wait_counts_a_meeting_that_jibri_is_joining wait_ends_at_once_when_nothing_is_pending \
 	an_ambiguous_name_is_not_guessed json_is_json_whatever_the_names_are \
 	root_becomes_the_owner_of_the_recordings \
 	a_thousand_recordings_are_shown_in_a_tenth_of_a_second every_command_has_help_with_examples; do

@@ -1,5 +1,6 @@
 #include "finalize/journal/journal_stats.h"
 
+#include "finalize/journal/safety.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -165,6 +166,32 @@ START_TEST(the_oldest_unsafe_recording_is_as_old_as_its_end)
 }
 END_TEST
 
+/* The rule of safety.h stands in SQL, too: both are asked of each row that there can be. */
+START_TEST(what_is_done_but_not_safe_is_counted_as_lost)
+{
+    struct journal_facts facts;
+    struct safety safety;
+    uint64_t lost = 0;
+
+    for (enum journal_file_state state = JOURNAL_FILE_PENDING; state <= JOURNAL_FILE_WITHHELD;
+         state++)
+        for (int media = 0; media < 2; media++) {
+            struct journal_file file = {
+                .path = "a", .media = media, .incomplete = true, .state = state};
+            char directory[32];
+
+            snprintf(directory, sizeof directory, "/r/%d-%d", (int)state, media);
+            file.recording_id = add_recording(directory, JOURNAL_RECORDING_DONE, 100, 0, 0);
+            ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
+            ck_assert(safety_load(journal, file.recording_id, &safety, &err));
+            lost += !safety_is_safe(&safety);
+            ck_assert(journal_load_facts(journal, &facts, &err));
+            ck_assert_msg(facts.lost == lost, "state %d, media %d", (int)state, media);
+        }
+    ck_assert_uint_eq(facts.incomplete, 5);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("journal_stats");
@@ -175,6 +202,7 @@ int main(void)
     tcase_add_test(tcase, what_was_not_counted_is_not_written);
     tcase_add_test(tcase, a_busy_journal_makes_numbers_be_dropped_and_nobody_wait);
     tcase_add_test(tcase, numbers_of_another_version_do_no_harm);
+    tcase_add_test(tcase, what_is_done_but_not_safe_is_counted_as_lost);
     tcase_add_test(tcase, the_oldest_unsafe_recording_is_as_old_as_its_end);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);

@@ -23,6 +23,9 @@ static void set_up(void)
                                .disk_fills = true,
                                .disk_full_in_seconds = 77};
     metrics.facts.recordings[JOURNAL_RECORDING_WAITING] = 2;
+    metrics.facts.recordings[JOURNAL_RECORDING_DONE] = 7;
+    metrics.facts.lost = 3;
+    metrics.facts.incomplete = 5;
     for (unsigned cell = 0; cell < stats_cells(); cell++)
         metrics.stats.cells[cell] = 1;
     buffer_init(&out, METRICS_CEILING);
@@ -55,6 +58,9 @@ START_TEST(each_number_has_its_name_its_labels_and_the_instance)
                 "\"} 1");
     assert_line("jibri_upload_recordings{instance_id=\"jibri-1\",state=\"waiting\"} 2");
     assert_line("jibri_upload_recordings{instance_id=\"jibri-1\",state=\"failed\"} 0");
+    assert_line("jibri_upload_recordings{instance_id=\"jibri-1\",state=\"done\"} 4");
+    assert_line("jibri_upload_recordings{instance_id=\"jibri-1\",state=\"lost\"} 3");
+    assert_line("jibri_upload_incomplete_files{instance_id=\"jibri-1\"} 5");
     assert_line("jibri_upload_oldest_unsafe_age_seconds{instance_id=\"jibri-1\"} 600");
     assert_line("jibri_upload_disk_full_in_seconds{instance_id=\"jibri-1\"} 77");
     assert_line("jibri_upload_s3_requests_total{instance_id=\"jibri-1\",operation=\"UploadPart\","
