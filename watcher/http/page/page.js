@@ -17,7 +17,7 @@
       newer: "Newer", older: "Older", page: "{0}–{1} of {2}",
       left: "{0} left", rate: "{0}/s", of: "{0} of {1}", nextTry: "next try {0}", inTime: "in {0}", soon: "in a moment",
       tries: ["{0} try", "{0} tries"], meeting: "meeting {0}", notices: ["the backend does not know {0} file", "the backend does not know {0} files"],
-      incomplete: "cut off", history: "History", files: "Files", noHistory: "Nothing is known.", loading: "Loading …",
+      incomplete: "cut off", noMedia: "no media: the backend was told of nothing", history: "History", files: "Files", noHistory: "Nothing is known.", loading: "Loading …",
       session: "Session", directory: "Directory", url: "Meeting", created: "First seen", safeAt: "Safe since", reason: "Reason", error: "Last error",
       command: "What to do", key: "Key", worker: "Worked on by", retryHint: "repair what the last error says, then:", lostHint: "find out who removed the file, then:",
       st: { safe: "safe", uploading: "uploading", recording: "recording", interrupted: "interrupted", waiting: "waiting", failed: "needs a person", lost: "lost", abandoned: "given up", found: "found on disk" },
@@ -39,7 +39,7 @@
       left: "осталось {0}", rate: "{0}/с", of: "{0} из {1}", nextTry: "следующая попытка {0}", inTime: "через {0}", soon: "сейчас",
       tries: ["{0} попытка", "{0} попытки", "{0} попыток"], meeting: "встреча {0}",
       notices: ["сервер не знает о {0} файле", "сервер не знает о {0} файлах", "сервер не знает о {0} файлах"],
-      incomplete: "оборвана", history: "История", files: "Файлы", noHistory: "Ничего не известно.", loading: "Загрузка …",
+      incomplete: "оборвана", noMedia: "нет медиафайлов: бэкенду не сообщалось", history: "История", files: "Файлы", noHistory: "Ничего не известно.", loading: "Загрузка …",
       session: "Сеанс", directory: "Каталог", url: "Встреча", created: "Замечена", safeAt: "В сохранности с", reason: "Причина", error: "Последняя ошибка",
       command: "Что делать", key: "Ключ", worker: "Работает", retryHint: "устраните последнюю ошибку, затем:", lostHint: "выясните, кто удалил файл, затем:",
       st: { safe: "в сохранности", uploading: "передаётся", recording: "записывается", interrupted: "прервана", waiting: "ждёт", failed: "нужен человек", lost: "утрачена", abandoned: "оставлена", found: "найдена на диске" },
@@ -146,6 +146,7 @@
     if (recording.tries > 1 && recording.state !== "safe") parts.push(plural(T.tries, recording.tries));
     if (recording.notices_due > 0) parts.push(plural(T.notices, recording.notices_due));
     if (recording.files.some((file) => file.incomplete)) parts.push(T.incomplete);
+    if (recording.state === "safe" && recording.files_total > 0 && recording.files_media === 0) parts.push(T.noMedia);
     if (recording.next_try_at && recording.state !== "safe" && GROUP_OF[recording.state] !== "busy" && recording.state !== "abandoned") {
       const seconds = (Date.parse(recording.next_try_at) - now) / 1000;
       parts.push(fill(T.nextTry, seconds > 0 ? fill(T.inTime, span(seconds)) : T.soon));
