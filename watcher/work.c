@@ -27,6 +27,12 @@
 #define CLASS_BEST_EFFORT 2
 #define LOWEST_LEVEL      7
 
+struct work {
+    const struct settings *settings;
+    const char *subject;
+    struct program_stop stop;
+};
+
 static bool on_stop_requested(void *context)
 {
     return program_stop_requested(context);
@@ -61,22 +67,22 @@ static void on_live_message(void *context, const char *session_id,
                  message->kind == RUN_RETRY ? message->error->text : message->text);
 }
 
-static int send_parts(const struct settings *settings, struct program_stop *stop,
-                      const char *directory)
+static int send_parts(struct work *work)
 {
-    struct run_options options = {.settings = settings,
-                                  .stop_fd = stop->fd,
+    struct run_options options = {.settings = work->settings,
+                                  .stop_fd = work->stop.fd,
                                   .stop_requested = on_stop_requested,
                                   .message = on_live_message,
-                                  .context = stop};
+                                  .context = &work->stop};
     struct run_summary summary;
     struct error err = ERROR_INIT;
-    const char *session = strrchr(directory, '/') ? strrchr(directory, '/') + 1 : directory;
+    const char *slash = strrchr(work->subject, '/');
+    const char *session = slash ? slash + 1 : work->subject;
     const struct log_field fields[] = {{"session", session}, {0}};
     char sent[32], held[32];
 
     lower_priority();
-    if (live_run(&options, directory, &summary, &err) && summary.bytes_sent) {
+    if (live_run(&options, work->subject, &summary, &err) && summary.bytes_sent) {
         units_format_size(summary.bytes_sent, sent, sizeof sent);
         units_format_size(summary.bytes_held, held, sizeof held);
         log_line(SETTINGS_LOG_DEBUG, fields, "sent %s while it is recorded, %s so far", sent, held);
@@ -95,15 +101,14 @@ static void on_housekeeping_remark(void *context, bool fine, const char *session
     log_line(fine ? SETTINGS_LOG_INFO : SETTINGS_LOG_WARNING, fields, "%s", sentence);
 }
 
-static int keep_house(const struct settings *settings, struct program_stop *stop,
-                      const char *recordings_dir)
+static int keep_house(struct work *work)
 {
-    struct housekeeping options = {.settings = settings,
-                                   .recordings_dir = recordings_dir,
-                                   .stop_fd = stop->fd,
+    struct housekeeping options = {.settings = work->settings,
+                                   .recordings_dir = work->subject,
+                                   .stop_fd = work->stop.fd,
                                    .stop_requested = on_stop_requested,
                                    .remark = on_housekeeping_remark,
-                                   .context = stop};
+                                   .context = &work->stop};
     struct error err = ERROR_INIT;
 
     return housekeeping_run(&options, &err) ? EXPLAIN_EXIT_OK : say_outcome(NULL, &err);
@@ -116,22 +121,21 @@ static void on_finding(void *context, const struct probe_finding *finding)
         log_line(SETTINGS_LOG_DEBUG, NULL, "probing: %s: %s", finding->subject, finding->text);
 }
 
-static int probe(const struct settings *settings)
+static int probe(struct work *work)
 {
     const struct probe_report report = {.finding = on_finding};
 
-    return probe_answers(settings, &report) ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_LATER;
+    return probe_answers(work->settings, &report) ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_LATER;
 }
 
-static int deliver_events(const struct settings *settings, struct program_stop *stop,
-                          const char *recordings_dir)
+static int deliver_events(struct work *work)
 {
-    struct webhook_run options = {.settings = settings,
-                                  .recordings_dir = recordings_dir,
-                                  .stop_fd = stop->fd,
+    struct webhook_run options = {.settings = work->settings,
+                                  .recordings_dir = work->subject,
+                                  .stop_fd = work->stop.fd,
                                   .patience_ms = EVENTS_PATIENCE_MS,
                                   .stop_requested = on_stop_requested,
-                                  .context = stop};
+                                  .context = &work->stop};
     struct error err = ERROR_INIT;
 
     return webhook_run(&options, &err) ? EXPLAIN_EXIT_OK : say_outcome(NULL, &err);
@@ -150,29 +154,21 @@ enum worker_kind work_find(const char *name)
 
 int work_run(const struct settings *settings, enum worker_kind kind, const char *subject)
 {
-    struct program_stop stop;
-    int code = EXPLAIN_EXIT_USAGE;
+    static int (*const functions[WORKER_KINDS])(struct work *
+                                                work) = {[WORKER_SEND_PARTS] = send_parts,
+                                                         [WORKER_HOUSEKEEPING] = keep_house,
+                                                         [WORKER_EVENTS] = deliver_events};
+    struct work work = {.settings = settings, .subject = subject};
+    int code;
 
     /* When the watcher dies, its work stops in order; the next watcher goes on. */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (kind == WORKER_FINALIZE)
         return finalize_session(settings, subject, FINALIZE_SESSION_WATCHER);
     if (kind == WORKER_PROBE) /* leaves nothing to end in order: SIGTERM ends it at once */
-        return probe(settings);
-    program_stop_open(&stop);
-    switch (kind) {
-    case WORKER_SEND_PARTS:
-        code = send_parts(settings, &stop, subject);
-        break;
-    case WORKER_HOUSEKEEPING:
-        code = keep_house(settings, &stop, subject);
-        break;
-    case WORKER_EVENTS:
-        code = deliver_events(settings, &stop, subject);
-        break;
-    default:
-        break;
-    }
-    program_stop_close(&stop);
+        return probe(&work);
+    program_stop_open(&work.stop);
+    code = functions[kind](&work);
+    program_stop_close(&work.stop);
     return code;
 }
