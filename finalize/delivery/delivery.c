@@ -297,13 +297,6 @@ const struct journal_file *delivery_file(const struct delivery *delivery)
     return &delivery->file;
 }
 
-bool delivery_may_be_dropped(const struct delivery *delivery)
-{
-    if (delivery->upload)
-        return !upload_is_changing(delivery->upload);
-    return !delivery->notice_under_way;
-}
-
 void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept)
 {
     if (delivery->upload) {

@@ -88,10 +88,6 @@ int64_t delivery_retry_at(const struct delivery *delivery);
 /* Its row as it is now; borrowed. */
 const struct journal_file *delivery_file(const struct delivery *delivery);
 
-/* True unless a request is under way whose fate would be unknown if it were dropped now, at some
- * cost: a notice, or one that changes something in the bucket and isn't a part's. */
-bool delivery_may_be_dropped(const struct delivery *delivery);
-
 void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept);
 
 #endif

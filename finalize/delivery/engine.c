@@ -9,7 +9,7 @@
 
 #define MOST_DELIVERIES 16u /* at once; each has a file open */
 #define TICK_MS         250u
-#define GIVE_WAY_MS     1000u /* for parts under way */
+#define GIVE_WAY_MS     1000u /* for requests under way */
 
 struct active {
     struct delivery *delivery;
@@ -29,8 +29,8 @@ struct engine {
     bool source_is_empty;
 
     enum engine_end ends_for; /* ENGINE_ALL_ENDED: it goes on */
-    uint64_t parts_until_ms;  /* it waits for parts under way, and for what must not be dropped */
-    uint64_t others_until_ms;
+    uint64_t others_until_ms; /* requests under way are waited for until then, */
+    uint64_t last_until_ms;   /* and until then while there is one that must finish */
 };
 
 static struct active *find_active(struct engine *engine, const void *delivery)
@@ -218,37 +218,18 @@ static bool take_steps(struct engine *engine, struct error *err)
     return journal_commit(journal, ok ? err : &of_commit) && ok;
 }
 
-static bool turn(struct engine *engine, bool *ret_going, struct error *err)
-{
-    uint64_t now_ms, deadline_ms;
-    bool closed_some;
-
-    if (!take_steps(engine, err))
-        return false;
-    pace_measure(&engine->pace, loop_pending(engine->loop), loop_bytes_sent(engine->loop),
-                 clock_now_ms());
-    closed_some = close_ended(engine);
-    report_progress(engine);
-    *ret_going = engine->count > 0 || !engine->source_is_empty;
-    if (!*ret_going || closed_some)
-        return true;
-    now_ms = clock_now_ms();
-    deadline_ms = next_deadline(engine, now_ms);
-    return loop_wait(engine->loop, deadline_ms > now_ms ? deadline_ms - now_ms : 0, err);
-}
-
-static void begin_to_end(struct engine *engine, enum engine_end why, uint64_t parts_ms,
-                         uint64_t others_ms)
+static void begin_to_end(struct engine *engine, enum engine_end why, uint64_t others_ms,
+                         uint64_t last_ms)
 {
     uint64_t now_ms = clock_now_ms();
 
     engine->ends_for = why;
-    engine->parts_until_ms = now_ms + parts_ms;
-    engine->others_until_ms = others_ms < UINT64_MAX - now_ms ? now_ms + others_ms : UINT64_MAX;
+    engine->others_until_ms = now_ms + others_ms;
+    engine->last_until_ms = last_ms < UINT64_MAX - now_ms ? now_ms + last_ms : UINT64_MAX;
 }
 
-/* True when it is to end before all deliveries have, and what is under way was waited for. */
-static bool ends_early(struct engine *engine)
+/* Whether it is to end before all deliveries have. */
+static void look_for_end(struct engine *engine)
 {
     const struct engine_limits *limits = engine->limits;
 
@@ -261,14 +242,36 @@ static bool ends_early(struct engine *engine)
         else if (clock_now_ms() >= limits->deadline_ms)
             begin_to_end(engine, ENGINE_OUT_OF_TIME, 0, ENGINE_GRACE_MS);
     }
-    if (engine->ends_for == ENGINE_ALL_ENDED)
-        return false;
-    if (!loop_pending(engine->loop))
+}
+
+static bool has_ended(const struct engine *engine)
+{
+    if (!engine->count && engine->source_is_empty)
         return true;
-    for (unsigned i = 0; i < engine->count; i++)
-        if (!delivery_may_be_dropped(engine->active[i].delivery))
-            return clock_now_ms() >= engine->others_until_ms;
-    return clock_now_ms() >= engine->parts_until_ms;
+    return engine->ends_for &&
+           (!loop_pending(engine->loop) ||
+            clock_now_ms() >=
+                (loop_must_finish(engine->loop) ? engine->last_until_ms : engine->others_until_ms));
+}
+
+static bool turn(struct engine *engine, bool *ret_going, struct error *err)
+{
+    uint64_t now_ms, deadline_ms;
+    bool closed_some;
+
+    look_for_end(engine);
+    if (!take_steps(engine, err))
+        return false;
+    pace_measure(&engine->pace, loop_pending(engine->loop), loop_bytes_sent(engine->loop),
+                 clock_now_ms());
+    closed_some = close_ended(engine);
+    report_progress(engine);
+    *ret_going = !has_ended(engine);
+    if (!*ret_going || closed_some)
+        return true;
+    now_ms = clock_now_ms();
+    deadline_ms = next_deadline(engine, now_ms);
+    return loop_wait(engine->loop, deadline_ms > now_ms ? deadline_ms - now_ms : 0, err);
 }
 
 bool engine_run(struct loop *loop, const struct engine_source *source,
@@ -281,10 +284,10 @@ bool engine_run(struct loop *loop, const struct engine_source *source,
     if (!hasher_open(loop_wake, loop, &engine.hasher, err))
         return false;
     pace_init(&engine.pace, limits->parallel);
-    while (going && !ends_early(&engine))
+    while (going)
         if (!turn(&engine, &going, err))
             goto out;
-    *ret_end = going ? engine.ends_for : ENGINE_ALL_ENDED;
+    *ret_end = engine.count || !engine.source_is_empty ? engine.ends_for : ENGINE_ALL_ENDED;
     ok = true;
 out:
     hasher_close(engine.hasher); /* first: it reads the deliveries' files */

@@ -40,8 +40,8 @@ struct engine_limits {
     bool (*stop_requested)(void *context); /* asked at every turn */
     /*
      * NULL, or asked at every turn whether another process waits that goes first: nothing new is
-     * sent from then on, parts under way are given a second to finish, and what must not be cut off
-     * all the time that it takes.
+     * sent from then on, requests under way are given a second to end, and one that must finish
+     * (http.h) all the time that it takes.
      */
     bool (*give_way)(void *context);
     void *stop_context; /* of both */
@@ -54,8 +54,8 @@ enum engine_end { ENGINE_ALL_ENDED, ENGINE_OUT_OF_TIME, ENGINE_STOPPED, ENGINE_G
 /*
  * Runs until all deliveries have ended, the time is over, a stop was requested or it gave way; in
  * the latter cases those under way are dropped where they are: the journal knows where that is. A
- * request whose fate would be unknown then, at some cost (a notice, a Complete), is given
- * ENGINE_GRACE_MS to end; nothing new is sent meanwhile. Fails when the journal or memory does.
+ * request that must finish (http.h: a notice, a Complete) is given ENGINE_GRACE_MS to end; nothing
+ * new is sent meanwhile. Fails when the journal or memory does.
  */
 bool engine_run(struct loop *loop, const struct engine_source *source,
                 const struct engine_limits *limits, enum engine_end *ret_end, struct error *err)

@@ -122,8 +122,11 @@ bool journal_add_leftover(struct journal *journal, const char *key, const char *
 {
     struct journal_query query;
 
-    if (!journal_begin_query(journal, "INSERT INTO leftover (key, upload_id, at) VALUES (?, ?, ?)",
-                             &query, err))
+    if (!journal_begin_query(
+            journal,
+            "INSERT INTO leftover (key, upload_id, at) SELECT ?1, ?2, ?3 WHERE "
+            "NOT EXISTS (SELECT 1 FROM leftover WHERE key = ?1 AND upload_id = ?2)",
+            &query, err))
         return false;
     journal_query_put_text(&query, key);
     journal_query_put_text(&query, upload_id);

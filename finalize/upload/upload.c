@@ -13,7 +13,7 @@
 void upload_go_to(struct upload *upload, enum upload_stage stage)
 {
     upload->stage = stage;
-    upload->tries = upload->tidying_tries = upload->signings = 0;
+    upload->tries = upload->signings = 0;
     upload->not_before_ms = 0;
 }
 
@@ -86,8 +86,6 @@ bool upload_open(const struct upload_options *options, struct upload **ret_uploa
     if (!upload)
         return error_set(err, ERROR_TRANSIENT, "no memory to upload %s", options->file->path);
     upload->options = *options;
-    upload->stage =
-        options->file->phase == JOURNAL_PHASE_ABORTING ? UPLOAD_STAGE_ABORT : UPLOAD_STAGE_PROBE;
     if (options->file->phase == JOURNAL_PHASE_PUTTING)
         upload->put_again = RESEND_UNACKNOWLEDGED;
     upload->metadata = (struct s3_object_metadata){
@@ -119,7 +117,6 @@ void upload_close(struct upload *upload)
         return;
     (void)upload_report_resends(upload);
     free(upload->adopt);
-    upload_strays_done(&upload->strays);
     buffer_done(&upload->complete_body);
     free(upload);
 }
@@ -256,9 +253,6 @@ static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *
         resend_add(&upload->resends, upload->put_again, file->object_bytes);
         return upload_end_if_changed(upload) ||
                upload_save_phase(upload, JOURNAL_PHASE_PUTTING, now, err);
-    case UPLOAD_STAGE_STRAYS:
-        *ret_call = upload_strays_call(&upload->strays);
-        return true;
     case UPLOAD_STAGE_CREATE:
         *ret_call = call_of(upload, S3_CREATE_UPLOAD);
         file->part_size_bytes = upload->options.settings->s3_part_size_bytes;
@@ -276,9 +270,6 @@ static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *
         return write_complete_body(upload, err) &&
                (upload->stage == UPLOAD_STAGE_ENDED ||
                 upload_save_phase(upload, JOURNAL_PHASE_COMPLETING, now, err));
-    case UPLOAD_STAGE_ABORT:
-        *ret_call = call_of(upload, S3_ABORT_UPLOAD);
-        return true;
     default:
         assert(0 && "a stage without a request");
         return true;
@@ -337,12 +328,21 @@ static bool leave_parts(struct upload *upload, int64_t now, struct error *err)
     return true;
 }
 
+/* By an earlier run that did not come to note it, or did not learn the upload's id. */
+static bool was_given_up(const struct journal_file *file)
+{
+    return file->phase == JOURNAL_PHASE_CREATING || file->phase == JOURNAL_PHASE_ABORTING;
+}
+
 bool upload_next(struct upload *upload, bool may_send, uint64_t now_ms, int64_t now,
                  struct upload_step *ret_step, struct error *err)
 {
     *ret_step = (struct upload_step){.kind = UPLOAD_STEP_NONE, .slot = CONTROL_SLOT};
     if (!upload->options.file->key[0] && upload->stage != UPLOAD_STAGE_ENDED &&
         !upload_choose_key(upload, err))
+        return false;
+    if (upload->stage == UPLOAD_STAGE_PROBE && was_given_up(upload->options.file) &&
+        !upload_give_up(upload, RESEND_NOT, now, err))
         return false;
     if (upload->stage == UPLOAD_STAGE_PARTS) {
         if (!upload_parts_next(&upload->parts, may_send, now_ms, ret_step, err) ||
@@ -369,20 +369,6 @@ uint64_t upload_asked_until_ms(const struct upload *upload)
     uint64_t of_parts_ms = upload->parts.streak.asked_until_ms;
 
     return of_parts_ms ? of_parts_ms : upload->streak.asked_until_ms;
-}
-
-bool upload_is_changing(const struct upload *upload)
-{
-    switch (upload->stage) {
-    case UPLOAD_STAGE_PUT:
-        return upload->under_way && upload->put_bytes.whole;
-    case UPLOAD_STAGE_CREATE:
-    case UPLOAD_STAGE_COMPLETE:
-    case UPLOAD_STAGE_ABORT:
-        return upload->under_way;
-    default:
-        return false;
-    }
 }
 
 void upload_progress(const struct upload *upload, uint64_t *ret_held, uint64_t *ret_kept)

@@ -9,7 +9,7 @@
  *   probe ─┬─ ours already ─────────────────────────────────────────► done
  *          ├─ another's object: another key, probe again
  *          └─ free ─┬─ small: read, put ──────────────► confirm ─► done
- *                   └─ large: (list │ find strays, create) ─► parts ─► check key ─► complete ─►
+ *                   └─ large: (list │ create) ─► parts ─► check key ─► complete ─►
  * confirm ─► done
  */
 #ifndef FINALIZE_UPLOAD_H
@@ -83,9 +83,6 @@ const struct error *upload_error(const struct upload *upload);
 /* On the clock of `now_ms`: it ended since the server asked for a pause until then; 0: it did not.
  */
 uint64_t upload_asked_until_ms(const struct upload *upload);
-
-/* True while a request is under way that changes something in the bucket and isn't a part's. */
-bool upload_is_changing(const struct upload *upload);
 
 /* Bytes of the file that the bucket is known to hold, and how many of them were there before this
  * run. */

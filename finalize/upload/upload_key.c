@@ -74,12 +74,8 @@ bool upload_leave_key(struct upload *upload, int64_t now, struct error *err)
         upload_fail(upload, &error);
         return true;
     }
-    if (file->upload_id[0]) /* bound to the key; the next probe tells the same */
-        return upload_abort(upload, RESEND_KEY_TAKEN, now, err);
-    if (file->phase == JOURNAL_PHASE_CREATING) { /* so is one of unknown id */
-        upload_begin_strays(upload);
-        return true;
-    }
+    if (file->upload_id[0] && !upload_give_up(upload, RESEND_KEY_TAKEN, now, err))
+        return false;
     if (was_sent)
         upload->put_again = RESEND_KEY_TAKEN;
     file->phase = JOURNAL_PHASE_NONE;

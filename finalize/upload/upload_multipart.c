@@ -41,11 +41,17 @@ static bool report_lost_parts(struct upload *upload, enum resend_reason reason, 
     return true;
 }
 
-bool upload_abort(struct upload *upload, enum resend_reason reason, int64_t now, struct error *err)
+bool upload_give_up(struct upload *upload, enum resend_reason reason, int64_t now,
+                    struct error *err)
 {
-    upload_go_to(upload, UPLOAD_STAGE_ABORT);
-    return report_lost_parts(upload, reason, err) &&
-           upload_save_phase(upload, JOURNAL_PHASE_ABORTING, now, err);
+    struct journal_file *file = upload->options.file;
+
+    if (!report_lost_parts(upload, reason, err) ||
+        !journal_add_leftover(upload->options.journal, file->key, file->upload_id, now, err))
+        return false;
+    upload->all_held = false;
+    file->upload_id[0] = 0;
+    return upload_save_without_parts(upload, JOURNAL_PHASE_NONE, now, err);
 }
 
 bool upload_start_afresh(struct upload *upload, enum resend_reason reason, int64_t now,
@@ -78,13 +84,6 @@ void upload_begin_parts(struct upload *upload)
 {
     upload_parts_begin(&upload->parts, (unsigned)upload->options.settings->s3_parallel);
     upload_go_to(upload, UPLOAD_STAGE_PARTS);
-}
-
-void upload_begin_strays(struct upload *upload)
-{
-    upload_strays_begin(&upload->strays, upload->options.file->key);
-    upload->tidying_tries = 0;
-    upload->stage = UPLOAD_STAGE_STRAYS;
 }
 
 static void begin_list(struct upload *upload)
@@ -123,9 +122,6 @@ void upload_begin_on_free_key(struct upload *upload)
     if (!fits_one_object(upload))
         return;
     switch (file->phase) {
-    case JOURNAL_PHASE_CREATING:
-        upload_begin_strays(upload);
-        break;
     case JOURNAL_PHASE_OPEN:
         begin_list(upload);
         break;
@@ -146,6 +142,13 @@ void upload_begin_on_free_key(struct upload *upload)
     }
 }
 
+static bool begin_again(struct upload *upload, enum resend_reason reason, int64_t now,
+                        struct error *err)
+{
+    upload_go_to(upload, UPLOAD_STAGE_PROBE);
+    return upload_give_up(upload, reason, now, err);
+}
+
 /* ---- replies --------------------------------------------------------------------------------- */
 
 bool upload_take_created(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
@@ -154,9 +157,8 @@ bool upload_take_created(struct upload *upload, const struct s3_result *result, 
     struct journal_file *file = upload->options.file;
 
     if (upload_may_be_done(result)) {
-        upload_begin_strays(upload);
-        upload_look_again(upload, UPLOAD_STAGE_STRAYS, result, now_ms);
-        return true;
+        upload_look_again(upload, UPLOAD_STAGE_PROBE, result, now_ms);
+        return upload_give_up(upload, RESEND_NOT, now, err);
     }
     if (result->outcome != S3_DONE) {
         upload_try_again(upload, result, now_ms);
@@ -187,7 +189,7 @@ bool upload_take_listed(struct upload *upload, const struct s3_result *result, i
         return true;
     }
     if (!finished.size_bytes || !reconcile_fits(&finished, upload->listing.highest_listed))
-        return upload_abort(upload, RESEND_SHORTER_FILE, now, err);
+        return begin_again(upload, RESEND_SHORTER_FILE, now, err);
     upload->listed = true;
     upload_begin_parts(upload);
     return true;
@@ -208,7 +210,7 @@ static bool take_refused_parts(struct upload *upload, const struct s3_result *re
     upload->all_held = false;
     file->complete_refusals += !repaired;
     if (file->complete_refusals == MAX_REFUSALS)
-        return upload_abort(upload, RESEND_PARTS_REFUSED, now, err);
+        return begin_again(upload, RESEND_PARTS_REFUSED, now, err);
     if (file->complete_refusals >= 2 * MAX_REFUSALS) {
         error_set(&error, ERROR_PERMANENT,
                   "the server acknowledged every part of %s, but refuses to complete the upload "
@@ -255,54 +257,4 @@ bool upload_take_completed(struct upload *upload, const struct s3_result *result
     upload->tries = upload->completes; /* the pauses get longer, whatever succeeds in between */
     upload_look_again(upload, UPLOAD_STAGE_PROBE, result, now_ms);
     return true;
-}
-
-/* ---- tidying up: no reason not to upload ----------------------------------------------------- */
-
-/* Leaves an upload of the file's key, `upload_id` or "" for one of unknown id, to
- * housekeeping. */
-static bool leave_behind(struct upload *upload, const char *upload_id,
-                         const struct s3_result *result, int64_t now, struct error *err)
-{
-    const char *key = upload->options.file->key;
-    char sentence[S3_MAX_KEY_BYTES + 256];
-
-    snprintf(sentence, sizeof sentence,
-             "an unfinished upload of %s is left in the bucket, to be aborted later: %.150s", key,
-             result->error.text);
-    upload_report(upload, sentence);
-    return journal_add_leftover(upload->options.journal, key, upload_id, now, err);
-}
-
-bool upload_take_aborted(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
-                         int64_t now, struct error *err)
-{
-    bool aborted = result->outcome == S3_DONE || result->outcome == S3_NO_SUCH_UPLOAD;
-
-    if (!aborted && result->outcome != S3_REFUSED && upload_tidies_again(upload, result, now_ms))
-        return true;
-    if (!aborted && !leave_behind(upload, upload->options.file->upload_id, result, now, err))
-        return false;
-    upload->options.file->upload_id[0] = 0;
-    upload->all_held = false;
-    if (!upload_save_without_parts(upload, JOURNAL_PHASE_NONE, now, err))
-        return false;
-    upload_go_to(upload, UPLOAD_STAGE_PROBE);
-    return true;
-}
-
-bool upload_take_strays(struct upload *upload, struct s3_result *result, uint64_t now_ms,
-                        int64_t now, struct error *err)
-{
-    if (result->outcome == S3_RETRY || result->outcome == S3_SLOW_DOWN) {
-        if (upload_tidies_again(upload, result, now_ms))
-            return true;
-        if (!leave_behind(upload, "", result, now, err))
-            return false;
-    } else if (upload_strays_take_reply(&upload->strays, result)) {
-        return true; /* there is more to do */
-    }
-    /* Without upload_go_to(): the tries of a Create whose fate was unknown go on being counted. */
-    upload->stage = UPLOAD_STAGE_PROBE;
-    return upload_save_phase(upload, JOURNAL_PHASE_NONE, now, err);
 }

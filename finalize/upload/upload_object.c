@@ -25,8 +25,9 @@ static bool confirm(struct upload *upload, const struct s3_result *result, int64
 
     if (upload_end_if_changed(upload))
         return true;
-    if (left_open) /* an earlier Complete was done after all, late, while we went on */
-        return upload_abort(upload, RESEND_NOT, now, err);
+    /* An earlier Complete was done after all, late, while we went on. */
+    if (left_open && !upload_give_up(upload, RESEND_NOT, now, err))
+        return false;
     file->state = JOURNAL_FILE_UPLOADED;
     file->uploaded_at = now;
     file->upload_id[0] = 0;

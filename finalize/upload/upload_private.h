@@ -11,7 +11,6 @@
 #include "finalize/upload/upload_adopt.h"
 #include "finalize/upload/upload_listing.h"
 #include "finalize/upload/upload_parts.h"
-#include "finalize/upload/upload_strays.h"
 
 #define UPLOAD_MAX_FRESH_STARTS 3u /* of one run: what keeps vanishing is left for later */
 
@@ -20,14 +19,12 @@ enum upload_stage {
     UPLOAD_STAGE_REASON, /* GET: why was HEAD refused? */
     UPLOAD_STAGE_ADOPT,  /* an object of this session is there: is it this file? */
     UPLOAD_STAGE_PUT,    /* a small file, once it is hashed */
-    UPLOAD_STAGE_STRAYS, /* look for an upload whose id was never learned */
     UPLOAD_STAGE_CREATE,
     UPLOAD_STAGE_LIST, /* compare the journal with what the bucket holds */
     UPLOAD_STAGE_PARTS,
     UPLOAD_STAGE_CHECK_KEY, /* HEAD: is the key still free? */
     UPLOAD_STAGE_COMPLETE,
     UPLOAD_STAGE_CONFIRM, /* HEAD: is it there, whole, and ours? */
-    UPLOAD_STAGE_ABORT,
     UPLOAD_STAGE_ENDED
 };
 
@@ -40,8 +37,7 @@ struct upload {
     /* The control request: the one that isn't a part's. */
     bool under_way;
     unsigned tries;
-    unsigned tidying_tries; /* of a request that only tidies up */
-    unsigned signings;      /* of the same request, one after the other */
+    unsigned signings; /* of the same request, one after the other */
     uint64_t not_before_ms;
     struct retry_streak streak;
 
@@ -59,7 +55,6 @@ struct upload {
     struct upload_adopt *adopt;     /* NULL when there is no candidate */
     struct hasher_result put_bytes; /* of UPLOAD_STAGE_PUT, once it is `whole` */
     struct buffer complete_body;
-    struct upload_strays strays;
     struct upload_parts parts;
 };
 
@@ -113,12 +108,6 @@ void upload_try_again(struct upload *upload, const struct s3_result *result, uin
 void upload_look_again(struct upload *upload, enum upload_stage stage,
                        const struct s3_result *result, uint64_t now_ms);
 
-/*
- * Repeats a request that only tidies up, after a pause; false when it was tried often enough: it is
- * left for housekeeping, and the upload goes on.
- */
-bool upload_tidies_again(struct upload *upload, const struct s3_result *result, uint64_t now_ms);
-
 /* True when the server may have done what was asked, and nobody knows. */
 bool upload_may_be_done(const struct s3_result *result);
 
@@ -138,7 +127,7 @@ bool upload_take_put(struct upload *upload, const struct s3_result *result, uint
 bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
                          struct error *err) __attribute__((warn_unused_result));
 
-/* ---- upload_multipart.c: the multipart upload, from Create to Complete or Abort ---- */
+/* ---- upload_multipart.c: the multipart upload, from Create to Complete ---- */
 
 /* The key is free: goes on from where the journal says that we are. */
 void upload_begin_on_free_key(struct upload *upload);
@@ -146,14 +135,12 @@ void upload_begin_on_free_key(struct upload *upload);
 /* Goes on with the parts of the upload that is open. */
 void upload_begin_parts(struct upload *upload);
 
-/* Looks for an upload of this key whose id was never learned; the next probe tells what is to be
- * done then. */
-void upload_begin_strays(struct upload *upload);
-
-/* Gives up the multipart upload, whose parts are to be sent again for `reason`; the next probe
- * tells what is to be done then. */
-bool upload_abort(struct upload *upload, enum resend_reason reason, int64_t now, struct error *err)
-    __attribute__((warn_unused_result));
+/*
+ * Gives up the multipart upload, or the one of unknown id that a lost reply may have left: it is
+ * housekeeping's from now on. Its parts are to be sent again for `reason`.
+ */
+bool upload_give_up(struct upload *upload, enum resend_reason reason, int64_t now,
+                    struct error *err) __attribute__((warn_unused_result));
 
 /* Nothing of this file is in the bucket any more: begins again, a few times. */
 bool upload_start_afresh(struct upload *upload, enum resend_reason reason, int64_t now,
@@ -165,9 +152,4 @@ bool upload_take_listed(struct upload *upload, const struct s3_result *result, i
                         struct error *err) __attribute__((warn_unused_result));
 bool upload_take_completed(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
                            int64_t now, struct error *err) __attribute__((warn_unused_result));
-bool upload_take_aborted(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
-                         int64_t now, struct error *err) __attribute__((warn_unused_result));
-bool upload_take_strays(struct upload *upload, struct s3_result *result, uint64_t now_ms,
-                        int64_t now, struct error *err) __attribute__((warn_unused_result));
-
 #endif

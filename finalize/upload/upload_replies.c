@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#define MAX_TIDYING_TRIES 4u
-#define MAX_SIGNINGS      4u
+#define MAX_SIGNINGS 4u
 
 void upload_try_again(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
 {
@@ -28,16 +27,6 @@ void upload_look_again(struct upload *upload, enum upload_stage stage,
         upload->stage = stage; /* without upload_go_to(): the pauses get longer all the same */
 }
 
-bool upload_tidies_again(struct upload *upload, const struct s3_result *result, uint64_t now_ms)
-{
-    if (++upload->tidying_tries >= MAX_TIDYING_TRIES ||
-        result->retry_after_ms > RETRY_LAST_BOUND_MS)
-        return false;
-    upload->not_before_ms =
-        now_ms + retry_delay_ms(upload->tidying_tries, result->retry_after_ms, upload->options.rng);
-    return true;
-}
-
 /* A 503 without a code of S3's comes from something in between: the server may have acted. */
 bool upload_may_be_done(const struct s3_result *result)
 {
@@ -56,8 +45,6 @@ static bool take_common(struct upload *upload, const struct s3_result *result, u
     case S3_SIGN_AGAIN:
         return true;
     case S3_REFUSED:
-        if (upload->stage == UPLOAD_STAGE_ABORT || upload->stage == UPLOAD_STAGE_STRAYS)
-            return false; /* tidying up is no reason to fail */
         if (upload->stage == UPLOAD_STAGE_LIST && !strcmp(result->error.s3_code, "AccessDenied")) {
             upload_report(upload,
                           "ListParts is refused: what the journal says of the parts is believed");
@@ -73,8 +60,7 @@ static bool take_common(struct upload *upload, const struct s3_result *result, u
         upload_try_again(upload, result, now_ms);
         return true;
     case S3_DONE:
-        /* That looking works is no progress: what follows it may fail for ever. */
-        if (!looking && upload->stage != UPLOAD_STAGE_STRAYS)
+        if (!looking) /* that looking works is no progress: what follows it may fail for ever */
             retry_succeeded(&upload->streak);
         return false;
     default:
@@ -100,16 +86,12 @@ bool upload_take_control_reply(struct upload *upload, struct s3_result *result, 
         return upload_take_reason(upload, result, now_ms, now, err);
     case UPLOAD_STAGE_PUT:
         return upload_take_put(upload, result, now_ms, now, err);
-    case UPLOAD_STAGE_STRAYS:
-        return upload_take_strays(upload, result, now_ms, now, err);
     case UPLOAD_STAGE_CREATE:
         return upload_take_created(upload, result, now_ms, now, err);
     case UPLOAD_STAGE_LIST:
         return upload_take_listed(upload, result, now, err);
     case UPLOAD_STAGE_COMPLETE:
         return upload_take_completed(upload, result, now_ms, now, err);
-    case UPLOAD_STAGE_ABORT:
-        return upload_take_aborted(upload, result, now_ms, now, err);
     default:
         return true; /* it ended meanwhile */
     }

@@ -528,44 +528,47 @@ a_directory_that_vanished_is_said_and_given_up_in_the_end() {
 	grow 12
 	wait_for 15 parts_sent 1
 	end_recording
+	give_up
+	expect "exit code, while it is there" 75 "$code"
+	expect "state" 5 "$(query 'SELECT state FROM recording')"
 	rm -r "$session"
-	wait_for 10 watcher_says 'is gone, with 1 file.s. that are not in the bucket'
-	wait_for 5 is_state 2
+	wait_for 10 watcher_says 'its directory is gone, though it isn.t all safe yet'
+	sleep 3
+	expect "state" 5 "$(query 'SELECT state FROM recording')"
 	expect "uploads" 1 "$(open_uploads | wc -l)"
-	a_day_passes
-	wait_for 20 is_state 4
-	wait_for 5 no_upload_is_open
+	give_up # as the watcher does after a day
+	expect "exit code" 0 "$code"
+	grep -q 'given up: ' "$case_dir/output" || fail "it does not say so"
+	expect "state" 4 "$(query 'SELECT state FROM recording')"
+	expect "uploads" 0 "$(open_uploads | wc -l)"
 	expect "parts" 0 "$(parts_in_journal)"
-	finalize "$session"
-	expect_code 1 'vanished before they were safe'
 	make_file "$session/$media" 1000 # and there it is again
 	finalize_all
 	expect_object "$media" "$copies/$media"
 	stop_watcher
 }
 
-is_state() { [ "$(query 'SELECT state FROM recording')" = "$1" ]; }
-no_upload_is_open() { [ -z "$(open_uploads)" ]; }
-
-# In the journal, where that day is counted.
-a_day_passes() {
-	sqlite3 -cmd '.timeout 5000' "$journal" \
-		"UPDATE recording SET vanished_since = vanished_since - 86400, next_try_at = 0"
+give_up() {
+	code=0
+	env -i "${environment[@]}" "CONFOMEET_RECORDINGS_DIR=$recordings" "$watcher" \
+		--work give-up -- "$session" >"$case_dir/output" 2>&1 || code=$?
+	cat "$case_dir/output" >>"$outputs"
 }
 
 a_given_up_recording_that_comes_back_is_uploaded() {
+	start_watcher
 	make_file "$session/$media" 1000
 	finalize CONFOMEET_S3_RETRY_FOR=0 CONFOMEET_S3_URL=http://127.0.0.1:1 "$session"
 	expect_code 75
+	stop_watcher
 	mv "$session" "$case_dir/away"
-	finalize "$session"
-	expect_code 1 'vanished before they were safe'
-	start_watcher
+	give_up
+	expect "exit code" 0 "$code"
 	mv "$case_dir/away" "$session"
 	finalize_all
 	expect_object "$media" "$copies/$media"
 	expect "accepted notices" 1 "$(accepted_notices)"
-	stop_watcher
+	wait_for 10 test ! -e "$session" # the journal knows it first
 }
 
 # ---- as a service --------------------------------------------------------------------------------
@@ -630,12 +633,10 @@ another_file_system_may_be_mounted_over_it_and_go_again() {
 	wait_for 15 parts_sent 1
 	end_recording
 	mount -t tmpfs none "$recordings"
-	wait_for 80 watcher_says 'is it mounted?'
-	a_day_passes
-	finalize "$session"
-	expect_code 75 'is it mounted?'
-	expect "state" 2 "$(query 'SELECT state FROM recording')"
-	expect "uploads" 1 "$(open_uploads | wc -l)"
+	wait_for 80 watcher_says 'its directory is gone'
+	give_up # it is on the other file system
+	expect "exit code" 75 "$code"
+	expect "state" 5 "$(query 'SELECT state FROM recording')"
 	umount -l "$recordings"
 	echo moov >"$session/note.txt"
 	wait_for 5 test -e "$session/$media"

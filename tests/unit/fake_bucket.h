@@ -9,6 +9,7 @@
 #define TESTS_FAKE_BUCKET_H
 
 #include "finalize/hash/digest.h"
+#include "finalize/journal/journal_schedule.h"
 #include "finalize/s3/s3.h"
 
 #include <check.h>
@@ -436,6 +437,28 @@ static inline void fake_call(struct fake_bucket *bucket, const struct s3_call *c
         }
     }
     fake_act(bucket, call, result);
+}
+
+/* What housekeeping makes of the journal's leftovers. */
+static inline void fake_housekeep(struct fake_bucket *bucket, struct journal *journal)
+{
+    struct journal_leftover leftover = {.id = 0};
+    struct error err = ERROR_INIT;
+    bool found = true;
+
+    while (found) {
+        ck_assert(journal_next_leftover(journal, leftover.id, &leftover, &found, &err));
+        for (unsigned i = 0; found && i < FAKE_UPLOADS; i++) {
+            struct fake_upload *open = &bucket->uploads[i];
+            bool has_parts = false;
+
+            for (unsigned k = 0; k < FAKE_PARTS; k++)
+                has_parts |= open->parts[k].there;
+            if (leftover.upload_id[0] ? !strcmp(open->id, leftover.upload_id)
+                                      : !strcmp(open->key, leftover.key) && !has_parts)
+                open->open = false;
+        }
+    }
 }
 
 #endif

@@ -200,6 +200,7 @@ static void expect_uploaded(void)
     ck_assert_ptr_nonnull(object);
     ck_assert_uint_eq(object->size, content_size);
     ck_assert(!memcmp(object->bytes, content, content_size));
+    fake_housekeep(&bucket, journal);
     ck_assert_uint_eq(fake_open_uploads(&bucket), 0);
     ck_assert_int_eq(file.state, JOURNAL_FILE_UPLOADED);
 }
