@@ -190,7 +190,8 @@ a_fault() {
 	expect_match "the last line" "$last_wanted" "$last_line"
 	repeat=()
 	! has_check accepted || repeat=(--may-repeat)
-	expect_no_lies "$original" "${repeat[@]}"
+	# It takes a second: of a run that ended well, expect_end sees most.
+	[ "$code" = 0 ] && [ "$fourth" = yes ] || expect_no_lies "$original" "${repeat[@]}"
 	if [ "$code" != 0 ]; then
 		expect "the files" "$before" "$(state_of "$session")"
 		end_fault
