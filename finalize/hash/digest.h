@@ -40,7 +40,7 @@ struct digest_stream;
 
 /* NULL when there is no memory or OpenSSL refuses the algorithm. */
 struct digest_stream *digest_stream_open(enum digest_kind kind);
-/* Begins anew; a stream can be used for any number of digests, one after the other. */
+/* A stream can be used for any number of digests, one after the other. */
 bool digest_stream_begin(struct digest_stream *stream) __attribute__((warn_unused_result));
 bool digest_stream_update(struct digest_stream *stream, const void *bytes, size_t length)
     __attribute__((warn_unused_result));

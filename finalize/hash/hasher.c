@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,12 +30,12 @@ struct hasher {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work_to_do;
-    bool closing;
-    /* A ring: jobs at [collected, hashed) have their results, those at [hashed, submitted) wait. */
+    atomic_bool closing;
+    /* A ring: jobs at [collected, hashed) have their results, those at [hashed, submitted) wait.
+     * The three count on and on; an index is modulo HASHER_MAX_JOBS. */
     struct hasher_job jobs[HASHER_MAX_JOBS];
     struct hasher_result results[HASHER_MAX_JOBS];
-    unsigned collected, hashed,
-        submitted; /* counted on and on; the index is modulo HASHER_MAX_JOBS */
+    unsigned collected, hashed, submitted;
     void (*wake)(void *context);
     void *wake_context;
     /* Used by the thread alone. */
@@ -46,173 +47,124 @@ struct hasher {
     struct sha256_pair pair;
 };
 
-static bool is_closing(struct hasher *hasher)
-{
-    bool closing;
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
-    pthread_mutex_lock(&hasher->lock);
-    closing = hasher->closing;
-    pthread_mutex_unlock(&hasher->lock);
-    return closing;
+/* SHA-256 of one range, or of two at once; MD5 of one. */
+static bool digests_begin(struct hasher *hasher, unsigned ranges, unsigned wants)
+{
+    hasher->md5_runs = wants & HASHER_WANTS_MD5 && hasher->md5 && digest_stream_begin(hasher->md5);
+    if (ranges == LANES)
+        sha256_pair_begin(&hasher->pair);
+    return ranges == LANES || !(wants & HASHER_WANTS_SHA256) || digest_stream_begin(hasher->sha256);
 }
 
-/* Reads a piece of the range; short only at the end of the range. False: the bytes aren't there. */
-static bool read_piece(const struct hasher_job *job, uint64_t done, uint8_t *piece,
-                       size_t *ret_length, struct hasher_result *result)
+static bool digests_update(struct hasher *hasher, unsigned ranges, unsigned wants, size_t length)
 {
-    uint64_t left = job->length - done;
-    size_t wanted = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
-    ssize_t length = read_at(job->fd, piece, wanted, job->offset + done);
+    const struct lane *lanes = hasher->lanes;
 
-    if (length < (ssize_t)wanted) {
-        result->read_errno = length < 0 ? errno : 0;
+    for (unsigned i = 0; i < ranges; i++)
+        if (XXH3_128bits_update(lanes[i].xxh, lanes[i].piece, length) != XXH_OK)
+            return false;
+    if (ranges == LANES)
+        sha256_pair_update(&hasher->pair, lanes[0].piece, lanes[1].piece, length);
+    else if (wants & HASHER_WANTS_SHA256 &&
+             !digest_stream_update(hasher->sha256, lanes->piece, length))
         return false;
-    }
-    *ret_length = wanted;
-    return true;
+    return !hasher->md5_runs || digest_stream_update(hasher->md5, lanes->piece, length);
 }
 
-static void begin_result(const struct hasher_job *job, struct hasher_result *result)
+static bool digests_end(struct hasher *hasher, unsigned ranges, unsigned wants,
+                        struct hasher_result *const results[LANES])
 {
-    *result = (struct hasher_result){.owner = job->owner, .slot = job->slot};
-    result->read_errno = ENOTSUP; /* an algorithm is not to be had */
-}
-
-static void end_result(const struct lane *lane, struct hasher_result *result)
-{
+    uint8_t sha256[LANES][DIGEST_SHA256_BYTES], md5[DIGEST_MD5_BYTES];
     XXH128_canonical_t canonical;
 
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(lane->xxh));
-    memcpy(result->fingerprint, canonical.digest, sizeof result->fingerprint);
-    result->read_errno = 0;
-    result->whole = true;
-}
-
-/* ---- one range -------------------------------------------------------------------------------
- */
-
-static bool begin(struct hasher *hasher, const struct hasher_job *job)
-{
-    if (XXH3_128bits_reset(hasher->lanes[0].xxh) != XXH_OK)
+    if (ranges == LANES)
+        sha256_pair_end(&hasher->pair, sha256[0], sha256[1]);
+    else if (wants & HASHER_WANTS_SHA256 && !digest_stream_end(hasher->sha256, sha256[0]))
         return false;
-    if (job->wants & HASHER_WANTS_SHA256 && !digest_stream_begin(hasher->sha256))
-        return false;
-    hasher->md5_runs =
-        job->wants & HASHER_WANTS_MD5 && hasher->md5 && digest_stream_begin(hasher->md5);
-    return true;
-}
-
-static bool update(struct hasher *hasher, const struct hasher_job *job, size_t length)
-{
-    const struct lane *lane = &hasher->lanes[0];
-
-    if (XXH3_128bits_update(lane->xxh, lane->piece, length) != XXH_OK)
-        return false;
-    if (job->wants & HASHER_WANTS_SHA256 &&
-        !digest_stream_update(hasher->sha256, lane->piece, length))
-        return false;
-    return !hasher->md5_runs || digest_stream_update(hasher->md5, lane->piece, length);
-}
-
-static bool end(struct hasher *hasher, const struct hasher_job *job, struct hasher_result *result)
-{
-    uint8_t digest[DIGEST_SHA256_BYTES];
-
-    if (job->wants & HASHER_WANTS_SHA256) {
-        if (!digest_stream_end(hasher->sha256, digest))
-            return false;
-        digest_hex(digest, DIGEST_SHA256_BYTES, result->sha256_hex);
-    }
     if (hasher->md5_runs) {
-        if (!digest_stream_end(hasher->md5, digest))
+        if (!digest_stream_end(hasher->md5, md5))
             return false;
-        digest_hex(digest, DIGEST_MD5_BYTES, result->md5_hex);
-        digest_md5_base64(digest, result->md5_base64);
+        digest_hex(md5, DIGEST_MD5_BYTES, results[0]->md5_hex);
+        digest_md5_base64(md5, results[0]->md5_base64);
+    }
+    for (unsigned i = 0; i < ranges; i++) {
+        if (wants & HASHER_WANTS_SHA256)
+            digest_hex(sha256[i], DIGEST_SHA256_BYTES, results[i]->sha256_hex);
+        XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(hasher->lanes[i].xxh));
+        memcpy(results[i]->fingerprint, canonical.digest, sizeof results[i]->fingerprint);
+        results[i]->read_errno = 0;
+        results[i]->whole = true;
     }
     return true;
 }
 
-static void hash(struct hasher *hasher, const struct hasher_job *job, struct hasher_result *result)
+/* The next piece of the range. False: the bytes aren't there. */
+static bool read_piece(const struct hasher_job *job, uint64_t done, uint8_t *piece, size_t length,
+                       struct hasher_result *result)
 {
-    uint64_t done = 0;
-    size_t length;
+    ssize_t got = read_at(job->fd, piece, length, job->offset + done);
 
-    begin_result(job, result);
-    if (!begin(hasher, job))
-        return;
-    while (done < job->length) {
-        if (!read_piece(job, done, hasher->lanes[0].piece, &length, result))
-            return;
-        if (!update(hasher, job, length))
-            return;
-        done += length;
-        if (is_closing(hasher)) {
-            result->read_errno = ECANCELED;
-            return;
-        }
-    }
-    if (end(hasher, job, result))
-        end_result(&hasher->lanes[0], result);
+    if (got < (ssize_t)length)
+        result->read_errno = got < 0 ? errno : 0;
+    return got == (ssize_t)length;
 }
 
-/* ---- two ranges at once ----------------------------------------------------------------------
- */
-
-static bool make_a_pair(const struct hasher *hasher, const struct hasher_job *first,
-                        const struct hasher_job *second)
+/* Hashes the ranges of one job, or of two that want the same and are as long. False when one of
+ * them is not whole, or the hasher is closing. */
+static bool hash(struct hasher *hasher, unsigned ranges, const struct hasher_job *const jobs[LANES],
+                 struct hasher_result *const results[LANES])
 {
-    return hasher->has_pairs && first->wants == HASHER_WANTS_SHA256 &&
-           second->wants == HASHER_WANTS_SHA256 && first->length == second->length;
-}
+    unsigned wants = jobs[0]->wants;
+    uint64_t length = jobs[0]->length;
 
-/* False when one of the ranges is not whole: each is to be hashed by itself then. */
-static bool hash_pair(struct hasher *hasher, const struct hasher_job *const jobs[LANES],
-                      struct hasher_result *const results[LANES])
-{
-    struct lane *lanes = hasher->lanes;
-    uint8_t digests[LANES][DIGEST_SHA256_BYTES];
-    uint64_t done = 0;
-    size_t length = 0;
-
-    for (unsigned i = 0; i < LANES; i++) {
-        begin_result(jobs[i], results[i]);
-        if (XXH3_128bits_reset(lanes[i].xxh) != XXH_OK)
+    for (unsigned i = 0; i < ranges; i++)
+        *results[i] = (struct hasher_result){
+            .owner = jobs[i]->owner,
+            .slot = jobs[i]->slot,
+            .read_errno = ENOTSUP, /* unless it is told otherwise, an algorithm is not to be had */
+        };
+    for (unsigned i = 0; i < ranges; i++)
+        if (XXH3_128bits_reset(hasher->lanes[i].xxh) != XXH_OK)
             return false;
-    }
-    sha256_pair_begin(&hasher->pair);
-    for (; done < jobs[0]->length; done += length) {
-        for (unsigned i = 0; i < LANES; i++)
-            if (!read_piece(jobs[i], done, lanes[i].piece, &length, results[i]) ||
-                XXH3_128bits_update(lanes[i].xxh, lanes[i].piece, length) != XXH_OK)
+    if (!digests_begin(hasher, ranges, wants))
+        return false;
+    for (uint64_t done = 0; done < length;) {
+        size_t piece = length - done < PIECE_BYTES ? (size_t)(length - done) : PIECE_BYTES;
+
+        for (unsigned i = 0; i < ranges; i++)
+            if (!read_piece(jobs[i], done, hasher->lanes[i].piece, piece, results[i]))
                 return false;
-        sha256_pair_update(&hasher->pair, lanes[0].piece, lanes[1].piece, length);
-        if (is_closing(hasher))
+        if (!digests_update(hasher, ranges, wants, piece) || hasher->closing)
             return false;
+        done += piece;
     }
-    sha256_pair_end(&hasher->pair, digests[0], digests[1]);
-    for (unsigned i = 0; i < LANES; i++) {
-        digest_hex(digests[i], DIGEST_SHA256_BYTES, results[i]->sha256_hex);
-        end_result(&lanes[i], results[i]);
-    }
-    return true;
+    return digests_end(hasher, ranges, wants, results);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------
  */
 
+static bool make_a_pair(const struct hasher *hasher, const struct hasher_job *const jobs[LANES])
+{
+    return hasher->has_pairs && jobs[0]->wants == HASHER_WANTS_SHA256 &&
+           jobs[1]->wants == HASHER_WANTS_SHA256 && jobs[0]->length == jobs[1]->length;
+}
+
 /* Hashes what is next of the `waiting` jobs; returns how many those were. */
 static unsigned hash_next(struct hasher *hasher, unsigned waiting)
 {
-    struct hasher_job *jobs = hasher->jobs;
-    struct hasher_result *results = hasher->results;
-    unsigned i = hasher->hashed % HASHER_MAX_JOBS;
-    unsigned j = (hasher->hashed + 1) % HASHER_MAX_JOBS;
+    unsigned first = hasher->hashed % HASHER_MAX_JOBS;
+    unsigned second = (hasher->hashed + 1) % HASHER_MAX_JOBS;
+    const struct hasher_job *const jobs[LANES] = {&hasher->jobs[first], &hasher->jobs[second]};
+    struct hasher_result *const results[LANES] = {&hasher->results[first],
+                                                  &hasher->results[second]};
 
-    if (waiting > 1 && make_a_pair(hasher, &jobs[i], &jobs[j]) &&
-        hash_pair(hasher, (const struct hasher_job *const[]){&jobs[i], &jobs[j]},
-                  (struct hasher_result *const[]){&results[i], &results[j]}))
+    /* When one of two is not whole, each is hashed by itself. */
+    if (waiting > 1 && make_a_pair(hasher, jobs) && hash(hasher, LANES, jobs, results))
         return LANES;
-    hash(hasher, &jobs[i], &results[i]);
+    (void)hash(hasher, 1, jobs, results);
     return 1;
 }
 
@@ -256,6 +208,8 @@ static int start_thread(struct hasher *hasher)
 
 static void free_hasher(struct hasher *hasher)
 {
+    pthread_cond_destroy(&hasher->work_to_do);
+    pthread_mutex_destroy(&hasher->lock);
     digest_stream_close(hasher->sha256);
     digest_stream_close(hasher->md5);
     for (unsigned i = 0; i < LANES; i++) {
@@ -284,6 +238,8 @@ bool hasher_open(void (*wake)(void *context), void *context, struct hasher **ret
 
     if (!hasher)
         return error_set(err, ERROR_TRANSIENT, "no memory for hashing");
+    pthread_mutex_init(&hasher->lock, NULL);
+    pthread_cond_init(&hasher->work_to_do, NULL);
     hasher->wake = wake;
     hasher->wake_context = context;
     hasher->sha256 = digest_stream_open(DIGEST_SHA256);
@@ -293,12 +249,8 @@ bool hasher_open(void (*wake)(void *context), void *context, struct hasher **ret
         free_hasher(hasher);
         return error_set(err, ERROR_TRANSIENT, "no memory for hashing, or no SHA-256 in OpenSSL");
     }
-    pthread_mutex_init(&hasher->lock, NULL);
-    pthread_cond_init(&hasher->work_to_do, NULL);
     failure = start_thread(hasher);
     if (failure) {
-        pthread_cond_destroy(&hasher->work_to_do);
-        pthread_mutex_destroy(&hasher->lock);
         free_hasher(hasher);
         return error_set_errno(err, ERROR_TRANSIENT, failure, "cannot start the hashing thread");
     }
@@ -315,8 +267,6 @@ void hasher_close(struct hasher *hasher)
     pthread_cond_signal(&hasher->work_to_do);
     pthread_mutex_unlock(&hasher->lock);
     pthread_join(hasher->thread, NULL);
-    pthread_cond_destroy(&hasher->work_to_do);
-    pthread_mutex_destroy(&hasher->lock);
     free_hasher(hasher);
 }
 
@@ -345,10 +295,4 @@ bool hasher_collect(struct hasher *hasher, struct hasher_result *ret_result)
         *ret_result = hasher->results[hasher->collected++ % HASHER_MAX_JOBS];
     pthread_mutex_unlock(&hasher->lock);
     return found;
-}
-
-unsigned hasher_pending(const struct hasher *hasher)
-{
-    /* `submitted` and `collected` are changed by the calling thread alone */
-    return hasher->submitted - hasher->collected;
 }

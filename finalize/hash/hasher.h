@@ -55,7 +55,4 @@ bool hasher_submit(struct hasher *hasher, const struct hasher_job *job)
 /* Fetches the next result, in the order of submission; false when there is none yet. */
 bool hasher_collect(struct hasher *hasher, struct hasher_result *ret_result);
 
-/* How many jobs are submitted and not yet collected. */
-unsigned hasher_pending(const struct hasher *hasher);
-
 #endif

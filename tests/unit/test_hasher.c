@@ -205,7 +205,6 @@ START_TEST(results_come_in_the_order_of_submission_with_owner_and_slot)
         ck_assert(result.whole);
         ck_assert_uint_eq(result.slot, i);
         ck_assert_ptr_eq(result.owner, &file);
-        ck_assert_uint_eq(hasher_pending(hasher), 199 - i);
     }
 }
 END_TEST
@@ -274,13 +273,11 @@ START_TEST(when_all_places_are_taken_a_job_is_turned_away_until_one_is_collected
         for (unsigned i = 0; i < HASHER_MAX_JOBS; i++)
             submit(0, 0, 0, i);
         ck_assert(!hasher_submit(hasher, &more));
-        ck_assert_uint_eq(hasher_pending(hasher), HASHER_MAX_JOBS);
         ck_assert_uint_eq(collect().slot, 0);
         submit(0, 0, 0, HASHER_MAX_JOBS);
         ck_assert(!hasher_submit(hasher, &more));
         for (unsigned i = 1; i <= HASHER_MAX_JOBS; i++)
             ck_assert_uint_eq(collect().slot, i);
-        ck_assert_uint_eq(hasher_pending(hasher), 0);
     }
 }
 END_TEST
@@ -291,7 +288,6 @@ START_TEST(nothing_is_collected_before_something_was_submitted)
 
     ck_assert(!hasher_collect(hasher, &result));
     ck_assert_uint_eq(result.slot, 5);
-    ck_assert_uint_eq(hasher_pending(hasher), 0);
 }
 END_TEST
 
