@@ -1,5 +1,6 @@
 #include "finalize/http/http.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,21 +28,14 @@ void http_request_done(struct http_request *request)
     http_request_init(request, request->method);
 }
 
-static size_t count_headers(const struct http_request *request)
+bool http_request_add_header(struct http_request *request, const char *name, const char *value)
 {
+    struct buffer line;
     size_t count = 0;
+    char **grown;
 
     while (request->headers && request->headers[count])
         count++;
-    return count;
-}
-
-bool http_request_add_header(struct http_request *request, const char *name, const char *value)
-{
-    size_t count = count_headers(request);
-    struct buffer line;
-    char **grown;
-
     for (const char *p = value; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             return false;
@@ -78,27 +72,17 @@ bool http_reply_header(const struct http_reply *reply, const char *name, char *r
     bool found = false;
 
     ret_value[0] = 0;
-    for (const char *line = buffer_text(&reply->headers); *line;) {
-        const char *end = line + strcspn(line, "\r\n");
+    for (const char *line = buffer_text(&reply->headers); *line; line += strspn(line, "\r\n")) {
+        if (!strncasecmp(line, name, name_length) && line[name_length] == ':') {
+            const char *value = line + name_length + 1 + strspn(line + name_length + 1, " \t");
+            size_t length = strcspn(value, "\r\n");
 
-        if ((size_t)(end - line) > name_length && line[name_length] == ':' &&
-            !strncasecmp(line, name, name_length)) {
-            const char *value = line + name_length + 1;
-            const char *value_end = end;
-            size_t length;
-
-            while (value < value_end && (*value == ' ' || *value == '\t'))
-                value++;
-            while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t'))
-                value_end--;
-            length = (size_t)(value_end - value);
-            if (length > size - 1)
-                length = size - 1;
-            memcpy(ret_value, value, length);
-            ret_value[length] = 0;
+            while (length && (value[length - 1] == ' ' || value[length - 1] == '\t'))
+                length--;
+            snprintf(ret_value, size, "%.*s", (int)length, value);
             found = true;
         }
-        line = end + strspn(end, "\r\n");
+        line += strcspn(line, "\r\n");
     }
     return found;
 }

@@ -110,20 +110,17 @@ static bool note_ends(struct loop *loop)
     return any;
 }
 
-/* Before libcurl works: a look-up whose time is over is left behind before libcurl waits for it. */
+/* Before libcurl works: a look-up whose time is over is left behind before libcurl waits for it.
+ * True when a request has ended. */
 static bool watch(struct loop *loop, uint64_t now_ms)
 {
     bool any = false;
 
-    for (struct transfer *transfer = loop->transfers; transfer && now_ms >= loop->watch_at_ms;
-         transfer = transfer->next) {
-        bool ended = transfer->ended;
-
-        transfer_watch(transfer, now_ms);
-        any |= transfer->ended && !ended;
-    }
-    if (now_ms >= loop->watch_at_ms)
-        loop->watch_at_ms = now_ms + WATCH_EVERY_MS;
+    if (now_ms < loop->watch_at_ms)
+        return false;
+    loop->watch_at_ms = now_ms + WATCH_EVERY_MS;
+    for (struct transfer *transfer = loop->transfers; transfer; transfer = transfer->next)
+        any |= transfer_watch(transfer, now_ms);
     return any;
 }
 
@@ -329,11 +326,6 @@ uint64_t loop_bytes_under_way(const struct loop *loop)
     return bytes;
 }
 
-static bool is_stopped(const struct loop *loop)
-{
-    return loop->stop.requested && loop->stop.requested(loop->stop.context);
-}
-
 void loop_exchange(struct loop *loop, struct http_request *request, uint64_t deadline_ms,
                    struct http_reply *ret_reply)
 {
@@ -351,7 +343,7 @@ void loop_exchange(struct loop *loop, struct http_request *request, uint64_t dea
             *ret_reply = reply.http;
             return;
         }
-        if (is_stopped(loop))
+        if (loop->stop.requested && loop->stop.requested(loop->stop.context))
             going = error_set(&err, ERROR_STOPPED, "stopped before there was a reply");
         else if (now_ms >= deadline_ms)
             going = error_set(&err, ERROR_TRANSIENT, "no reply in time");

@@ -4,6 +4,7 @@
 #include "finalize/base/read_at.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +16,21 @@
 #define KEEP_ALIVE_EVERY_S 15L
 #define SERVER_ERROR       9u   /* where the 5 of a 5xx is, behind "HTTP/1.1 " */
 #define BEFORE_LIBCURL_MS  250u /* a look-up is given up before libcurl's connect timeout */
+
+/* The first reason counts; what libcurl says of its end comes after it. */
+__attribute__((format(printf, 3, 4))) static void
+fail(struct transfer *transfer, enum http_failure failure, const char *format, ...)
+{
+    struct http_reply *reply = &transfer->reply;
+    va_list arguments;
+
+    if (reply->failure != HTTP_OK)
+        return;
+    reply->failure = failure;
+    va_start(arguments, format);
+    vsnprintf(reply->detail, sizeof reply->detail, format, arguments);
+    va_end(arguments);
+}
 
 /* ---- a body on its way out --------------------------------------------------------------- */
 
@@ -48,9 +64,8 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
     }
     got = read_body(&transfer->request.body, transfer->position, out, (size_t)allowed);
     if (got <= 0) { /* unreadable, or shorter than a moment ago */
-        transfer->local_failure = true;
-        snprintf(transfer->local_reason, sizeof transfer->local_reason, "%s",
-                 got < 0 ? strerror(errno) : "the file became shorter while it was sent");
+        fail(transfer, HTTP_FAILED_LOCAL, "%s",
+             got < 0 ? strerror(errno) : "the file became shorter while it was sent");
         return CURL_READFUNC_ABORT;
     }
     transfer->position += (uint64_t)got;
@@ -101,7 +116,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
         return 0;
     buffer_append(&transfer->reply.body, bytes, size * count);
     if (transfer->reply.body.failed) {
-        transfer->too_large = true;
+        fail(transfer, HTTP_FAILED_TOO_LARGE, "the reply is longer than %zu bytes",
+             transfer->reply.body.ceiling);
         return 0;
     }
     return size * count;
@@ -122,29 +138,27 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
 
 /* ---- what libcurl is told -------------------------------------------------------------------- */
 
+static bool add_line(struct transfer *transfer, const char *line)
+{
+    struct curl_slist *grown = curl_slist_append(transfer->headers, line);
+
+    if (grown)
+        transfer->headers = grown;
+    return grown;
+}
+
 static bool add_header_lines(struct transfer *transfer)
 {
-    /* Without these, curl waits a second for "100 Continue", and guesses a content type. */
-    static const char *const switched_off[] = {"Expect:", "Content-Type:", NULL};
-    struct curl_slist *grown;
     bool has_content_type = false;
 
     for (char **line = transfer->request.headers; line && *line; line++) {
-        grown = curl_slist_append(transfer->headers, *line);
-        if (!grown)
+        if (!add_line(transfer, *line))
             return false;
-        transfer->headers = grown;
         has_content_type |= !strncasecmp(*line, "Content-Type:", 13);
     }
-    for (const char *const *line = switched_off; *line; line++) {
-        if (has_content_type && !strcmp(*line, "Content-Type:"))
-            continue;
-        grown = curl_slist_append(transfer->headers, *line);
-        if (!grown)
-            return false;
-        transfer->headers = grown;
-    }
-    return true;
+    /* Without these, curl waits a second for "100 Continue", and guesses a content type. */
+    return add_line(transfer, "Expect:") &&
+           (has_content_type || add_line(transfer, "Content-Type:"));
 }
 
 static void set_method_and_body(struct transfer *transfer)
@@ -282,71 +296,57 @@ bool transfer_is_resolving(const struct transfer *transfer)
 
 static enum http_failure failure_of(struct transfer *transfer, CURLcode code)
 {
-    if (transfer->local_failure)
-        return HTTP_FAILED_LOCAL;
-    if (transfer->too_large)
-        return HTTP_FAILED_TOO_LARGE;
-    switch (code) {
-    case CURLE_OK:
-        /* curl takes a reply that was cut off within its headers for a whole one. */
-        return transfer->headers_ended ? HTTP_OK : HTTP_FAILED_TRANSFER;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return HTTP_FAILED_RESOLVE;
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_SSL_CONNECT_ERROR: /* also a reset within the handshake: it may work next time */
-        return HTTP_FAILED_CONNECT;
-    case CURLE_OPERATION_TIMEDOUT:
+    static const struct {
+        CURLcode code;
+        enum http_failure failure;
+    } failures[] = {
+        {CURLE_COULDNT_RESOLVE_HOST, HTTP_FAILED_RESOLVE},
+        {CURLE_COULDNT_RESOLVE_PROXY, HTTP_FAILED_RESOLVE},
+        {CURLE_COULDNT_CONNECT, HTTP_FAILED_CONNECT},
+        /* Also a reset within the handshake: it may work next time. */
+        {CURLE_SSL_CONNECT_ERROR, HTTP_FAILED_CONNECT},
+        {CURLE_PEER_FAILED_VERIFICATION, HTTP_FAILED_TLS},
+        {CURLE_SSL_CACERT_BADFILE, HTTP_FAILED_TLS},
+        {CURLE_SSL_CERTPROBLEM, HTTP_FAILED_TLS},
+        {CURLE_SSL_CIPHER, HTTP_FAILED_TLS},
+        {CURLE_SSL_ISSUER_ERROR, HTTP_FAILED_TLS},
+        {CURLE_SSL_ENGINE_NOTFOUND, HTTP_FAILED_TLS},
+        {CURLE_SSL_ENGINE_SETFAILED, HTTP_FAILED_TLS},
+        {CURLE_OUT_OF_MEMORY, HTTP_FAILED_LOCAL},
+        {CURLE_URL_MALFORMAT, HTTP_FAILED_LOCAL},
+        {CURLE_UNSUPPORTED_PROTOCOL, HTTP_FAILED_LOCAL},
+        {CURLE_FAILED_INIT, HTTP_FAILED_LOCAL},
+    };
+
+    if (code == CURLE_OPERATION_TIMEDOUT)
         return transfer_is_sent(transfer) ? HTTP_FAILED_TIMEOUT : HTTP_FAILED_CONNECT;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_ENGINE_NOTFOUND:
-    case CURLE_SSL_ENGINE_SETFAILED:
-        return HTTP_FAILED_TLS;
-    case CURLE_OUT_OF_MEMORY:
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_FAILED_INIT:
-        return HTTP_FAILED_LOCAL;
-    default:
-        return HTTP_FAILED_TRANSFER;
-    }
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
+        if (failures[i].code == code)
+            return failures[i].failure;
+    return HTTP_FAILED_TRANSFER;
+}
+
+/* The reply is what its owner may have. */
+static void end(struct transfer *transfer)
+{
+    long status = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    transfer->reply.status = (int)status;
+    transfer->reply.bytes_sent = transfer->position;
+    transfer->ended = true;
 }
 
 void transfer_end(struct transfer *transfer, CURLcode code)
 {
-    struct http_reply *reply = &transfer->reply;
-    long status = 0;
-
     transfer->let_go = true;
     if (transfer->ended)
         return;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-    reply->status = (int)status;
-    reply->failure = failure_of(transfer, code);
-    reply->bytes_sent = transfer->position;
-    if (reply->failure == HTTP_FAILED_TOO_LARGE)
-        snprintf(reply->detail, sizeof reply->detail, "the reply is longer than %zu bytes",
-                 reply->body.ceiling);
-    else if (reply->failure != HTTP_OK)
-        snprintf(reply->detail, sizeof reply->detail, "%s",
-                 transfer->local_reason[0] ? transfer->local_reason
-                 : transfer->curl_error[0] ? transfer->curl_error
-                                           : curl_easy_strerror(code));
-    transfer->ended = true;
-}
-
-static void give_up(struct transfer *transfer, enum http_failure failure, const char *what,
-                    uint64_t after_ms)
-{
-    transfer->reply.failure = failure;
-    transfer->reply.bytes_sent = transfer->position;
-    snprintf(transfer->reply.detail, sizeof transfer->reply.detail, "%s %.1f s", what,
-             (double)after_ms / 1000);
-    transfer->ended = true;
+    /* curl takes a reply that was cut off within its headers for a whole one. */
+    if (code != CURLE_OK || !transfer->headers_ended)
+        fail(transfer, failure_of(transfer, code), "%s",
+             transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code));
+    end(transfer);
 }
 
 static uint64_t bytes_moved(const struct transfer *transfer)
@@ -360,7 +360,7 @@ static uint64_t bytes_moved(const struct transfer *transfer)
     return (uint64_t)sent + (uint64_t)received + (uint64_t)headers;
 }
 
-void transfer_watch(struct transfer *transfer, uint64_t now_ms)
+bool transfer_watch(struct transfer *transfer, uint64_t now_ms)
 {
     const struct http_request *request = &transfer->request;
     uint64_t connect_ms = transfer->share->connect_timeout_ms;
@@ -368,19 +368,25 @@ void transfer_watch(struct transfer *transfer, uint64_t now_ms)
     uint64_t moved = bytes_moved(transfer);
 
     if (transfer->ended || !transfer->began_ms)
-        return;
+        return false;
     if (!connected || moved != transfer->moved || transfer->paused) {
         transfer->moved = moved;
         transfer->moved_at_ms = now_ms;
     }
     if (transfer_is_resolving(transfer) &&
         now_ms - transfer->began_ms + BEFORE_LIBCURL_MS >= connect_ms)
-        give_up(transfer, HTTP_FAILED_RESOLVE, "the name was not resolved within", connect_ms);
+        fail(transfer, HTTP_FAILED_RESOLVE, "the name was not resolved within %.1f s",
+             (double)connect_ms / 1000);
     else if (request->idle_timeout_ms && now_ms - transfer->moved_at_ms >= request->idle_timeout_ms)
-        give_up(transfer, HTTP_FAILED_TIMEOUT, "no byte moved for", request->idle_timeout_ms);
+        fail(transfer, HTTP_FAILED_TIMEOUT, "no byte moved for %.1f s",
+             (double)request->idle_timeout_ms / 1000);
     else if (request->timeout_ms && now_ms - transfer->began_ms >= request->timeout_ms)
-        give_up(transfer, connected ? HTTP_FAILED_TIMEOUT : HTTP_FAILED_CONNECT,
-                "it was not over within", request->timeout_ms);
+        fail(transfer, connected ? HTTP_FAILED_TIMEOUT : HTTP_FAILED_CONNECT,
+             "it was not over within %.1f s", (double)request->timeout_ms / 1000);
+    else
+        return false;
+    end(transfer);
+    return true;
 }
 
 void transfer_forget(struct transfer *transfer)

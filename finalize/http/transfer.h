@@ -38,13 +38,10 @@ struct transfer {
     uint64_t moved;    /* bytes sent and received when it was last looked at */
     uint64_t moved_at_ms;
     bool paused; /* waits for the rate limit */
-    bool local_failure;
-    bool too_large;
     bool headers_ended;
-    bool ended;             /* the reply is complete, or failed */
-    bool let_go;            /* libcurl has ended with it */
-    bool forgotten;         /* only libcurl still has it, which looks its name up */
-    char local_reason[128]; /* of a local failure; curl would overwrite it in its own */
+    bool ended;     /* the reply is complete, or failed */
+    bool let_go;    /* libcurl has ended with it */
+    bool forgotten; /* only libcurl still has it, which looks its name up */
     char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -60,8 +57,9 @@ bool transfer_set_up(struct transfer *transfer, unsigned others)
 void transfer_end(struct transfer *transfer, CURLcode code);
 
 /* Ends it when its time is over: while its name is looked up, when no byte moved for its idle
- * timeout, or as a whole. (While it connects, libcurl counts.) */
-void transfer_watch(struct transfer *transfer, uint64_t now_ms);
+ * timeout, or as a whole. (While it connects, libcurl counts.) True
+ * when that was now. */
+bool transfer_watch(struct transfer *transfer, uint64_t now_ms);
 
 /* Whether its name is being looked up. That is a thread of libcurl's in getaddrinfo(), which cannot
  * be stopped: libcurl before 7.87 waits for it when it is told to let go. */
