@@ -53,21 +53,6 @@ bool s3_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead)
     return true;
 }
 
-static bool read_number(const char *text, uint64_t *ret_number)
-{
-    uint64_t number = 0;
-
-    if (!*text)
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || number > (UINT64_MAX - 9) / 10)
-            return false;
-        number = number * 10 + (uint64_t)(*text - '0');
-    }
-    *ret_number = number;
-    return true;
-}
-
 /* Seconds or a date of the server's clock. */
 static uint64_t read_retry_after(const struct http_reply *reply, time_t server_now)
 {
@@ -77,7 +62,7 @@ static uint64_t read_retry_after(const struct http_reply *reply, time_t server_n
 
     if (!http_reply_header(reply, "Retry-After", value, sizeof value))
         return 0;
-    if (!read_number(value, &seconds)) {
+    if (!s3_xml_read_number(value, UINT64_MAX, &seconds)) {
         if (!read_date(value, &date) || date <= server_now)
             return 0;
         seconds = (uint64_t)(date - server_now);
@@ -110,21 +95,9 @@ static void describe(const struct s3_call *call, char *out, size_t size)
 
 static enum error_kind kind_of(enum s3_outcome outcome)
 {
-    switch (outcome) {
-    case S3_REFUSED:
-    case S3_NO_SUCH_KEY:
-    case S3_KEY_TAKEN:
-        return ERROR_PERMANENT;
-    case S3_DONE:
-    case S3_NO_SUCH_UPLOAD:
-    case S3_BAD_PART:
-    case S3_SIGN_AGAIN:
-    case S3_ASK_REASON:
-    case S3_SLOW_DOWN:
-    case S3_RETRY:
-        break;
-    }
-    return ERROR_TRANSIENT;
+    return outcome == S3_REFUSED || outcome == S3_NO_SUCH_KEY || outcome == S3_KEY_TAKEN
+               ? ERROR_PERMANENT
+               : ERROR_TRANSIENT;
 }
 
 static void fail(const struct s3_call *call, const struct http_reply *reply,
@@ -211,29 +184,15 @@ static void read_refusal(struct s3 *s3, const struct s3_call *call, const struct
 static void read_failure(const struct s3_call *call, const struct http_reply *reply,
                          struct s3_result *result)
 {
-    enum s3_outcome outcome = S3_RETRY;
+    enum http_failure failure = reply->failure;
+    bool refused = failure == HTTP_FAILED_TLS || failure == HTTP_FAILED_LOCAL;
 
-    switch (reply->failure) {
-    case HTTP_FAILED_RESOLVE:
-    case HTTP_FAILED_CONNECT:
-        result->sent = false;
-        break;
-    case HTTP_FAILED_TLS:
-        result->sent = false;
-        outcome = S3_REFUSED;
-        break;
-    case HTTP_FAILED_LOCAL:
-        outcome = S3_REFUSED;
-        break;
-    case HTTP_OK:
-    case HTTP_FAILED_TRANSFER:
-    case HTTP_FAILED_TIMEOUT:
-    case HTTP_FAILED_TOO_LARGE:
-        break;
-    }
-    fail(call, reply, outcome, *reply->detail ? reply->detail : "the transfer failed", result);
-    result->error.network = http_failed_network(reply->failure);
-    if (reply->failure == HTTP_FAILED_LOCAL)
+    result->sent = failure != HTTP_FAILED_RESOLVE && failure != HTTP_FAILED_CONNECT &&
+                   failure != HTTP_FAILED_TLS;
+    fail(call, reply, refused ? S3_REFUSED : S3_RETRY,
+         *reply->detail ? reply->detail : "the transfer failed", result);
+    result->error.network = http_failed_network(failure);
+    if (failure == HTTP_FAILED_LOCAL)
         result->error.kind = ERROR_TRANSIENT; /* not the server's doing: memory, disk */
 }
 
@@ -267,7 +226,7 @@ static const char *read_head(const struct s3_call *call, const struct http_reply
     char value[S3_ETAG_SIZE + 8];
 
     http_reply_header(reply, "Content-Length", value, sizeof value);
-    if (!read_number(value, &result->size_bytes))
+    if (!s3_xml_read_number(value, UINT64_MAX, &result->size_bytes))
         return "success, but without a Content-Length";
     /* Every object has one: this is somebody between us and the server, who says "200" to all. */
     if (!http_reply_header(reply, "ETag", value, sizeof value))
@@ -278,7 +237,7 @@ static const char *read_head(const struct s3_call *call, const struct http_reply
         memcpy(result->mark, value, S3_MARK_SIZE);
     result->same_session = is_of_session(call, reply);
     http_reply_header(reply, "x-amz-meta-jibri-part-size", value, sizeof value);
-    if (!read_number(value, &result->part_size_bytes))
+    if (!s3_xml_read_number(value, UINT64_MAX, &result->part_size_bytes))
         result->part_size_bytes = 0;
     return NULL;
 }

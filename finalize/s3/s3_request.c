@@ -16,27 +16,12 @@
 #define MAX_QUERY       3u
 #define MAX_OWN_HEADERS 12u
 
-static const char *method_of(enum s3_operation operation)
-{
-    switch (operation) {
-    case S3_HEAD_OBJECT:
-        return "HEAD";
-    case S3_PUT_OBJECT:
-    case S3_UPLOAD_PART:
-        return "PUT";
-    case S3_CREATE_UPLOAD:
-    case S3_COMPLETE_UPLOAD:
-        return "POST";
-    case S3_ABORT_UPLOAD:
-    case S3_DELETE_OBJECT:
-        return "DELETE";
-    case S3_GET_FIRST_BYTE:
-    case S3_LIST_PARTS:
-    case S3_LIST_UPLOADS:
-        break;
-    }
-    return "GET";
-}
+static const char *const methods[] = {
+    [S3_HEAD_OBJECT] = "HEAD",     [S3_GET_FIRST_BYTE] = "GET",  [S3_PUT_OBJECT] = "PUT",
+    [S3_CREATE_UPLOAD] = "POST",   [S3_UPLOAD_PART] = "PUT",     [S3_LIST_PARTS] = "GET",
+    [S3_COMPLETE_UPLOAD] = "POST", [S3_ABORT_UPLOAD] = "DELETE", [S3_LIST_UPLOADS] = "GET",
+    [S3_DELETE_OBJECT] = "DELETE",
+};
 
 /* A request while it is built. Fixed room for what is ours; the settings' metadata comes behind. */
 struct draft {
@@ -69,37 +54,25 @@ static void add_query(struct draft *draft, const char *name, const char *value)
 static void make_query(struct draft *draft)
 {
     const struct s3_call *call = draft->call;
+    enum s3_operation operation = call->operation;
 
-    switch (call->operation) {
-    case S3_CREATE_UPLOAD:
+    if (operation == S3_CREATE_UPLOAD || operation == S3_LIST_UPLOADS)
         add_query(draft, "uploads", NULL);
-        break;
-    case S3_UPLOAD_PART:
+    if (operation == S3_LIST_UPLOADS) {
+        add_query(draft, "prefix", call->key);
+        add_query(draft, "max-uploads", "1000");
+    }
+    if (operation == S3_UPLOAD_PART) {
         snprintf(draft->part_number, sizeof draft->part_number, "%u", call->part_number);
         add_query(draft, "partNumber", draft->part_number);
+    }
+    if (s3_is_about_upload(operation))
         add_query(draft, "uploadId", call->upload_id);
-        break;
-    case S3_LIST_PARTS:
-        add_query(draft, "uploadId", call->upload_id);
+    if (operation == S3_LIST_PARTS) {
         add_query(draft, "max-parts", "1000");
         snprintf(draft->marker, sizeof draft->marker, "%u", call->part_number_marker);
         if (call->part_number_marker)
             add_query(draft, "part-number-marker", draft->marker);
-        break;
-    case S3_COMPLETE_UPLOAD:
-    case S3_ABORT_UPLOAD:
-        add_query(draft, "uploadId", call->upload_id);
-        break;
-    case S3_LIST_UPLOADS:
-        add_query(draft, "uploads", NULL);
-        add_query(draft, "prefix", call->key);
-        add_query(draft, "max-uploads", "1000");
-        break;
-    case S3_HEAD_OBJECT:
-    case S3_GET_FIRST_BYTE:
-    case S3_PUT_OBJECT:
-    case S3_DELETE_OBJECT:
-        break;
     }
 }
 
@@ -248,45 +221,37 @@ static bool hash_memory(struct draft *draft, const struct buffer *body, struct e
     return true;
 }
 
-static bool set_body(struct draft *draft, struct http_body *body, struct error *err)
+static bool set_xml(struct draft *draft, struct http_body *body, struct error *err)
 {
-    const struct s3_call *call = draft->call;
     static const struct buffer nothing;
-
-    memcpy(draft->payload_sha256, DIGEST_SHA256_EMPTY, DIGEST_SHA256_HEX);
-    switch (call->operation) {
-    case S3_PUT_OBJECT:
-    case S3_UPLOAD_PART:
-        snprintf(draft->payload_sha256, sizeof draft->payload_sha256, "%s", call->payload_sha256);
-        sign_header(draft, "Content-MD5", call->content_md5);
-        body->kind = HTTP_BODY_FILE;
-        body->fd = call->fd;
-        body->offset = call->offset;
-        body->length = call->length;
-        return true;
-    case S3_CREATE_UPLOAD:
-        body->kind = HTTP_BODY_MEMORY; /* so that "Content-Length: 0" is sent */
-        return true;
-    case S3_COMPLETE_UPLOAD:
-        break;
-    case S3_HEAD_OBJECT:
-    case S3_GET_FIRST_BYTE:
-    case S3_LIST_PARTS:
-    case S3_ABORT_UPLOAD:
-    case S3_LIST_UPLOADS:
-    case S3_DELETE_OBJECT:
-        return true;
-    }
-    const struct buffer *xml = call->body ? call->body : &nothing;
+    const struct buffer *xml = draft->call->body ? draft->call->body : &nothing;
 
     sign_header(draft, "Content-Type", "application/xml");
-    body->kind = HTTP_BODY_MEMORY;
     body->length = xml->length;
     buffer_init(&body->memory, xml->length);
     buffer_append(&body->memory, buffer_text(xml), xml->length);
     if (body->memory.failed)
         return error_set(err, ERROR_TRANSIENT, "no memory");
     return hash_memory(draft, xml, err);
+}
+
+static bool set_body(struct draft *draft, struct http_body *body, struct error *err)
+{
+    const struct s3_call *call = draft->call;
+    enum s3_operation operation = call->operation;
+
+    memcpy(draft->payload_sha256, DIGEST_SHA256_EMPTY, DIGEST_SHA256_HEX);
+    if (operation == S3_PUT_OBJECT || operation == S3_UPLOAD_PART) {
+        snprintf(draft->payload_sha256, sizeof draft->payload_sha256, "%s", call->payload_sha256);
+        sign_header(draft, "Content-MD5", call->content_md5);
+        body->kind = HTTP_BODY_FILE;
+        body->fd = call->fd;
+        body->offset = call->offset;
+        body->length = call->length;
+    }
+    if (operation == S3_CREATE_UPLOAD || operation == S3_COMPLETE_UPLOAD)
+        body->kind = HTTP_BODY_MEMORY; /* Create's is empty: "Content-Length: 0" is sent */
+    return operation != S3_COMPLETE_UPLOAD || set_xml(draft, body, err);
 }
 
 static bool sign(struct draft *draft, const char *method, time_t now)
@@ -320,20 +285,17 @@ static bool put_headers(const struct draft *draft, struct http_request *request)
     return http_request_add_header(request, "Authorization", draft->authorization.data);
 }
 
-static bool is_listing(enum s3_operation operation)
-{
-    return operation == S3_LIST_PARTS || operation == S3_LIST_UPLOADS;
-}
-
 static void set_limits(const struct draft *draft, struct http_request *request)
 {
+    enum s3_operation operation = draft->call->operation;
+    bool is_complete = operation == S3_COMPLETE_UPLOAD;
+    bool is_listing = operation == S3_LIST_PARTS || operation == S3_LIST_UPLOADS;
+
     request->idle_timeout_ms = draft->s3->settings->s3_idle_timeout_ms;
-    if (draft->call->operation == S3_COMPLETE_UPLOAD &&
-        request->idle_timeout_ms < COMPLETE_IDLE_TIMEOUT_MS)
+    if (is_complete && request->idle_timeout_ms < COMPLETE_IDLE_TIMEOUT_MS)
         request->idle_timeout_ms = COMPLETE_IDLE_TIMEOUT_MS;
-    /* A run that does not know whether it was carried out has to look. */
-    request->must_finish = draft->call->operation == S3_COMPLETE_UPLOAD;
-    request->reply_ceiling = is_listing(draft->call->operation) ? LISTING_CEILING : REPLY_CEILING;
+    request->must_finish = is_complete; /* without its reply, the next run has to look for it */
+    request->reply_ceiling = is_listing ? LISTING_CEILING : REPLY_CEILING;
 }
 
 bool s3_is_about_upload(enum s3_operation operation)
@@ -386,7 +348,7 @@ bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
     struct draft draft = {.s3 = s3, .call = call};
     bool ok = false;
 
-    http_request_init(ret_request, method_of(call->operation));
+    http_request_init(ret_request, methods[call->operation]);
     buffer_init(&draft.host, URL_CEILING);
     buffer_init(&draft.path, URL_CEILING);
     buffer_init(&draft.url, URL_CEILING);

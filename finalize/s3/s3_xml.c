@@ -34,30 +34,14 @@ static void copy_cut(char *text, char *out, size_t size)
     out[length] = 0;
 }
 
-/* Copies the whole of the text. False when it does not fit. */
-static bool copy_whole(char *text, bool cut, char *out, size_t size)
-{
-    size_t length;
-
-    text = trimmed(text);
-    length = strlen(text);
-    if (cut || length >= size)
-        return false;
-    memcpy(out, text, length + 1);
-    return true;
-}
-
-static bool read_number(char *text, uint64_t most, uint64_t *ret_number)
+bool s3_xml_read_number(const char *text, uint64_t most, uint64_t *ret_number)
 {
     uint64_t number = 0;
 
-    text = trimmed(text);
     if (!*text)
         return false;
     for (; *text; text++) {
-        if (*text < '0' || *text > '9')
-            return false;
-        if (number > (UINT64_MAX - 9) / 10)
+        if (*text < '0' || *text > '9' || number > (UINT64_MAX - 9) / 10)
             return false;
         number = number * 10 + (uint64_t)(*text - '0');
     }
@@ -88,19 +72,21 @@ bool s3_xml_plain_etag(const char *text, char *ret_etag, size_t size)
 static bool error_field(void *result, bool in_row, const char *name, char *text, bool cut)
 {
     struct s3_xml_error *error = result;
+    const struct {
+        const char *name;
+        char *out;
+        size_t size;
+    } fields[] = {{"Code", error->code, sizeof error->code},
+                  {"Message", error->message, sizeof error->message},
+                  {"Region", error->region, sizeof error->region},
+                  {"Endpoint", error->endpoint, sizeof error->endpoint},
+                  {"RequestId", error->request_id, sizeof error->request_id}};
 
     (void)in_row;
     (void)cut;
-    if (!strcmp(name, "Code"))
-        copy_cut(text, error->code, sizeof error->code);
-    else if (!strcmp(name, "Message"))
-        copy_cut(text, error->message, sizeof error->message);
-    else if (!strcmp(name, "Region"))
-        copy_cut(text, error->region, sizeof error->region);
-    else if (!strcmp(name, "Endpoint"))
-        copy_cut(text, error->endpoint, sizeof error->endpoint);
-    else if (!strcmp(name, "RequestId"))
-        copy_cut(text, error->request_id, sizeof error->request_id);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (!strcmp(name, fields[i].name))
+            copy_cut(text, fields[i].out, fields[i].size);
     return true;
 }
 
@@ -115,60 +101,51 @@ bool s3_xml_read_error(const char *xml, size_t length, struct s3_xml_error *ret_
     return true;
 }
 
-/* One text of a document. */
+/* One text of a document: an upload id, which is taken as it is, or an ETag. */
 struct single {
-    bool found;
+    const char *name;
+    bool needed; /* not to be missing or empty */
     char text[XML_MAX_TEXT_BYTES + 1];
 };
 
-static bool create_field(void *result, bool in_row, const char *name, char *text, bool cut)
+static bool single_field(void *result, bool in_row, const char *name, char *text, bool cut)
 {
     struct single *single = result;
 
     (void)in_row;
-    if (strcmp(name, "UploadId") != 0)
+    if (strcmp(name, single->name) != 0)
         return true;
-    single->found = true;
-    return copy_whole(text, cut, single->text, sizeof single->text);
+    text = trimmed(text);
+    if (!strcmp(name, "ETag"))
+        return !cut && s3_xml_plain_etag(text, single->text, sizeof single->text);
+    memcpy(single->text, text, strlen(text) + 1);
+    return !cut;
 }
 
-static bool complete_field(void *result, bool in_row, const char *name, char *text, bool cut)
+static bool read_single(const char *xml, size_t length, const char *root, struct single *single,
+                        char *out, size_t size)
 {
-    struct single *single = result;
+    const struct xml_document document = {.root = root, .field = single_field};
 
-    (void)in_row;
-    if (strcmp(name, "ETag") != 0)
-        return true;
-    return !cut && s3_xml_plain_etag(trimmed(text), single->text, sizeof single->text);
-}
-
-static bool copy_single(const struct single *single, char *out, size_t size)
-{
-    size_t length = strlen(single->text);
-
-    if (length >= size)
+    if (!xml_read(xml, length, &document, single) || strlen(single->text) >= size ||
+        (single->needed && !single->text[0]))
         return false;
-    memcpy(out, single->text, length + 1);
+    memcpy(out, single->text, strlen(single->text) + 1);
     return true;
 }
 
 bool s3_xml_read_create(const char *xml, size_t length, char *ret_upload_id, size_t size)
 {
-    static const struct xml_document document = {.root = "InitiateMultipartUploadResult",
-                                                 .field = create_field};
-    struct single id = {0};
+    struct single id = {.name = "UploadId", .needed = true};
 
-    return xml_read(xml, length, &document, &id) && id.found && id.text[0] &&
-           copy_single(&id, ret_upload_id, size);
+    return read_single(xml, length, "InitiateMultipartUploadResult", &id, ret_upload_id, size);
 }
 
 bool s3_xml_read_complete(const char *xml, size_t length, char *ret_etag, size_t size)
 {
-    static const struct xml_document document = {.root = "CompleteMultipartUploadResult",
-                                                 .field = complete_field};
-    struct single etag = {0};
+    struct single etag = {.name = "ETag"};
 
-    return xml_read(xml, length, &document, &etag) && copy_single(&etag, ret_etag, size);
+    return read_single(xml, length, "CompleteMultipartUploadResult", &etag, ret_etag, size);
 }
 
 /* A listing while it is read. */
@@ -217,7 +194,7 @@ static bool part_field(void *result, bool in_row, const char *name, char *text, 
         if (!strcmp(name, "IsTruncated"))
             return read_truncated(text, &listing->truncated);
         if (!strcmp(name, "NextPartNumberMarker") && *trimmed(text)) {
-            if (!read_number(text, MAX_PART_NUMBER, &number))
+            if (!s3_xml_read_number(trimmed(text), MAX_PART_NUMBER, &number))
                 return false;
             listing->next_part_number_marker = (unsigned)number;
             growing->has_marker = true;
@@ -227,11 +204,11 @@ static bool part_field(void *result, bool in_row, const char *name, char *text, 
     struct s3_xml_item *item = &listing->items[listing->count - 1];
 
     if (!strcmp(name, "PartNumber")) {
-        if (!read_number(text, MAX_PART_NUMBER, &number))
+        if (!s3_xml_read_number(trimmed(text), MAX_PART_NUMBER, &number))
             return false;
         item->part_number = (unsigned)number;
     } else if (!strcmp(name, "Size")) {
-        if (!read_number(text, UINT64_MAX, &item->size_bytes))
+        if (!s3_xml_read_number(trimmed(text), UINT64_MAX, &item->size_bytes))
             return false;
         growing->has_size = true;
     } else if (!strcmp(name, "ETag")) {
@@ -277,6 +254,25 @@ static bool end_upload(void *result)
     return item->key && item->upload_id && item->upload_id[0];
 }
 
+static bool read_listing(const char *xml, size_t length, const struct xml_document *document,
+                         struct s3_xml_listing *ret_listing)
+{
+    struct growing_listing growing = {0};
+    struct s3_xml_listing *listing = &growing.listing;
+    bool ok = xml_read(xml, length, document, &growing);
+
+    /* Uploads are not asked for page by page. */
+    if (ok && listing->truncated && !growing.has_marker && document->field == part_field) {
+        ok = listing->count > 0;
+        listing->next_part_number_marker = ok ? listing->items[listing->count - 1].part_number : 0;
+    }
+    if (ok)
+        *ret_listing = *listing;
+    else
+        s3_xml_listing_done(listing);
+    return ok;
+}
+
 bool s3_xml_read_parts(const char *xml, size_t length, struct s3_xml_listing *ret_listing)
 {
     static const struct xml_document document = {.root = "ListPartsResult",
@@ -284,21 +280,8 @@ bool s3_xml_read_parts(const char *xml, size_t length, struct s3_xml_listing *re
                                                  .begin_row = begin_row,
                                                  .end_row = end_part,
                                                  .field = part_field};
-    struct growing_listing growing = {0};
-    struct s3_xml_listing *listing = &growing.listing;
 
-    if (!xml_read(xml, length, &document, &growing))
-        goto unreadable;
-    if (listing->truncated && !growing.has_marker) {
-        if (!listing->count)
-            goto unreadable;
-        listing->next_part_number_marker = listing->items[listing->count - 1].part_number;
-    }
-    *ret_listing = *listing;
-    return true;
-unreadable:
-    s3_xml_listing_done(listing);
-    return false;
+    return read_listing(xml, length, &document, ret_listing);
 }
 
 bool s3_xml_read_uploads(const char *xml, size_t length, struct s3_xml_listing *ret_listing)
@@ -308,14 +291,8 @@ bool s3_xml_read_uploads(const char *xml, size_t length, struct s3_xml_listing *
                                                  .begin_row = begin_row,
                                                  .end_row = end_upload,
                                                  .field = upload_field};
-    struct growing_listing growing = {0};
 
-    if (!xml_read(xml, length, &document, &growing)) {
-        s3_xml_listing_done(&growing.listing);
-        return false;
-    }
-    *ret_listing = growing.listing;
-    return true;
+    return read_listing(xml, length, &document, ret_listing);
 }
 
 void s3_xml_listing_done(struct s3_xml_listing *listing)

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -180,61 +181,51 @@ static const char *find_fault(const char *url)
     return NULL;
 }
 
+/* Takes the URL apart. Returns what is wrong with it, or NULL; a buffer that failed wants memory.
+ */
+static const char *take_apart(const char *url, bool *ret_https, struct buffer *host,
+                              struct buffer *path)
+{
+    const char *fault = find_fault(url), *authority, *port;
+    char copy[HOST_CEILING];
+    size_t length;
+
+    if (fault)
+        return fault;
+    *ret_https = url[4] != ':';
+    authority = strstr(url, "//") + 2;
+    length = strcspn(authority, "/");
+    snprintf(copy, sizeof copy, "%.*s", (int)length, authority);
+    port = length < sizeof copy ? append_host(host, copy) : NULL;
+    if (!port)
+        return "the URL's host is neither a name nor an IP address";
+    if (!append_port(host, port, *ret_https))
+        return "the URL's port is not a number from 1 to 65535";
+    if (!append_path(path, authority + length))
+        return "the URL's path has a wrong %XX in it";
+    if (strlen(authority + length) > PATH_CEILING / 3)
+        return "the URL's path is too long";
+    return NULL;
+}
+
 bool uri_parse_endpoint(const char *url, struct uri_endpoint *ret_endpoint, struct error *err)
 {
     struct uri_endpoint endpoint = {0};
     struct buffer host, path;
-    const char *fault = find_fault(url), *authority, *port;
-    char *copy = NULL;
-    size_t length;
-    bool ok = false;
+    const char *fault;
 
     buffer_init(&host, HOST_CEILING);
     buffer_init(&path, PATH_CEILING);
-    if (fault) {
-        error_set(err, ERROR_SETTINGS, "%s", fault);
-        goto out;
-    }
-    endpoint.https = url[4] != ':';
-    authority = strstr(url, "//") + 2;
-    length = strcspn(authority, "/");
-    copy = strndup(authority, length);
-    if (!copy) {
-        error_set(err, ERROR_TRANSIENT, "no memory");
-        goto out;
-    }
-    port = append_host(&host, copy);
-    if (!port) {
-        error_set(err, ERROR_SETTINGS, "the URL's host is neither a name nor an IP address");
-        goto out;
-    }
-    if (!append_port(&host, port, endpoint.https)) {
-        error_set(err, ERROR_SETTINGS, "the URL's port is not a number from 1 to 65535");
-        goto out;
-    }
-    if (!append_path(&path, authority + length)) {
-        error_set(err, ERROR_SETTINGS, "the URL's path has a wrong %%XX in it");
-        goto out;
-    }
-    if (strlen(authority + length) > PATH_CEILING / 3) {
-        error_set(err, ERROR_SETTINGS, "the URL's path is too long");
-        goto out;
-    }
+    fault = take_apart(url, &endpoint.https, &host, &path);
     endpoint.host = buffer_take(&host);
     endpoint.path = buffer_take(&path);
-    if (!endpoint.host || !endpoint.path) {
-        error_set(err, ERROR_TRANSIENT, "no memory");
-        goto out;
+    if (!fault && endpoint.host && endpoint.path) {
+        *ret_endpoint = endpoint;
+        return true;
     }
-    *ret_endpoint = endpoint;
-    endpoint = (struct uri_endpoint){0};
-    ok = true;
-out:
     uri_endpoint_done(&endpoint);
-    buffer_done(&host);
-    buffer_done(&path);
-    free(copy);
-    return ok;
+    return fault ? error_set(err, ERROR_SETTINGS, "%s", fault)
+                 : error_set(err, ERROR_TRANSIENT, "no memory");
 }
 
 void uri_endpoint_done(struct uri_endpoint *endpoint)
