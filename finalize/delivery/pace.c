@@ -68,8 +68,11 @@ void pace_failed(struct pace *pace, uint64_t now_ms)
         pace->failures = 0;
         pace->failures_since_ms = now_ms;
     }
-    if (++pace->failures >= BURST_FAILURES)
-        pace_slow_down(pace, now_ms);
+    if (++pace->failures < BURST_FAILURES || now_ms < pace->calm_until_ms)
+        return;
+    if (pace->now > 1) /* so many are too many, until a trial shows otherwise */
+        pace->wanted = pace->now - 1;
+    pace_slow_down(pace, now_ms);
 }
 
 /* ---- what it brings: trials ------------------------------------------------------------------ */

@@ -48,7 +48,7 @@ void pace_slow_down(struct pace *pace, uint64_t now_ms);
 /*
  * A request failed as it may when there are too many at once for a server that does not say so: a
  * 5xx, a connection that was reset. A burst of them, three within a second, counts as being asked
- * for less.
+ * for less, and as many as there were are not allowed again before a trial brings more bytes.
  */
 void pace_failed(struct pace *pace, uint64_t now_ms);
 

@@ -74,6 +74,24 @@ START_TEST(a_burst_of_failures_counts_as_being_asked_for_less)
 }
 END_TEST
 
+START_TEST(what_a_burst_showed_to_be_too_many_is_not_allowed_again_without_a_trial)
+{
+    struct pace pace;
+
+    pace_init(&pace, 4);
+    for (unsigned i = 0; i < 3; i++)
+        pace_failed(&pace, 5000);
+    ck_assert_uint_eq(pace.now, 2);
+    succeed(&pace, 1000);
+    ck_assert_uint_eq(pace.now, 3);
+    for (unsigned i = 0; i < 3; i++)
+        pace_failed(&pace, 7000);
+    ck_assert_uint_eq(pace.now, 1);
+    succeed(&pace, 1000);
+    ck_assert_uint_eq(pace.now, 2);
+}
+END_TEST
+
 START_TEST(it_grows_by_one_after_as_many_successes_as_it_is_high)
 {
     struct pace pace;
@@ -314,6 +332,7 @@ int main(void)
     tcase_add_test(cases, it_is_halved_when_the_server_wants_less_but_never_stops);
     tcase_add_test(cases, the_replies_of_one_burst_count_once);
     tcase_add_test(cases, a_burst_of_failures_counts_as_being_asked_for_less);
+    tcase_add_test(cases, what_a_burst_showed_to_be_too_many_is_not_allowed_again_without_a_trial);
     tcase_add_test(cases, it_grows_by_one_after_as_many_successes_as_it_is_high);
     tcase_add_test(cases, it_never_grows_over_what_is_allowed);
     tcase_add_test(cases, successes_before_a_slow_down_do_not_count_after_it);
