@@ -107,6 +107,50 @@ told_to_stop_while_the_backend_does_not_answer() {
 	expect_to_be_continued 1
 }
 
+# WHAT: "$session", or a file in it.
+the_notice_needs_nothing_of_the_disk() {
+	make_file "$session/12345_a.mp4" 1000
+	restart_backend --fail 500
+	finalize CONFOMEET_S3_RETRY_FOR=500ms "$session"
+	expect_code 75
+	rm -r "$session${1:+/$1}"
+	restart_backend
+	finalize "$session"
+	expect_code 0 'safe: 1 file'
+	expect "accepted notices" 1 "$(accepted_notices)"
+	finalize "$session"
+	expect_code 0 'safe: '
+	expect "accepted notices" 1 "$(accepted_notices)"
+}
+
+nor_does_a_retry_of_it() {
+	make_file "$session/12345_a.mp4" 1000
+	restart_backend --fail 400
+	finalize "$session"
+	expect_code 1
+	rm -r "$session"
+	restart_backend
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" retry --notify-only 1
+	expect_code 0
+	expect "accepted notices" 1 "$(accepted_notices)"
+}
+
+what_was_removed_before_it_was_uploaded_is_lost() {
+	make_file "$session/12345_a.mp4" $((12 * MIB))
+	finalize CONFOMEET_S3_RETRY_FOR=0 CONFOMEET_S3_URL=http://127.0.0.1:1 "$session"
+	expect_code 75
+	rm -r "$session"
+	finalize "$session"
+	expect_code 1 'vanished before they were safe'
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" retry 1
+	expect_code 1 'vanished before they were safe'
+	finalize "$session"
+	expect_code 1 'vanished before they were safe'
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" abandon --yes 1
+	expect_code 0
+	expect "accepted notices" 0 "$(accepted_notices)"
+}
+
 a_recording_without_a_meeting_id_stays() {
 	local name before requests
 	for name in room_2024-04-23-15-04-05.mp4 12345.mp4 4294967296_x.mp4 -5_x.mp4 _x.mp4; do
@@ -191,6 +235,10 @@ run no_backend_on_a_name_without_an_address
 run killed_while_the_backend_does_not_answer hang 1
 run killed_while_the_backend_does_not_answer hang-after-accept 2
 run told_to_stop_while_the_backend_does_not_answer
+run the_notice_needs_nothing_of_the_disk
+run the_notice_needs_nothing_of_the_disk 12345_a.mp4
+run nor_does_a_retry_of_it
+run what_was_removed_before_it_was_uploaded_is_lost
 run a_recording_without_a_meeting_id_stays
 run a_refused_notice_does_not_hold_up_the_others
 run notices_can_be_switched_off
