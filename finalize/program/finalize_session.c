@@ -20,6 +20,7 @@ struct session {
     uint64_t started_ms;
     struct error failed; /* a file's error that was not said yet: the last line may say it */
     char failed_path[SESSION_PATH_SIZE];
+    char failed_id[SESSION_NAME_SIZE];
     uint64_t failed_ms;
 };
 
@@ -58,10 +59,10 @@ static void log_file(const char *session_id, const struct journal_file *file, co
     log_line(SETTINGS_LOG_INFO, fields, "%s", sentence);
 }
 
-static void say_failed(struct session *session, const char *session_id)
+static void say_failed(struct session *session)
 {
     const struct log_field fields[] = {
-        {"session", session_id},
+        {"session", session->failed_id},
         {"file", session->failed_path[0] ? session->failed_path : NULL},
         {0}};
 
@@ -78,7 +79,7 @@ static void on_message(void *context, const char *session_id, const struct run_m
         {"file", message->path && message->path[0] ? message->path : NULL},
         {0}};
 
-    say_failed(session, session_id);
+    say_failed(session);
     switch (message->kind) {
     case RUN_BEGINS:
         log_begin(session_id, message);
@@ -108,6 +109,7 @@ static void on_message(void *context, const char *session_id, const struct run_m
     case RUN_FAILED:
         session->failed = *message->error;
         session->failed_ms = clock_now_ms();
+        snprintf(session->failed_id, sizeof session->failed_id, "%s", session_id);
         snprintf(session->failed_path, sizeof session->failed_path, "%s",
                  message->path ? message->path : "");
         break;
@@ -122,7 +124,7 @@ static void on_progress(void *context, const char *session_id, const struct run_
     struct session *session = context;
 
     if (clock_now_ms() - session->failed_ms >= FAILURE_WAITS_MS)
-        say_failed(session, session_id);
+        say_failed(session);
     progress_update(&session->progress, progress->done_bytes, progress->total_bytes, clock_now_ms(),
                     session_id);
 }
@@ -142,7 +144,6 @@ static void say_result(struct session *session, const char *directory, bool ok,
                        const struct run_summary *summary, const struct error *err)
 {
     char bytes[32], took[32], left[64] = "", sent[32];
-    const char *name = strrchr(directory, '/');
     bool same = !ok && !strcmp(session->failed.text, err->text);
     const struct safety *safety = &summary->safety;
     const struct log_field fields[] = {
@@ -152,7 +153,7 @@ static void say_result(struct session *session, const char *directory, bool ok,
         {0}};
 
     if (!same)
-        say_failed(session, name ? name + 1 : directory);
+        say_failed(session);
     units_format_size(safety->safe_bytes, bytes, sizeof bytes);
     units_format_duration(clock_now_ms() - session->started_ms, took, sizeof took);
     if (safety->kept + safety->withheld)
