@@ -2,7 +2,6 @@
 
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_schedule.h"
-#include "finalize/upload/upload_strays.h"
 
 #include <string.h>
 #include <time.h>
@@ -31,52 +30,64 @@ bool leftover_take(struct journal *journal, struct journal_file *file, struct er
 
 /* ---- aborting -------------------------------------------------------------------------------- */
 
-static bool is_over(enum s3_outcome outcome)
+/* False, and `err` says why, when the server can't be asked now. A refusal is an answer. */
+static bool ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, uint64_t deadline_ms,
+                struct s3_result *ret_result, struct error *err)
 {
-    return outcome == S3_DONE || outcome == S3_NO_SUCH_UPLOAD;
+    if (!network_ask(loop, s3, call, deadline_ms, ret_result, err))
+        return false;
+    if (ret_result->outcome != S3_RETRY && ret_result->outcome != S3_SLOW_DOWN)
+        return true;
+    *err = ret_result->error;
+    s3_result_done(ret_result);
+    return false;
 }
 
-static bool abort_known(struct loop *loop, struct s3 *s3, const struct journal_leftover *leftover,
+static bool abort_known(struct loop *loop, struct s3 *s3, const char *key, const char *upload_id,
                         uint64_t deadline_ms, struct error *err)
 {
-    const struct s3_call call = {.operation = S3_ABORT_UPLOAD,
-                                 .key = leftover->key,
-                                 .upload_id = leftover->upload_id,
-                                 .fd = -1};
+    const struct s3_call call = {
+        .operation = S3_ABORT_UPLOAD, .key = key, .upload_id = upload_id, .fd = -1};
     struct s3_result result;
     bool over;
 
-    if (!network_ask(loop, s3, &call, deadline_ms, &result, err))
+    if (!ask(loop, s3, &call, deadline_ms, &result, err))
         return false;
-    over = is_over(result.outcome);
+    over = result.outcome == S3_DONE || result.outcome == S3_NO_SUCH_UPLOAD;
     if (!over)
         *err = result.error;
     s3_result_done(&result);
     return over;
 }
 
-/* One whose id was never learned is found by its key. */
+/*
+ * One whose id was never learned, since the reply to CreateMultipartUpload was lost, has the key
+ * and no parts: sending them takes the id. One with parts is another process's, and is left alone.
+ */
 static bool abort_strays(struct loop *loop, struct s3 *s3, const char *key, uint64_t deadline_ms,
                          struct error *err)
 {
-    struct upload_strays strays = {.key = NULL};
-    bool going = true;
+    struct s3_call call = {.operation = S3_LIST_UPLOADS, .key = key, .fd = -1};
+    struct s3_result uploads, parts;
+    bool ok = true;
 
-    upload_strays_begin(&strays, key);
-    while (going && err->kind == ERROR_NONE) {
-        const struct s3_call call = upload_strays_call(&strays);
-        struct s3_result result;
+    if (!ask(loop, s3, &call, deadline_ms, &uploads, err))
+        return false;
+    call.operation = S3_LIST_PARTS;
+    for (size_t i = 0; ok && i < uploads.listing.count; i++) {
+        bool is_empty;
 
-        if (!network_ask(loop, s3, &call, deadline_ms, &result, err))
+        call.upload_id = uploads.listing.items[i].upload_id;
+        ok = ask(loop, s3, &call, deadline_ms, &parts, err);
+        if (!ok)
             break;
-        if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)
-            *err = result.error;
-        else
-            going = upload_strays_take_reply(&strays, &result);
-        s3_result_done(&result);
+        is_empty = parts.outcome == S3_DONE && !parts.listing.count;
+        s3_result_done(&parts);
+        if (is_empty)
+            ok = abort_known(loop, s3, key, call.upload_id, deadline_ms, err);
     }
-    upload_strays_done(&strays);
-    return err->kind == ERROR_NONE;
+    s3_result_done(&uploads);
+    return ok;
 }
 
 bool leftover_abort(struct journal *journal, struct loop *loop, struct s3 *s3, const char *key,
@@ -98,8 +109,9 @@ bool leftover_abort(struct journal *journal, struct loop *loop, struct s3 *s3, c
         if (key && strcmp(leftover.key, key) != 0)
             continue;
         if (s3 && ret_result->why.kind != ERROR_TRANSIENT &&
-            (leftover.upload_id[0] ? abort_known(loop, s3, &leftover, until_ms, &failure)
-                                   : abort_strays(loop, s3, leftover.key, until_ms, &failure))) {
+            (leftover.upload_id[0]
+                 ? abort_known(loop, s3, leftover.key, leftover.upload_id, until_ms, &failure)
+                 : abort_strays(loop, s3, leftover.key, until_ms, &failure))) {
             if (!journal_forget_leftover(journal, leftover.id, err))
                 return false;
             ret_result->aborted++;
