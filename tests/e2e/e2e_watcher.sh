@@ -356,6 +356,45 @@ many_that_wait_all_arrive() {
 	stop_watcher
 }
 
+# A server that asks for 90 s, and is well again after 5.
+a_long_pause_that_a_server_asked_for_ends_when_it_answers() {
+	local i finalizers=()
+	start_bucket --habit retry-after-s=90
+	environment+=("CONFOMEET_S3_URL=http://127.0.0.1:$bucket_port")
+	rmdir "$session"
+	start_watcher CONFOMEET_RETRY_MIN=30s CONFOMEET_S3_RETRY_FOR=5s
+	for i in 1 2 3; do
+		make_file "$recordings/session$i/${i}_a.mp4" 1000
+		env -i "${environment[@]}" CONFOMEET_S3_RETRY_FOR=5s "$program" "$recordings/session$i" >>"$outputs" 2>&1 &
+		finalizers+=("$!")
+	done
+	for i in 0 1 2; do
+		code=0
+		wait "${finalizers[$i]}" || code=$?
+		expect_code 75
+	done
+	expect "rows that wait for 90 s" 3 \
+		"$(query 'SELECT count(*) FROM recording WHERE state = 2 AND next_try_at >= updated_at + 90')"
+	sleep 5
+	end_process "$bucket_pid"
+	start_bucket --port "$bucket_port"
+	wait_for 45 is_safe 3
+	expect "accepted notices" 3 "$(accepted_notices)"
+	stop_watcher
+}
+
+# start_bucket [OPTION...]: tools/bucket.py, with the habits of some server; its port is $bucket_port.
+start_bucket() {
+	local ready
+	rm -f "$case_dir/bucket.ready"
+	mkfifo "$case_dir/bucket.ready"
+	python3 -B "$tests/tools/bucket.py" "$@" >"$case_dir/bucket.ready" 2>"$case_dir/bucket.log" &
+	bucket_pid=$!
+	pids+=("$bucket_pid")
+	read -r -t 20 ready <"$case_dir/bucket.ready" || fail "bucket.py does not start"
+	bucket_port=${ready#port=}
+}
+
 # work_that_always_fails_is_begun_three_times_and_then_by_the_schedule CALL: that answers EIO in each run.
 work_that_always_fails_is_begun_three_times_and_then_by_the_schedule() {
 	make_file "$session/$media" 1000
@@ -724,6 +763,7 @@ run a_server_that_was_down_for_the_whole_meeting_gets_it_all_in_the_end
 run a_backend_that_was_down_gets_its_notice_in_the_end
 run what_needs_a_person_is_tried_at_once_when_the_settings_are_mended
 run many_that_wait_all_arrive
+run a_long_pause_that_a_server_asked_for_ends_when_it_answers
 run work_that_always_fails_is_begun_three_times_and_then_by_the_schedule pread
 run work_that_always_fails_is_begun_three_times_and_then_by_the_schedule getdents
 run work_that_always_fails_is_begun_three_times_and_then_by_the_schedule flock
