@@ -30,10 +30,10 @@ multiply() {
 		SELECT CAST('$recordings/$1' || i AS BLOB), CAST('$1' || i AS BLOB), state, tries, failures,
 			created_at, updated_at, next_try_at, last_error, meeting_url, share
 		FROM recording, n WHERE session_id = CAST('$1' AS BLOB);
-		INSERT INTO file (recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns,
+		INSERT INTO file (recording_id, path, media, incomplete, inode, size_bytes, mtime_ns,
 			object_bytes, state, mark, key, key_suffix, phase, phase_at, upload_id, part_size_bytes,
 			etag, uploaded_at, notice, backend_row, safe_at, removed_at, last_error)
-		SELECT new.id, CAST(new.id || '_a.mp4' AS BLOB), media, incomplete, device, inode,
+		SELECT new.id, CAST(new.id || '_a.mp4' AS BLOB), media, incomplete, inode,
 			size_bytes, mtime_ns, object_bytes, file.state, lower(hex(randomblob(16))),
 			new.id || '_a.mp4', key_suffix, phase, phase_at, upload_id, part_size_bytes, etag,
 			uploaded_at, notice, backend_row, safe_at, removed_at, file.last_error

@@ -148,20 +148,21 @@ make_journal() {
 	write_settings
 	env -i PATH="$PATH" "$program" --config "$work/finalize.env" check >/dev/null 2>&1 || true
 	[ -e "$journal" ] || fail "no journal was made"
+	seq -f "$recordings/s%.0f" "$1" | xargs -r mkdir # what is not safe has its directory
 	sql "
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 INSERT INTO recording (id, directory, session_id, state, tries, created_at, updated_at, next_try_at, last_error,
 	meeting_url, share)
 SELECT i, CAST('$recordings/s' || i AS BLOB), CAST('s' || i AS BLOB),
 	CASE WHEN i % 50 = 1 THEN 3 WHEN i % 50 = 2 THEN 2 WHEN i % 50 = 3 THEN 5 WHEN i % 50 = 4 THEN 6 ELSE 4 END,
-	1 + i % 3, unixepoch() - ($1 - i + 1) * 600, unixepoch() - 60, CASE WHEN i % 50 = 2 THEN unixepoch() + 3600 ELSE 0 END,
+	1 + i % 3, unixepoch() - ($1 - i + 1) * 600, unixepoch() - 60, CASE WHEN i % 50 IN (1, 2, 3) THEN unixepoch() + 3600 ELSE 0 END,
 	CASE WHEN i % 50 = 1 THEN 'S3 refused to store 12345_x.mp4: AccessDenied (403)'
 		WHEN i % 50 = 2 THEN 'S3 answered UploadPart with 503: slow down' ELSE '' END,
 	'https://meet.example.org/' || (10000 + i), -1 FROM n WHERE $1 > 0;
-INSERT INTO file (id, recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns, object_bytes, state,
+INSERT INTO file (id, recording_id, path, media, incomplete, inode, size_bytes, mtime_ns, object_bytes, state,
 	mark, key, key_suffix, phase, phase_at, upload_id, part_size_bytes, etag, uploaded_at, notice, backend_row, safe_at,
 	removed_at, last_error)
-SELECT id, id, CAST((10000 + id) || '_2026-11-24-10-00-00.mp4' AS BLOB), 1, 0, 1, id, 800000000, created_at * 1000000000,
+SELECT id, id, CAST((10000 + id) || '_2026-11-24-10-00-00.mp4' AS BLOB), 1, 0, id, 800000000, created_at * 1000000000,
 	800000000, CASE WHEN state = 4 THEN 3 ELSE 1 END, printf('%032x', id), (10000 + id) || '_2026-11-24-10-00-00-' || id || '.mp4',
 	0, CASE WHEN state IN (2, 5) THEN 3 ELSE 0 END, created_at, CASE WHEN state IN (2, 5) THEN 'u' || id ELSE '' END, 8388608, '',
 	0, 0, 0, CASE WHEN state = 4 THEN created_at + 90 ELSE 0 END, CASE WHEN state = 4 THEN created_at + 91 ELSE 0 END, ''

@@ -32,9 +32,9 @@ add_hostile_names() {
 		sql "INSERT INTO recording (id, directory, session_id, state, tries, created_at, updated_at, next_try_at, last_error,
 				meeting_url, share) VALUES ($i, CAST('/r/$i/' || $bytes AS BLOB), substr($bytes, 1, 250), 3, 1, unixepoch(),
 				unixepoch(), 0, $words, 'https://x/' || $words, -1);
-			INSERT INTO file (id, recording_id, path, media, incomplete, device, inode, size_bytes, mtime_ns, object_bytes, state,
+			INSERT INTO file (id, recording_id, path, media, incomplete, inode, size_bytes, mtime_ns, object_bytes, state,
 				mark, key_suffix, phase, phase_at, upload_id, part_size_bytes, etag, uploaded_at, notice, backend_row, safe_at,
-				removed_at, last_error) VALUES ($i, $i, $bytes, 1, 1, 1, 1, 5, 0, 5, 1, '', 0, 0, 0, '', 0, '', 0, 0, 0, 0, 0, '');
+				removed_at, last_error) VALUES ($i, $i, $bytes, 1, 1, 1, 5, 0, 5, 1, '', 0, 0, 0, '', 0, '', 0, 0, 0, 0, 0, '');
 			INSERT INTO event (recording_id, file_id, at, text) VALUES ($i, $i, unixepoch(), $words)"
 	done
 }

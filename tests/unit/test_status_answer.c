@@ -359,6 +359,7 @@ int main(void)
     TCase *tcase = tcase_create("status_answer");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, every_path_has_its_answer, 0, sizeof targets / sizeof *targets);
     tcase_add_test(tcase, a_name_that_others_can_have_resolve_to_this_machine_is_not_answered);
     tcase_add_test(tcase, nothing_but_reading_is_taken);
