@@ -79,8 +79,6 @@ static bool look_inside(struct look *look, const char *directory, struct error *
     struct error unreadable = ERROR_INIT;
     bool ok;
 
-    look->facts->locked = lock_table_holder_now(directory) > 0;
-    look->facts->writer = open_writer_in(directory);
     if (!session_dir_open(directory, &look->session, &unreadable)) {
         look->facts->exists = unreadable.kind != ERROR_NO_INPUT; /* it went since */
         look->facts->has_files = true;
@@ -123,9 +121,15 @@ bool facts_gather(const struct settings *settings, struct journal *journal, cons
     note_change(facts, status.st_mtim.tv_sec, now);
     if (!look_inside(&look, directory, err))
         return false;
-    if (facts->known && facts->state == JOURNAL_RECORDING_DONE && look.new_files) {
+    if (facts->known && facts->state == JOURNAL_RECORDING_DONE) {
+        if (!look.new_files)
+            return true;
         facts->state = JOURNAL_RECORDING_RECORDING; /* something was put into it since */
         facts->has_parts = false; /* its row is for the finalizer to begin again */
     }
+    if (!facts->known && !facts->has_files)
+        return true;
+    facts->locked = lock_table_holder_now(directory) > 0;
+    facts->writer = open_writer_in(directory);
     return true;
 }
