@@ -290,7 +290,7 @@ bool transfer_is_sent(const struct transfer *transfer)
 
 bool transfer_is_resolving(const struct transfer *transfer)
 {
-    return transfer->began_ms && !transfer->let_go &&
+    return transfer->began_ms && !transfer->let_go && !transfer_is_sent(transfer) &&
            !time_of(transfer, CURLINFO_NAMELOOKUP_TIME_T);
 }
 

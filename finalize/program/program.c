@@ -56,8 +56,8 @@ bool program_stop_requested(struct program_stop *stop)
 {
     struct signalfd_siginfo info;
 
-    if (!stop->requested && stop->fd >= 0 &&
-        read(stop->fd, &info, sizeof info) == (ssize_t)sizeof info)
+    /* Also the next ones: a descriptor that stays readable would keep the loop from waiting. */
+    while (stop->fd >= 0 && read(stop->fd, &info, sizeof info) == (ssize_t)sizeof info)
         stop->requested = true;
     return stop->requested;
 }
