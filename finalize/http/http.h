@@ -39,7 +39,7 @@ struct http_request {
 enum http_failure {
     HTTP_OK = 0,           /* a whole reply arrived, whatever its status */
     HTTP_FAILED_RESOLVE,   /* the name has no address, or none was found in time */
-    HTTP_FAILED_CONNECT,   /* nobody listens, no route, time-out before the connection stood */
+    HTTP_FAILED_CONNECT,   /* no listener, no route, time-out before the connection stood */
     HTTP_FAILED_TLS,       /* certificate or handshake refused */
     HTTP_FAILED_TRANSFER,  /* broken while sending or receiving; the peer may have acted */
     HTTP_FAILED_TIMEOUT,   /* idle for too long; the peer may have acted */

@@ -2,7 +2,7 @@
  * s3_private - what the files of s3.h share: the bucket, and replies that are errors.
  *
  * s3.c opens the bucket, s3_request.c builds requests, s3_reply.c reads replies, s3_refusal.c says
- * what an error means. For these alone; everybody else sees s3.h.
+ * what an error means. For these alone; others include s3.h.
  */
 #ifndef FINALIZE_S3_PRIVATE_H
 #define FINALIZE_S3_PRIVATE_H

@@ -72,11 +72,6 @@ static uint64_t read_retry_after(const struct http_reply *reply, time_t server_n
 
 /* ---- words ---- */
 
-static bool is_middle_of_character(char byte)
-{
-    return ((unsigned char)byte & 0xc0) == 0x80;
-}
-
 /* "UploadPart of part 3 of <key>"; of a long key its end, which is where keys differ. */
 static void describe(const struct s3_call *call, char *out, size_t size)
 {
@@ -88,8 +83,8 @@ static void describe(const struct s3_call *call, char *out, size_t size)
         snprintf(part, sizeof part, "part %u of ", call->part_number);
     if (length > SHOWN_KEY_BYTES)
         key += length - SHOWN_KEY_BYTES;
-    while (length > SHOWN_KEY_BYTES && is_middle_of_character(*key))
-        key++;
+    while (length > SHOWN_KEY_BYTES && ((unsigned char)*key & 0xc0) == 0x80)
+        key++; /* to the beginning of a character */
     snprintf(out, size, "%s of %s%s%s", name, part, length > SHOWN_KEY_BYTES ? "…" : "", key);
 }
 
@@ -206,11 +201,6 @@ static bool read_etag(const struct http_reply *reply, struct s3_result *result)
            s3_xml_plain_etag(value, result->etag, sizeof result->etag) && result->etag[0];
 }
 
-static bool is_mark(const char *text)
-{
-    return strlen(text) == S3_MARK_SIZE - 1 && strspn(text, "0123456789abcdef") == S3_MARK_SIZE - 1;
-}
-
 static bool is_of_session(const struct s3_call *call, const struct http_reply *reply)
 {
     char value[S3_SESSION_VALUE_SIZE + 1], ours[S3_SESSION_VALUE_SIZE];
@@ -228,12 +218,12 @@ static const char *read_head(const struct s3_call *call, const struct http_reply
     http_reply_header(reply, "Content-Length", value, sizeof value);
     if (!s3_xml_read_number(value, UINT64_MAX, &result->size_bytes))
         return "success, but without a Content-Length";
-    /* Every object has one: this is somebody between us and the server, who says "200" to all. */
+    /* Every object has one: a reply without it is that of a proxy which says 200 to all. */
     if (!http_reply_header(reply, "ETag", value, sizeof value))
         return "success, but without an ETag";
     (void)read_etag(reply, result);
     http_reply_header(reply, "x-amz-meta-jibri-mark", value, sizeof value);
-    if (is_mark(value))
+    if (strlen(value) == S3_MARK_SIZE - 1 && strspn(value, "0123456789abcdef") == S3_MARK_SIZE - 1)
         memcpy(result->mark, value, S3_MARK_SIZE);
     result->same_session = is_of_session(call, reply);
     http_reply_header(reply, "x-amz-meta-jibri-part-size", value, sizeof value);
@@ -264,9 +254,9 @@ static void keep_uploads_of(const char *key, struct s3_xml_listing *listing)
 static const char *read_success(const struct s3_call *call, const struct http_reply *reply,
                                 struct s3_result *result)
 {
-    static const char unreadable[] = "success, but the reply cannot be understood";
     const char *xml = buffer_text(&reply->body);
     size_t length = reply->body.length;
+    bool readable = true;
 
     switch (call->operation) {
     case S3_HEAD_OBJECT:
@@ -275,34 +265,31 @@ static const char *read_success(const struct s3_call *call, const struct http_re
         return read_etag(reply, result) ? NULL : "success, but without an ETag";
     case S3_PUT_OBJECT:
         (void)read_etag(reply, result);
-        return NULL;
+        break;
     case S3_CREATE_UPLOAD:
-        return s3_xml_read_create(xml, length, result->upload_id, sizeof result->upload_id)
-                   ? NULL
-                   : unreadable;
+        readable = s3_xml_read_create(xml, length, result->upload_id, sizeof result->upload_id);
+        break;
     case S3_COMPLETE_UPLOAD:
-        return s3_xml_read_complete(xml, length, result->etag, sizeof result->etag) ? NULL
-                                                                                    : unreadable;
+        readable = s3_xml_read_complete(xml, length, result->etag, sizeof result->etag);
+        break;
     case S3_LIST_PARTS:
-        if (!s3_xml_read_parts(xml, length, &result->listing))
-            return unreadable;
-        if (result->listing.truncated &&
+        readable = s3_xml_read_parts(xml, length, &result->listing);
+        if (readable && result->listing.truncated &&
             result->listing.next_part_number_marker <= call->part_number_marker) {
             s3_xml_listing_done(&result->listing);
             return "success, but the listing does not go on";
         }
-        return NULL;
+        break;
     case S3_LIST_UPLOADS:
-        if (!s3_xml_read_uploads(xml, length, &result->listing))
-            return unreadable;
+        readable = s3_xml_read_uploads(xml, length, &result->listing);
         keep_uploads_of(call->key, &result->listing);
-        return NULL;
+        break;
     case S3_GET_FIRST_BYTE:
     case S3_ABORT_UPLOAD:
     case S3_DELETE_OBJECT:
         break;
     }
-    return NULL;
+    return readable ? NULL : "success, but the reply cannot be understood";
 }
 
 void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply *reply, time_t now,

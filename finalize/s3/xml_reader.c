@@ -108,7 +108,7 @@ static void on_end(void *context, const xmlChar *name, const xmlChar *prefix, co
     reading->complete = --reading->depth == 0;
 }
 
-/* What libxml2 has to say on want of memory it prints, unless it has somebody to tell it to. */
+/* Without an error function, libxml2 prints that memory ran out. */
 static void say_nothing(void *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -151,7 +151,6 @@ bool xml_read(const char *xml, size_t length, const struct xml_document *documen
     no_memory = reading.parser->errNo == XML_ERR_NO_MEMORY || errno == ENOMEM;
     xmlFreeParserCtxt(reading.parser);
     errno = no_memory ? ENOMEM : 0;
-    /* When memory runs out, libxml2 is silent about the rest of a document that it takes for
-     * well-formed all the same. */
+    /* When memory runs out, libxml2 drops the rest of a document and still calls it well-formed. */
     return well_formed && reading.complete && !no_memory && !reading.refused;
 }
