@@ -293,7 +293,6 @@ int main(int argc, char **argv)
     if (argc == 5 && !strcmp(argv[1], "--work"))
         return work(argv[2], argv[4]);
     tcase_add_checked_fixture(cases, set_up, tear_down);
-    tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases,
                         work_that_is_never_done_is_started_three_times_and_then_by_the_schedule, 0,
                         (int)(sizeof habits / sizeof *habits));

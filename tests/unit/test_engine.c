@@ -427,7 +427,6 @@ int main(void)
     tcase_add_loop_test(cases, a_notice_under_way_is_waited_for_a_little_when_it_is_to_end, 0, 2);
     tcase_add_test(cases, what_takes_longer_than_the_grace_is_dropped);
     tcase_add_test(cases, a_file_that_grows_and_has_nothing_to_send_ends_without_a_request);
-    tcase_set_timeout(cases, 60);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }

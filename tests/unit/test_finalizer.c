@@ -346,7 +346,6 @@ int main(void)
     TCase *cases = tcase_create("finalizer");
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
-    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     tcase_add_test(cases, what_vanished_before_it_was_in_the_bucket_is_lost_until_it_is_abandoned);
     tcase_add_test(cases, the_upload_of_what_is_lost_is_left_to_housekeeping);
     tcase_add_loop_test(cases, what_is_in_the_bucket_needs_no_directory, 0, 2);

@@ -994,7 +994,6 @@ int main(void)
     TCase *tests = tcase_create("journal");
 
     tcase_add_checked_fixture(tests, make_base, remove_base);
-    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, the_journal_and_its_directory_are_made_for_their_owner_only);
     tcase_add_test(tests, it_is_a_wal_file_with_our_mark_and_version);
     tcase_add_test(tests, its_tables_explain_themselves_to_an_operator);

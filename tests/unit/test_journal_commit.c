@@ -173,7 +173,6 @@ int main(void)
     Suite *suite = suite_create("journal_commit");
     TCase *cases = tcase_create("journal_commit");
 
-    tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_promise_is_forced_to_the_disk_before_the_call_returns);
     tcase_add_test(cases, parts_history_and_removals_are_not_waited_for);

@@ -178,7 +178,6 @@ int main(void)
     TCase *tcase = tcase_create("journal_outbox");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_set_timeout(tcase, 60); /* thousands of events, with sanitizers */
     tcase_add_test(tcase, events_of_a_recording_are_handed_out_one_after_the_other);
     tcase_add_test(tcase, who_takes_one_has_it_for_himself_for_a_while);
     tcase_add_test(tcase, one_recording_can_be_asked_for);

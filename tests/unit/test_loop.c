@@ -1041,7 +1041,6 @@ static Suite *make_suite(void)
 
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
         tcase_add_checked_fixture(all[i], set_up, tear_down);
-        tcase_set_timeout(all[i], 60); /* a loaded machine is no failure */
         suite_add_tcase(suite, all[i]);
     }
     tcase_add_test(plain, get_brings_status_headers_and_body);

@@ -111,7 +111,6 @@ int main(void)
     TCase *cases = tcase_create("cases");
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_server_that_says_nothing_is_asked_until_the_deadline_without_spinning);
     tcase_add_test(cases, a_stop_ends_the_asking);
     tcase_add_test(cases, settings_that_cannot_be_used_leave_nothing_open);

@@ -1570,7 +1570,6 @@ static TCase *add_case(Suite *suite, const char *name)
 {
     TCase *cases = tcase_create(name);
 
-    tcase_set_timeout(cases, 60); /* a loaded machine is no failure */
     suite_add_tcase(suite, cases);
     return cases;
 }
