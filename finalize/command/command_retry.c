@@ -39,6 +39,8 @@ static bool read_meeting_id(const char *text, int32_t *ret_meeting_id)
 
 static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
 {
+    if (recording->state == REPORT_LOST && recording->row.state == JOURNAL_RECORDING_DONE)
+        return true; /* nothing is left to be done for it */
     return targets_add(context, recording->row.id, recording->row.directory, recording->state, err);
 }
 
@@ -49,9 +51,9 @@ static bool find_targets(const struct command *command, const struct retry *retr
     const struct report_source source = {.journal = command->journal,
                                          .recordings_dir = command->recordings_dir,
                                          .media = command->settings.media};
-    const struct report_filter stuck = {.states = REPORT_BIT(REPORT_WAITING) |
-                                                  REPORT_BIT(REPORT_FAILED) |
-                                                  REPORT_BIT(REPORT_INTERRUPTED)};
+    const struct report_filter stuck = {
+        .states = REPORT_BIT(REPORT_WAITING) | REPORT_BIT(REPORT_FAILED) | REPORT_BIT(REPORT_LOST) |
+                  REPORT_BIT(REPORT_INTERRUPTED)};
     const struct report_visitor visitor = {.context = targets, .recording = on_recording};
     struct report *report = NULL;
     bool ok = report_open(&source, &report, err);

@@ -232,6 +232,58 @@ wait_ends_at_once_when_nothing_is_pending() {
 	expect_code 64
 }
 
+# expect_lost WORD...: the command says that it is lost, and needs a person.
+expect_lost() {
+	local advice=no
+	command_ "$@"
+	expect_code 1
+	expect_match "what $1 says" '[Vv]anished|LOST' "$output"
+	[[ $output != *"safe: "* ]] || fail "it is said to be safe"
+}
+
+what_vanished_before_it_was_safe_stays_lost_until_it_is_abandoned() {
+	make_file "$session/12345_a.mp4" 1000
+	finalize CONFOMEET_S3_URL=http://127.0.0.1:1 CONFOMEET_S3_RETRY_FOR=100ms "$session"
+	expect_code 75
+	rm -r "$session"
+	expect_lost status
+	command_ wait --timeout 20s
+	expect_code 1 'need a person'
+	expect_lost retry 1
+	expect_lost "$session"
+	expect_lost retry "$session"
+	expect_lost status --failed
+	expect_lost status 12345
+	status_ status --json >/dev/null
+	expect state lost "$(state_of_it)"
+	expect metric 1 "$(advice=no command_ status --prometheus | sed -n 's/.*recordings{.*state="lost"} //p')"
+	command_ abandon --yes --reason 'a test' 1
+	expect_code 0
+	status_ status
+	expect_code 0
+	expect keys '' "$(keys)"
+}
+
+a_notice_goes_out_without_the_directory() {
+	make_file "$session/12345_a.mp4" 1000
+	restart_backend --fail 500
+	finalize CONFOMEET_S3_RETRY_FOR=100ms "$session"
+	expect_code 75
+	rm -r "$session"
+	status_ status --failed
+	expect_match "what it says" 'no watcher runs for what waits' "$output"
+	restart_backend
+	command_ retry --notify-only 12345
+	expect_code 0
+	expect "accepted notices" 1 "$(accepted_notices)"
+	status_ status
+	expect_code 0
+	expect_match "what it says" '^1 safe' "$output"
+	command_ retry 1
+	expect_code 0
+	expect "accepted notices" 1 "$(accepted_notices)"
+}
+
 an_ambiguous_name_is_not_guessed() {
 	make_file "$session/12345_a.mp4" 1000
 	make_file "$recordings/abcdefghijklmnop/12345_b.mp4" 1000
@@ -331,7 +383,8 @@ for name in status_tells_how_a_recording_is_from_the_disk_to_the_bucket \
 	a_directory_of_another_machine_is_uploaded a_retry_without_the_journal_sends_nothing_again \
 	what_is_still_written_is_left_alone what_is_abandoned_stays_so_until_a_person_takes_it_up \
 	an_upload_that_cannot_be_aborted_is_remembered wait_counts_a_meeting_that_jibri_is_joining wait_ends_at_once_when_nothing_is_pending \
-	an_ambiguous_name_is_not_guessed json_is_json_whatever_the_names_are \
+	what_vanished_before_it_was_safe_stays_lost_until_it_is_abandoned \
+	a_notice_goes_out_without_the_directory an_ambiguous_name_is_not_guessed json_is_json_whatever_the_names_are \
 	root_becomes_the_owner_of_the_recordings \
 	a_thousand_recordings_are_shown_in_a_tenth_of_a_second every_command_has_help_with_examples; do
 	run "$name"
