@@ -1,5 +1,6 @@
 #include "finalize/command/command.h"
 
+#include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/log.h"
 #include "finalize/program/owner.h"
@@ -10,6 +11,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int fail_with(const struct error *err, const char *advice)
@@ -131,7 +133,11 @@ bool command_open(struct command *command, const struct command_line *line,
     struct error err = ERROR_INIT;
     char advice[OWNER_ADVICE_SIZE] = "";
 
-    *command = (struct command){.complete = false};
+    *command = (struct command){.line = line};
+    text_column_begin();
+    screen_look(&command->screen);
+    command->style = (struct status_text_style){
+        .columns = command->screen.columns, .colours = command->screen.colours, .now = time(NULL)};
     if (!load(command, line, needs)) {
         program_say_problems(&command->problems);
         *ret_code = EXPLAIN_EXIT_SETTINGS;
@@ -149,6 +155,75 @@ bool command_open(struct command *command, const struct command_line *line,
 
 void command_close(struct command *command)
 {
+    targets_done(&command->targets);
+    report_close(command->report);
     settings_done(&command->settings);
     settings_problems_done(&command->problems);
+}
+
+/* ---- recordings ------------------------------------------------------------------------------ */
+
+bool command_find(struct command *command, struct error *err)
+{
+    const struct report_source source = {.journal = command->journal,
+                                         .recordings_dir = command->recordings_dir,
+                                         .media = command->settings.media};
+
+    return report_open(&source, &command->report, err) &&
+           targets_find(command->report, command->line->names, command->line->count, time(NULL),
+                        stderr, &command->targets, err);
+}
+
+struct listing {
+    struct buffer text;
+    const struct status_text_style *style;
+};
+
+static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
+{
+    struct listing *listing = context;
+
+    (void)err;
+    status_text_append_row(&listing->text, recording, listing->style);
+    return true;
+}
+
+bool command_list(struct command *command, const struct report_filter *filter, struct error *err)
+{
+    struct listing listing = {.style = &command->style};
+    const struct report_visitor visitor = {.context = &listing, .recording = on_recording};
+    bool ok;
+
+    command->style.watcher = report_watcher(command->report);
+    command->style.now = time(NULL);
+    buffer_init(&listing.text, 1u << 20);
+    ok = report_each(command->report, filter, command->style.now, &visitor, NULL, err);
+    if (ok)
+        fputs(buffer_text(&listing.text), stdout);
+    fflush(stdout);
+    buffer_done(&listing.text);
+    return ok;
+}
+
+int command_print(bool (*write)(void *context, FILE *out, struct error *err), void *context)
+{
+    struct error err = ERROR_INIT;
+    int code = EXPLAIN_EXIT_OK;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    if (!out || !write(context, out, &err) || fflush(out) != 0)
+        error_set(&err, ERROR_TRANSIENT, "no memory for what is to be shown"); /* the first cause
+                                                                                   counts */
+    if (out)
+        (void)fclose(out); /* it is memory */
+    if (err.kind == ERROR_NONE) {
+        (void)fwrite(text, 1, length, stdout);
+        command_finish_output(stdout, &code);
+    } else {
+        code = command_fail(&err);
+    }
+    free(text);
+    return code;
 }

@@ -8,6 +8,9 @@
 #include "config/settings.h"
 #include "finalize/base/error.h"
 #include "finalize/command/command_line.h"
+#include "finalize/command/screen.h"
+#include "finalize/command/status_text.h"
+#include "finalize/command/target.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/session/session_dir.h"
 
@@ -22,11 +25,16 @@ enum command_needs {
 };
 
 struct command {
+    const struct command_line *line;
     struct settings settings;
     struct settings_problems problems; /* why it is not complete */
     bool complete;
     char recordings_dir[SESSION_PATH_SIZE]; /* absolute, links resolved */
     char journal[JOURNAL_PLACE_SIZE];
+    struct screen screen;
+    struct status_text_style style; /* of the screen */
+    struct report *report;          /* from command_find() on, as the following */
+    struct targets targets;         /* that the line names */
 };
 
 /*
@@ -39,6 +47,17 @@ bool command_open(struct command *command, const struct command_line *line,
                   enum command_needs needs, const char *argument, int *ret_code)
     __attribute__((warn_unused_result));
 void command_close(struct command *command);
+
+/* Opens the report, and finds the recordings that the line names; candidates of an ambiguous name
+ * are printed. */
+bool command_find(struct command *command, struct error *err) __attribute__((warn_unused_result));
+
+/* Prints the recordings that pass the filter, a row each. */
+bool command_list(struct command *command, const struct report_filter *filter, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Prints what `write` writes, all of it or none, and returns the exit code; says what failed. */
+int command_print(bool (*write)(void *context, FILE *out, struct error *err), void *context);
 
 /*
  * As root: becomes the owner of the recordings directory, which is found as by command_open(). For

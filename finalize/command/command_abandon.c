@@ -1,9 +1,6 @@
 /* command_abandon - jibri-finalize abandon: a person gives recordings up. */
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
-#include "finalize/command/screen.h"
-#include "finalize/command/status_text.h"
-#include "finalize/command/target.h"
 #include "finalize/command/text_column.h"
 #include "finalize/lifecycle/abandon.h"
 #include "finalize/program/explain.h"
@@ -11,46 +8,18 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REASON_SIZE 256 /* as journal_recording.reason */
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-struct listing {
-    struct buffer text;
-    struct status_text_style style;
-};
-
-static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
+static bool show(struct command *command, struct error *err)
 {
-    struct listing *listing = context;
-
-    (void)err;
-    status_text_append_row(&listing->text, recording, &listing->style);
-    return true;
-}
-
-static bool show(struct report *report, const struct targets *targets, struct error *err)
-{
-    const char **directories = targets_directories(targets);
+    const char **directories = targets_directories(&command->targets);
     const struct report_filter filter = {.directories = directories};
-    struct listing listing;
-    const struct report_visitor visitor = {.context = &listing, .recording = on_recording};
-    struct screen screen;
-    bool ok;
+    bool ok = directories && command_list(command, &filter, err);
 
-    screen_look(&screen);
-    listing.style = (struct status_text_style){.columns = screen.columns,
-                                               .colours = screen.colours,
-                                               .watcher = report_watcher(report),
-                                               .now = time(NULL)};
-    buffer_init(&listing.text, 1u << 20);
-    ok = directories && report_each(report, &filter, time(NULL), &visitor, NULL, err);
-    if (ok)
-        fputs(buffer_text(&listing.text), stdout);
-    buffer_done(&listing.text);
     free(directories);
     return ok;
 }
@@ -109,9 +78,9 @@ static int abandon_one(const struct command *command, const char *reason, const 
     return EXPLAIN_EXIT_LATER;
 }
 
-static int abandon_each(const struct command *command, const char *reason,
-                        const struct targets *targets)
+static int abandon_each(const struct command *command, const char *reason)
 {
+    const struct targets *targets = &command->targets;
     struct program_stop stop;
     int code = EXPLAIN_EXIT_OK;
 
@@ -128,9 +97,7 @@ int command_abandon(const struct command_line *line)
 {
     const char *reason = command_line_value(line, "reason");
     bool yes = command_line_value(line, "yes") != NULL;
-    struct targets targets = {0};
     struct error err = ERROR_INIT;
-    struct report *report = NULL;
     struct command command;
     int code = EXPLAIN_EXIT_OK;
 
@@ -140,23 +107,14 @@ int command_abandon(const struct command_line *line)
         return command_line_misused(line, "no recording is named");
     if (!yes && !isatty(STDIN_FILENO))
         return command_line_misused(line, "there is no terminal to ask on: say --yes");
-    text_column_begin();
     if (command_open(&command, line, COMMAND_MAY_WORK, line->names[0], &code)) {
-        const struct report_source source = {.journal = command.journal,
-                                             .recordings_dir = command.recordings_dir,
-                                             .media = command.settings.media};
-
-        if (!report_open(&source, &report, &err) ||
-            !targets_find(report, line->names, line->count, time(NULL), stderr, &targets, &err) ||
-            (!yes && !show(report, &targets, &err)))
+        if (!command_find(&command, &err) || (!yes && !show(&command, &err)))
             code = command_fail(&err);
-        else if (!yes && !is_confirmed(targets.count))
+        else if (!yes && !is_confirmed(command.targets.count))
             printf("nothing was done\n");
         else
-            code = abandon_each(&command, reason ? reason : "", &targets);
-        report_close(report);
+            code = abandon_each(&command, reason ? reason : "");
     }
-    targets_done(&targets);
     command_close(&command);
     return code;
 }

@@ -1,9 +1,6 @@
 /* command_events - jibri-finalize events: the history of a recording. */
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
-#include "finalize/command/screen.h"
-#include "finalize/command/status_text.h"
-#include "finalize/command/target.h"
 #include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 #include "finalize/report/report_json.h"
@@ -19,11 +16,9 @@
 #define TEXT_CEILING (64u << 20)
 
 struct events {
-    bool json;
     unsigned most; /* 0: the usual */
-    struct report *report;
-    struct status_text_style style;
-    bool of_one;
+    struct command command;
+    int64_t id; /* 0: of all */
     struct buffer out;
 };
 
@@ -56,13 +51,13 @@ static void append_time(struct buffer *out, int64_t seconds)
 static bool on_event(void *context, const struct journal_view_entry *event, struct error *err)
 {
     struct events *events = context;
-    bool narrow = events->style.columns && events->style.columns < 62;
+    bool narrow = events->command.style.columns && events->command.style.columns < 62;
     unsigned indent = narrow ? 2 : TIME_COLUMNS + 2;
     struct buffer text;
 
     (void)err;
     buffer_init(&text, 64u * 1024);
-    if (!events->of_one)
+    if (!events->id)
         buffer_append_format(&text, "%s: ", event->session_id);
     if (event->path[0])
         buffer_append_format(&text, "%s: ", event->path);
@@ -71,7 +66,7 @@ static bool on_event(void *context, const struct journal_view_entry *event, stru
     if (narrow)
         buffer_append_text(&events->out, "\n  ");
     text_column_append_wrapped(&events->out, buffer_text(&text), indent, indent,
-                               events->style.columns);
+                               events->command.style.columns);
     buffer_done(&text);
     return true;
 }
@@ -81,119 +76,74 @@ static bool on_begins(void *context, const struct report_recording *recording, s
     struct events *events = context;
 
     (void)err;
-    status_text_append_title(&events->out, recording, &events->style);
+    status_text_append_title(&events->out, recording, &events->command.style);
     return true;
 }
 
-static int show(struct events *events, int64_t id)
+static bool write_text(void *context, FILE *out, struct error *err)
 {
-    const struct report_filter filter = {.recording_id = id};
+    struct events *events = context;
+    struct report *report = events->command.report;
+    const struct report_filter filter = {.recording_id = events->id};
     const struct report_visitor visitor = {.context = events, .begins = on_begins};
-    struct error err = ERROR_INIT;
-    int code = EXPLAIN_EXIT_OK;
+    bool ok;
 
     buffer_init(&events->out, TEXT_CEILING);
-    if ((!id || report_each(events->report, &filter, time(NULL), &visitor, NULL, &err)) &&
-        report_each_entry(events->report, id, events->most, on_event, events, &err) &&
-        events->out.failed)
-        error_set(&err, ERROR_TRANSIENT, "there is too much to show");
-    if (err.kind != ERROR_NONE) {
-        code = command_fail(&err);
-    } else {
-        fputs(events->out.length ? buffer_text(&events->out) : "no events\n", stdout);
-        command_finish_output(stdout, &code);
-    }
+    ok = (!events->id || report_each(report, &filter, time(NULL), &visitor, NULL, err)) &&
+         report_each_entry(report, events->id, events->most, on_event, events, err) &&
+         (!events->out.failed || error_set(err, ERROR_TRANSIENT, "there is too much to show"));
+    if (ok)
+        fputs(events->out.length ? buffer_text(&events->out) : "no events\n", out);
     buffer_done(&events->out);
-    return code;
+    return ok;
 }
 
-static int show_json(struct events *events, int64_t id, const char *instance)
+static bool write_json(void *context, FILE *out, struct error *err)
 {
-    const struct report_json_about about = {
-        .instance = instance, .watcher = report_watcher(events->report), .now = time(NULL)};
-    struct error err = ERROR_INIT;
-    int code = EXPLAIN_EXIT_OK;
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length); /* all of it, or none */
+    struct events *events = context;
+    struct report *report = events->command.report;
+    const struct report_json_about about = {.instance = events->command.settings.instance_id,
+                                            .watcher = report_watcher(report),
+                                            .now = time(NULL)};
     bool found = false;
 
-    if (!out)
-        error_set(&err, ERROR_TRANSIENT, "no memory for the report");
-    else if (report_json_events(events->report, id, events->most, &about, out, &found, &err)) {
-        if (fflush(out) != 0)
-            error_set(&err, ERROR_TRANSIENT, "no memory for the report");
-        else if (!found)
-            error_set(&err, ERROR_NO_INPUT, "the journal has just forgotten this recording");
-    }
-    if (out)
-        (void)fclose(out); /* it is memory */
-    if (err.kind != ERROR_NONE) {
-        code = command_fail(&err);
-    } else {
-        (void)fwrite(text, 1, length, stdout);
-        command_finish_output(stdout, &code);
-    }
-    free(text);
-    return code;
+    return report_json_events(report, events->id, events->most, &about, out, &found, err) &&
+           (found ||
+            error_set(err, ERROR_NO_INPUT, "the journal has just forgotten this recording"));
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static int look(struct events *events, const struct command *command, char *const *names,
-                size_t count)
+static int look(struct events *events, bool json)
 {
-    const struct report_source source = {.journal = command->journal,
-                                         .recordings_dir = command->recordings_dir,
-                                         .media = command->settings.media};
-    struct targets targets = {0};
+    const struct targets *targets = &events->command.targets;
     struct error err = ERROR_INIT;
-    int64_t id = 0;
-    int code;
 
-    if (!report_open(&source, &events->report, &err) ||
-        !targets_find(events->report, names, count, time(NULL), stderr, &targets, &err)) {
-        code = command_fail(&err);
-        goto out;
+    if (!command_find(&events->command, &err))
+        return command_fail(&err);
+    events->id = targets->count ? targets->list[0].id : 0;
+    if (targets->count && !events->id) {
+        error_set(&err, ERROR_NO_INPUT, "the journal knows nothing of %s",
+                  targets->list[0].directory);
+        return command_fail(&err);
     }
-    if (count) {
-        id = targets.list[0].id;
-        if (!id)
-            error_set(&err, ERROR_NO_INPUT, "the journal knows nothing of %s",
-                      targets.list[0].directory);
-    }
-    events->of_one = count > 0;
     if (!events->most)
-        events->most = count ? MOST_EVENTS : LAST_EVENTS;
-    if (err.kind != ERROR_NONE)
-        code = command_fail(&err);
-    else
-        code =
-            events->json ? show_json(events, id, command->settings.instance_id) : show(events, id);
-out:
-    targets_done(&targets);
-    report_close(events->report);
-    return code;
+        events->most = events->id ? MOST_EVENTS : LAST_EVENTS;
+    return command_print(json ? write_json : write_text, events);
 }
 
 int command_events(const struct command_line *line)
 {
-    struct events events = {.json = command_line_value(line, "json") != NULL};
     const char *last = command_line_value(line, "last");
-    struct screen screen;
-    struct command command;
+    struct events events = {.most = 0};
     int code;
 
     if (last && !read_number(last, &events.most))
         return command_line_misused(line, "--last wants a number from 1, not %s", last);
     if (line->count > 1)
         return command_line_misused(line, "more than one recording is named");
-    text_column_begin();
-    screen_look(&screen);
-    events.style = (struct status_text_style){
-        .columns = screen.columns, .colours = screen.colours, .now = time(NULL)};
-    if (command_open(&command, line, COMMAND_LOOKS, line->names[0], &code))
-        code = look(&events, &command, line->names, line->count);
-    command_close(&command);
+    if (command_open(&events.command, line, COMMAND_LOOKS, line->names[0], &code))
+        code = look(&events, command_line_value(line, "json") != NULL);
+    command_close(&events.command);
     return code;
 }

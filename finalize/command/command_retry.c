@@ -1,8 +1,6 @@
 /* command_retry - jibri-finalize retry: upload again now what waits or failed. */
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
-#include "finalize/command/target.h"
-#include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/finalize_session.h"
 #include "finalize/report/report.h"
@@ -44,43 +42,34 @@ static bool on_recording(void *context, const struct report_recording *recording
     return targets_add(context, recording->row.id, recording->row.directory, recording->state, err);
 }
 
-static bool find_targets(const struct command *command, const struct retry *retry,
-                         char *const *names, size_t count, struct targets *targets,
-                         struct error *err)
+static bool find_targets(struct command *command, const struct retry *retry, struct error *err)
 {
-    const struct report_source source = {.journal = command->journal,
-                                         .recordings_dir = command->recordings_dir,
-                                         .media = command->settings.media};
     const struct report_filter stuck = {
         .states = REPORT_BIT(REPORT_WAITING) | REPORT_BIT(REPORT_FAILED) | REPORT_BIT(REPORT_LOST) |
                   REPORT_BIT(REPORT_INTERRUPTED)};
-    const struct report_visitor visitor = {.context = targets, .recording = on_recording};
-    struct report *report = NULL;
-    bool ok = report_open(&source, &report, err);
+    const struct report_visitor visitor = {.context = &command->targets, .recording = on_recording};
 
-    if (ok && retry->all)
-        ok = report_each(report, &stuck, time(NULL), &visitor, NULL, err);
-    else if (ok)
-        ok = targets_find(report, names, count, time(NULL), stderr, targets, err);
-    report_close(report);
-    return ok;
+    return command_find(command, err) &&
+           (!retry->all || report_each(command->report, &stuck, time(NULL), &visitor, NULL, err));
 }
 
 /* A journal that is damaged is no reason not to upload what is named by its directory: the run sets
  * it aside. */
-static bool name_directories(char *const *names, size_t count, struct targets *targets)
+static bool name_directories(struct command *command)
 {
+    const struct command_line *line = command->line;
     struct error ignored = ERROR_INIT;
 
-    for (size_t i = 0; i < count; i++) {
-        char *directory = strchr(names[i], '/') ? realpath(names[i], NULL) : NULL;
-        bool ok = directory && targets_add(targets, 0, directory, REPORT_FOUND, &ignored);
+    for (size_t i = 0; i < line->count; i++) {
+        const char *name = line->names[i];
+        char *directory = strchr(name, '/') ? realpath(name, NULL) : NULL;
+        bool ok = directory && targets_add(&command->targets, 0, directory, REPORT_FOUND, &ignored);
 
         free(directory);
         if (!ok)
             return false;
     }
-    return count > 0;
+    return line->count > 0;
 }
 
 /* ---- the tries ------------------------------------------------------------------------------- */
@@ -93,7 +82,8 @@ static int retry_one(const struct command *command, const struct retry *retry,
 
     options.retries_abandoned = !retry->all;
     if (open_writer_in(target->directory) == OPEN_WRITER_THERE) {
-        error_set(&err, ERROR_TRANSIENT, "a recording in %s is still written to and is left alone",
+        error_set(&err, ERROR_TRANSIENT,
+                  "a process still writes to a recording in %s: it is left alone",
                   target->directory);
         fprintf(stderr, "jibri-finalize: %s; what to do: wait until its meeting has ended\n",
                 err.text);
@@ -102,9 +92,9 @@ static int retry_one(const struct command *command, const struct retry *retry,
     return finalize_session_retry(&command->settings, target->directory, &options, ret_stopped);
 }
 
-static int retry_each(const struct command *command, const struct retry *retry,
-                      const struct targets *targets)
+static int retry_each(const struct command *command, const struct retry *retry)
 {
+    const struct targets *targets = &command->targets;
     int code = EXPLAIN_EXIT_OK;
     bool stopped = false;
     size_t i;
@@ -128,7 +118,6 @@ int command_retry(const struct command_line *line)
 {
     const char *meeting_id = command_line_value(line, "meeting-id");
     struct retry retry = {.all = command_line_value(line, "all") != NULL};
-    struct targets targets = {0};
     struct error err = ERROR_INIT;
     struct command command;
     int code;
@@ -142,15 +131,13 @@ int command_retry(const struct command_line *line)
                                                     : "no recording is named (or --all)");
     if (meeting_id && line->count != 1)
         return command_line_misused(line, "--meeting-id is for one recording");
-    text_column_begin();
     if (command_open(&command, line, COMMAND_WORKS, line->names[0], &code)) {
-        if (find_targets(&command, &retry, line->names, line->count, &targets, &err) ||
-            (err.kind == ERROR_DAMAGED && name_directories(line->names, line->count, &targets)))
-            code = retry_each(&command, &retry, &targets);
+        if (find_targets(&command, &retry, &err) ||
+            (err.kind == ERROR_DAMAGED && name_directories(&command)))
+            code = retry_each(&command, &retry);
         else
             code = command_fail(&err);
     }
-    targets_done(&targets);
     command_close(&command);
     return code;
 }

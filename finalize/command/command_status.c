@@ -2,10 +2,6 @@
 #include "config/units.h"
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
-#include "finalize/command/screen.h"
-#include "finalize/command/status_text.h"
-#include "finalize/command/target.h"
-#include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/program.h"
 #include "finalize/report/metrics.h"
@@ -26,14 +22,10 @@
 #define ENTER_SCREEN "\033[?1049h\033[?25l"
 
 struct status {
-    const struct command_line *line;
     struct report_filter filter;
     bool json, failed, watch, prometheus;
-    struct report *report;
-    const struct command *command;
+    struct command command;
     bool by_name; /* recordings were named: they are shown in full */
-    struct status_text_style style;
-    unsigned rows;
     struct buffer table;
     struct report_totals totals;
 };
@@ -69,8 +61,7 @@ static int read_options(const struct command_line *line, struct status *status)
     const char *since = command_line_value(line, "since");
     uint64_t age_ms;
 
-    *status = (struct status){.line = line,
-                              .json = has(line, "json"),
+    *status = (struct status){.json = has(line, "json"),
                               .failed = has(line, "failed"),
                               .watch = has(line, "watch"),
                               .prometheus = has(line, "prometheus"),
@@ -101,7 +92,7 @@ static bool on_begins(void *context, const struct report_recording *recording, s
 
     (void)err;
     if (status->by_name && !status->failed)
-        status_text_append_title(&status->table, recording, &status->style);
+        status_text_append_title(&status->table, recording, &status->command.style);
     return true;
 }
 
@@ -111,7 +102,7 @@ static bool on_file(void *context, const struct journal_view_file *file, struct 
 
     (void)err;
     if (status->by_name && !status->failed)
-        status_text_append_file(&status->table, file, &status->style);
+        status_text_append_file(&status->table, file, &status->command.style);
     return true;
 }
 
@@ -120,7 +111,7 @@ static bool on_entry(void *context, const struct journal_view_entry *entry, stru
     struct status *status = context;
 
     (void)err;
-    status_text_append_resend(&status->table, entry, &status->style);
+    status_text_append_resend(&status->table, entry, &status->command.style);
     return true;
 }
 
@@ -129,16 +120,16 @@ static bool on_recording(void *context, const struct report_recording *recording
     struct status *status = context;
 
     if (status->failed) {
-        status_text_append_person(&status->table, recording, &status->style);
+        status_text_append_person(&status->table, recording, &status->command.style);
         buffer_append_text(&status->table, "\n");
     } else if (status->by_name) {
-        status_text_append_rest(&status->table, recording, &status->style);
-        if (recording->row.id && !report_each_entry(status->report, recording->row.id, MOST_ENTRIES,
-                                                    on_entry, status, err))
+        status_text_append_rest(&status->table, recording, &status->command.style);
+        if (recording->row.id && !report_each_entry(status->command.report, recording->row.id,
+                                                    MOST_ENTRIES, on_entry, status, err))
             return false;
         buffer_append_text(&status->table, "\n");
     } else {
-        status_text_append_row(&status->table, recording, &status->style);
+        status_text_append_row(&status->table, recording, &status->command.style);
     }
     return true;
 }
@@ -158,7 +149,7 @@ static bool is_left_alone(const struct status *status)
     const unsigned waits =
         REPORT_BIT(REPORT_WAITING) | REPORT_BIT(REPORT_INTERRUPTED) | REPORT_BIT(REPORT_FOUND);
 
-    return status->style.watcher == 0 && report_states_of(&status->totals) & waits;
+    return status->command.style.watcher == 0 && report_states_of(&status->totals) & waits;
 }
 
 /* Appends all that there is to show. */
@@ -167,11 +158,11 @@ static bool append_text(struct status *status, struct buffer *out, struct error 
     const struct report_visitor visitor = {
         .context = status, .begins = on_begins, .file = on_file, .recording = on_recording};
 
-    status->style.now = time(NULL);
-    status->style.watcher = report_watcher(status->report);
+    status->command.style.now = time(NULL);
+    status->command.style.watcher = report_watcher(status->command.report);
     buffer_init(&status->table, TEXT_CEILING);
-    if (!report_each(status->report, &status->filter, status->style.now, &visitor, &status->totals,
-                     err)) {
+    if (!report_each(status->command.report, &status->filter, status->command.style.now, &visitor,
+                     &status->totals, err)) {
         buffer_done(&status->table);
         return false;
     }
@@ -183,7 +174,7 @@ static bool append_text(struct status *status, struct buffer *out, struct error 
                          status->filter.directories[0]);
     }
     if (!status->by_name && !status->failed)
-        status_text_append_summary(out, &status->totals, &status->style);
+        status_text_append_summary(out, &status->totals, &status->command.style);
     if (status->failed && !status->table.length)
         buffer_append_text(out, is_left_alone(status)
                                     ? "nothing failed, but no watcher runs for what waits: see "
@@ -191,7 +182,7 @@ static bool append_text(struct status *status, struct buffer *out, struct error 
                                     : "nothing needs a person\n");
     if (status->table.length && !status->by_name && !status->failed) {
         buffer_append_text(out, "\n");
-        status_text_append_head(out, &status->style);
+        status_text_append_head(out, &status->command.style);
     }
     /* Without the empty line at its end. */
     if (status->table.length && (status->by_name || status->failed))
@@ -202,66 +193,43 @@ static bool append_text(struct status *status, struct buffer *out, struct error 
     return !out->failed || error_set(err, ERROR_TRANSIENT, "there is too much to show");
 }
 
-static int show(struct status *status)
+static bool write_text(void *context, FILE *out, struct error *err)
 {
-    struct error err = ERROR_INIT;
-    struct buffer out;
-    int code;
+    struct buffer text;
+    bool ok;
 
-    buffer_init(&out, TEXT_CEILING);
-    if (append_text(status, &out, &err)) {
-        code = explain_exit_code_of_states(status->totals.shown_states);
-        (void)fwrite(buffer_text(&out), 1, out.length, stdout);
-        command_finish_output(stdout, &code);
-    } else {
-        code = command_fail(&err);
-    }
-    buffer_done(&out);
-    return code;
+    buffer_init(&text, TEXT_CEILING);
+    ok = append_text(context, &text, err);
+    if (ok)
+        (void)fwrite(buffer_text(&text), 1, text.length, out);
+    buffer_done(&text);
+    return ok;
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------ */
-
-static int show_json(struct status *status)
+static bool write_json(void *context, FILE *out, struct error *err)
 {
-    const struct report_json_about about = {.instance = status->command->settings.instance_id,
-                                            .watcher = report_watcher(status->report),
+    struct status *status = context;
+    struct command *command = &status->command;
+    const struct report_json_about about = {.instance = command->settings.instance_id,
+                                            .watcher = report_watcher(command->report),
                                             .now = time(NULL)};
-    struct error err = ERROR_INIT;
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length); /* all of it, or none */
-    int code;
 
-    if (!out ||
-        !report_json_recordings(status->report, &status->filter, &about, out, &status->totals,
-                                &err) ||
-        fflush(out) != 0)
-        error_set(&err, ERROR_TRANSIENT, "no memory for the report"); /* the first cause counts */
-    if (out)
-        (void)fclose(out); /* it is memory */
-    if (err.kind == ERROR_NONE) {
-        code = explain_exit_code_of_states(status->totals.shown_states);
-        (void)fwrite(text, 1, length, stdout);
-        command_finish_output(stdout, &code);
-    } else {
-        code = command_fail(&err);
-    }
-    free(text);
-    return code;
+    return report_json_recordings(command->report, &status->filter, &about, out, &status->totals,
+                                  err);
 }
 
 /* ---- metrics --------------------------------------------------------------------------------- */
 
 /* That the journal can't be read is a metric, too. */
-static int show_metrics(const struct command *command)
+static bool write_metrics(void *context, FILE *out, struct error *err)
 {
+    const struct command *command = context;
     struct metrics metrics = {.instance_id = command->settings.instance_id, .now = time(NULL)};
     struct journal *journal = NULL;
     struct error ignored = ERROR_INIT;
-    struct buffer out;
-    int code = EXPLAIN_EXIT_OK;
+    struct buffer text;
 
+    (void)err;
     if (access(command->journal, F_OK) != 0)
         metrics.journal_readable = true; /* an empty one */
     else if (journal_open(command->journal, &journal, &ignored) &&
@@ -269,12 +237,11 @@ static int show_metrics(const struct command *command)
         error_clear(&ignored);
     journal_close(journal);
     metrics_look_at_disk(command->recordings_dir, &metrics);
-    buffer_init(&out, METRICS_CEILING);
-    metrics_write(&metrics, &out);
-    (void)fwrite(buffer_text(&out), 1, out.length, stdout);
-    buffer_done(&out);
-    command_finish_output(stdout, &code);
-    return code;
+    buffer_init(&text, METRICS_CEILING);
+    metrics_write(&metrics, &text);
+    (void)fwrite(buffer_text(&text), 1, text.length, out);
+    buffer_done(&text);
+    return true;
 }
 
 /* ---- --watch --------------------------------------------------------------------------------- */
@@ -331,8 +298,8 @@ static int watch(struct status *status)
     struct termios before;
     bool keys = take_keys(&before);
     struct program_stop stop;
+    struct screen *screen = &status->command.screen;
     struct error err = ERROR_INIT;
-    struct screen screen;
     bool ok = true;
 
     program_stop_open(&stop);
@@ -340,12 +307,12 @@ static int watch(struct status *status)
     do {
         struct buffer out;
 
-        screen_look(&screen); /* it may have been resized */
-        status->style.columns = screen.columns;
+        screen_look(screen); /* it may have been resized */
+        status->command.style.columns = screen->columns;
         buffer_init(&out, TEXT_CEILING);
         ok = append_text(status, &out, &err);
         if (ok)
-            paint(&out, screen.rows);
+            paint(&out, screen->rows);
         buffer_done(&out);
     } while (ok && !is_over(&stop));
     fputs(LEAVE_SCREEN, stdout);
@@ -353,64 +320,40 @@ static int watch(struct status *status)
     if (keys)
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &before);
     program_stop_close(&stop);
-    return ok ? explain_exit_code_of_states(status->totals.shown_states) : command_fail(&err);
+    return ok ? EXPLAIN_EXIT_OK : command_fail(&err);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static int run(struct status *status)
-{
-    struct screen screen;
-
-    screen_look(&screen);
-    text_column_begin();
-    status->style =
-        (struct status_text_style){.columns = screen.columns, .colours = screen.colours};
-    if (status->watch && !screen.terminal)
-        return command_line_misused(status->line, "--watch needs a terminal");
-    if (status->json)
-        return show_json(status);
-    return status->watch ? watch(status) : show(status);
-}
-
 static int look(struct status *status)
 {
-    const struct report_source source = {.journal = status->command->journal,
-                                         .recordings_dir = status->command->recordings_dir,
-                                         .media = status->command->settings.media};
-    const struct command_line *line = status->line;
-    struct targets targets = {0};
+    struct command *command = &status->command;
     struct error err = ERROR_INIT;
     const char **directories = NULL;
     int code;
 
-    if (report_open(&source, &status->report, &err) &&
-        targets_find(status->report, line->names, line->count, time(NULL), stderr, &targets,
-                     &err)) {
-        directories = status->by_name ? targets_directories(&targets) : NULL;
-        status->filter.directories = directories;
-        code = run(status);
-    } else {
-        code = command_fail(&err);
-    }
+    if (status->watch && !command->screen.terminal)
+        return command_line_misused(command->line, "--watch needs a terminal");
+    if (!command_find(command, &err))
+        return command_fail(&err);
+    directories = status->by_name ? targets_directories(&command->targets) : NULL;
+    status->filter.directories = directories;
+    code = status->watch ? watch(status)
+                         : command_print(status->json ? write_json : write_text, status);
     free(directories);
-    targets_done(&targets);
-    report_close(status->report);
-    return code;
+    return code == EXPLAIN_EXIT_OK ? explain_exit_code_of_states(status->totals.shown_states)
+                                   : code;
 }
 
 int command_status(const struct command_line *line)
 {
     struct status status;
     int code = read_options(line, &status);
-    struct command command;
 
     if (code != EXPLAIN_EXIT_OK)
         return code;
-    if (command_open(&command, line, COMMAND_LOOKS, line->names[0], &code)) {
-        status.command = &command;
-        code = status.prometheus ? show_metrics(&command) : look(&status);
-    }
-    command_close(&command);
+    if (command_open(&status.command, line, COMMAND_LOOKS, line->names[0], &code))
+        code = status.prometheus ? command_print(write_metrics, &status.command) : look(&status);
+    command_close(&status.command);
     return code;
 }

@@ -3,8 +3,6 @@
 #include "finalize/base/clock.h"
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
-#include "finalize/command/screen.h"
-#include "finalize/command/status_text.h"
 #include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/log.h"
@@ -19,9 +17,8 @@
 
 struct wait {
     uint64_t timeout_ms; /* UINT64_MAX: none */
-    struct report *report;
+    struct command command;
     struct report_totals totals;
-    int watcher;
     bool warned;
 };
 
@@ -32,8 +29,7 @@ static bool look(struct wait *wait, struct error *err)
     const struct report_filter filter = {.joining = true};
     const struct report_visitor none = {0};
 
-    wait->watcher = report_watcher(wait->report);
-    return report_each(wait->report, &filter, time(NULL), &none, &wait->totals, err);
+    return report_each(wait->command.report, &filter, time(NULL), &none, &wait->totals, err);
 }
 
 static bool is_pending(const struct wait *wait)
@@ -45,12 +41,10 @@ static bool is_pending(const struct wait *wait)
 static void say_status(const struct wait *wait)
 {
     unsigned left = 0;
-    struct screen screen;
     struct buffer all, line;
 
     if (!log_has_status_line())
         return;
-    screen_look(&screen);
     buffer_init(&all, 1024);
     buffer_init(&line, 1024);
     for (unsigned i = 0; i < REPORT_STATES; i++) {
@@ -63,7 +57,8 @@ static void say_status(const struct wait *wait)
     buffer_append_format(&line, "%u not safe yet: ", left);
     buffer_append_text(&line, buffer_text(&all));
     buffer_clear(&all);
-    text_column_append(&all, buffer_text(&line), (screen.columns ? screen.columns : 80) - 1);
+    text_column_append(&all, buffer_text(&line),
+                       (wait->command.screen.columns ? wait->command.screen.columns : 80) - 1);
     log_status(buffer_text(&all));
     buffer_done(&line);
     buffer_done(&all);
@@ -74,7 +69,8 @@ static void warn_of_no_worker(struct wait *wait)
 {
     const unsigned at_work = REPORT_BIT(REPORT_UPLOADING) | REPORT_BIT(REPORT_RECORDING);
 
-    if (wait->warned || wait->watcher != 0 || report_states_of(&wait->totals) & at_work)
+    if (wait->warned || report_watcher(wait->command.report) != 0 ||
+        report_states_of(&wait->totals) & at_work)
         return;
     wait->warned = true;
     fprintf(stderr,
@@ -85,37 +81,14 @@ static void warn_of_no_worker(struct wait *wait)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-struct listing {
-    struct buffer text;
-    struct status_text_style style;
-};
-
-static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
-{
-    struct listing *listing = context;
-
-    (void)err;
-    status_text_append_row(&listing->text, recording, &listing->style);
-    return true;
-}
-
 /* Lists what is in one of `states`. */
 static void list(struct wait *wait, unsigned states)
 {
     const struct report_filter filter = {.states = states, .joining = true};
-    struct listing listing = {.style = {.watcher = wait->watcher, .now = time(NULL)}};
-    const struct report_visitor visitor = {.context = &listing, .recording = on_recording};
     struct error ignored = ERROR_INIT;
-    struct screen screen;
 
-    screen_look(&screen);
-    listing.style.columns = screen.columns;
-    listing.style.colours = screen.colours;
-    buffer_init(&listing.text, 1u << 20);
-    if (report_each(wait->report, &filter, time(NULL), &visitor, NULL, &ignored))
-        fputs(buffer_text(&listing.text), stdout);
-    fflush(stdout);
-    buffer_done(&listing.text);
+    if (!command_list(&wait->command, &filter, &ignored))
+        error_clear(&ignored);
 }
 
 static int say_left(struct wait *wait, bool stopped)
@@ -174,7 +147,6 @@ int command_wait(const struct command_line *line)
     struct wait wait = {.timeout_ms = UINT64_MAX};
     const char *timeout = command_line_value(line, "timeout");
     struct error err = ERROR_INIT;
-    struct command command;
     int code;
 
     if (timeout && !units_parse_duration(timeout, 1000, &wait.timeout_ms))
@@ -182,15 +154,8 @@ int command_wait(const struct command_line *line)
             line, "--timeout wants a duration as in 90s, 10min or 2h, not %s", timeout);
     if (line->count)
         return command_line_misused(line, "it takes no recording: it waits for all");
-    text_column_begin();
-    if (command_open(&command, line, COMMAND_LOOKS, NULL, &code)) {
-        const struct report_source source = {.journal = command.journal,
-                                             .recordings_dir = command.recordings_dir,
-                                             .media = command.settings.media};
-
-        code = report_open(&source, &wait.report, &err) ? wait_for_all(&wait) : command_fail(&err);
-        report_close(wait.report);
-    }
-    command_close(&command);
+    if (command_open(&wait.command, line, COMMAND_LOOKS, NULL, &code))
+        code = command_find(&wait.command, &err) ? wait_for_all(&wait) : command_fail(&err);
+    command_close(&wait.command);
     return code;
 }
