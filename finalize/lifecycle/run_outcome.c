@@ -21,7 +21,11 @@ bool run_judge(struct run *run, struct error *err)
         return error_set(err, ERROR_PERMANENT,
                          "%u media file(s) vanished before they were safe in the bucket",
                          safety->media_gone);
-    return safety_is_safe(safety) || error_set(err, ERROR_TRANSIENT, "not all of it is safe yet");
+    return safety_is_safe(safety) ||
+           error_set(err, ERROR_TRANSIENT, "%s",
+                     run->options->notify_only
+                         ? "not all is in the bucket yet, and only notices were asked for"
+                         : "not all of it is safe yet");
 }
 
 /* DONE means that there is nothing left to do, not that all is safe: a file may be lost. */

@@ -20,7 +20,7 @@ struct session {
     uint64_t started_ms;
     struct error failed; /* a file's error that was not said yet: the last line may say it */
     char failed_path[SESSION_PATH_SIZE];
-    char failed_id[SESSION_NAME_SIZE];
+    char failed_id[SESSION_NAME_SIZE]; /* of the session: a run frees other recordings, too */
     uint64_t failed_ms;
 };
 
