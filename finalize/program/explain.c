@@ -50,87 +50,67 @@ int explain_worse(int a, int b)
     return a;
 }
 
-static const char *advice_for_s3_meaning(enum s3_meaning meaning)
-{
-    switch (meaning) {
-    case S3_MEANS_OTHER:
-    case S3_MEANS_DAMAGED:
-        break;
-    case S3_MEANS_RIGHT:
-        return "give the key of CONFOMEET_S3_CLIENT_ID the right to read and write objects in "
-               "CONFOMEET_S3_BUCKET, then try again";
-    case S3_MEANS_RIGHT_TO_LIST:
-        return "give the key of CONFOMEET_S3_CLIENT_ID s3:ListBucket on CONFOMEET_S3_BUCKET "
-               "(without "
-               "it the server does not say that a key is free) and s3:GetObject on its objects, "
-               "then try again";
-    case S3_MEANS_POLICY:
-        return "a policy of CONFOMEET_S3_BUCKET or of its account denies this: change the policy "
-               "(rights of the access key do not help), then try again";
-    case S3_MEANS_CLOSED:
-        return "ask the provider why the bucket of CONFOMEET_S3_BUCKET is closed";
-    case S3_MEANS_KEY_ID:
-        return "correct CONFOMEET_S3_CLIENT_ID: the server does not know this key";
-    case S3_MEANS_SECRET:
-        return "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to CONFOMEET_S3_CLIENT_ID";
-    case S3_MEANS_NO_BUCKET:
-        return "correct CONFOMEET_S3_BUCKET, or make the bucket: it does not exist at "
-               "CONFOMEET_S3_URL";
-    case S3_MEANS_BUCKET_NAME:
-        return "correct CONFOMEET_S3_BUCKET: the server takes no such name";
-    case S3_MEANS_REGION:
-        return "correct CONFOMEET_S3_REGION and CONFOMEET_S3_URL: the bucket is in another region, "
-               "or elsewhere";
-    case S3_MEANS_CLOCK:
-        return "set this machine's clock: it differs from the server's by more than 15 minutes";
-    case S3_MEANS_QUOTA:
-        return "raise the quota (the provider's cap, the maximum size of the bucket) or make room "
-               "in the bucket, then try again";
-    case S3_MEANS_FULL:
-        return "make room on the S3 server, then try again";
-    case S3_MEANS_TOO_LARGE:
-        return "raise the server's limit, or CONFOMEET_S3_PART_SIZE, then try again";
-    case S3_MEANS_BODY_LIMIT:
-        return "raise the body limit of the proxy before the server (nginx: client_max_body_size), "
-               "or lower CONFOMEET_S3_PART_SIZE below it, then try again";
-    case S3_MEANS_STORAGE_CLASS:
-        return "correct CONFOMEET_S3_STORAGE_CLASS: the server does not have it";
-    case S3_MEANS_NOT_IMPLEMENTED:
-        return "switch off what the server does not have: CONFOMEET_S3_CONDITIONAL_WRITES, "
-               "CONFOMEET_S3_STORAGE_CLASS";
-    case S3_MEANS_MD5_WANTED:
-        return "set CONFOMEET_S3_CONTENT_MD5=yes: the bucket has Object Lock, which demands it, "
-               "then try again";
-    }
-    return NULL;
-}
+static const char *const s3_advice[] = {
+    [S3_MEANS_RIGHT] =
+        "give the key of CONFOMEET_S3_CLIENT_ID the right to read and write objects in "
+        "CONFOMEET_S3_BUCKET, then try again",
+    [S3_MEANS_RIGHT_TO_LIST] =
+        "give the key of CONFOMEET_S3_CLIENT_ID s3:ListBucket on CONFOMEET_S3_BUCKET "
+        "(without "
+        "it the server does not say that a key is free) and s3:GetObject on its objects, "
+        "then try again",
+    [S3_MEANS_POLICY] =
+        "a policy of CONFOMEET_S3_BUCKET or of its account denies this: change the policy "
+        "(rights of the access key do not help), then try again",
+    [S3_MEANS_CLOSED] = "ask the provider why the bucket of CONFOMEET_S3_BUCKET is closed",
+    [S3_MEANS_KEY_ID] = "correct CONFOMEET_S3_CLIENT_ID: the server does not know this key",
+    [S3_MEANS_SECRET] =
+        "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to CONFOMEET_S3_CLIENT_ID",
+    [S3_MEANS_NO_BUCKET] = "correct CONFOMEET_S3_BUCKET, or make the bucket: it does not exist at "
+                           "CONFOMEET_S3_URL",
+    [S3_MEANS_BUCKET_NAME] = "correct CONFOMEET_S3_BUCKET: the server takes no such name",
+    [S3_MEANS_REGION] =
+        "correct CONFOMEET_S3_REGION and CONFOMEET_S3_URL: the bucket is in another region, "
+        "or elsewhere",
+    [S3_MEANS_CLOCK] =
+        "set this machine's clock: it differs from the server's by more than 15 minutes",
+    [S3_MEANS_QUOTA] =
+        "raise the quota (the provider's cap, the maximum size of the bucket) or make room "
+        "in the bucket, then try again",
+    [S3_MEANS_FULL] = "make room on the S3 server, then try again",
+    [S3_MEANS_TOO_LARGE] = "raise the server's limit, or CONFOMEET_S3_PART_SIZE, then try again",
+    [S3_MEANS_BODY_LIMIT] =
+        "raise the body limit of the proxy before the server (nginx: client_max_body_size), "
+        "or lower CONFOMEET_S3_PART_SIZE below it, then try again",
+    [S3_MEANS_STORAGE_CLASS] = "correct CONFOMEET_S3_STORAGE_CLASS: the server does not have it",
+    [S3_MEANS_NOT_IMPLEMENTED] =
+        "switch off what the server does not have: CONFOMEET_S3_CONDITIONAL_WRITES, "
+        "CONFOMEET_S3_STORAGE_CLASS",
+    [S3_MEANS_MD5_WANTED] =
+        "set CONFOMEET_S3_CONTENT_MD5=yes: the bucket has Object Lock, which demands it, "
+        "then try again",
+    [S3_MEANS_DAMAGED] = NULL,
+};
 
-static const char *advice_for_network(enum error_network network, bool backend)
-{
-    switch (network) {
-    case ERROR_NETWORK_NAME:
-        return backend
-                   ? "see that the host of CONFOMEET_BASE_URL (or XMPP_DOMAIN) is spelled right "
-                     "and that this machine's DNS works, then try again"
-                   : "see that the host of CONFOMEET_S3_URL is spelled right and that this "
-                     "machine's DNS works, then try again";
-    case ERROR_NETWORK_CONNECTION:
-        return backend ? "see that CONFOMEET_BASE_URL (or XMPP_DOMAIN) is right and that the "
-                         "backend runs, then try again"
-                       : "see that CONFOMEET_S3_URL is right, that the server runs and that no "
-                         "firewall or CONFOMEET_PROXY is in the way, then try again";
-    case ERROR_NETWORK_TLS:
-        return backend
-                   ? "name the CA of the backend's certificate in CONFOMEET_CA_FILE, or correct "
-                     "the host in CONFOMEET_BASE_URL; see this machine's clock, too"
-                   : "name the CA of the server's certificate in CONFOMEET_CA_FILE, or correct "
-                     "the host in CONFOMEET_S3_URL (a CONFOMEET_S3_BUCKET with dots needs "
-                     "CONFOMEET_S3_ADDRESSING=path); see this machine's clock, too";
-    case ERROR_NETWORK_NONE:
-        break;
-    }
-    return NULL;
-}
+/* Of S3, and of the backend. */
+static const char *const network_advice[][2] = {
+    [ERROR_NETWORK_NAME] =
+        {"see that the host of CONFOMEET_S3_URL is spelled right and that this "
+         "machine's DNS works, then try again",
+         "see that the host of CONFOMEET_BASE_URL (or XMPP_DOMAIN) is spelled right "
+         "and that this machine's DNS works, then try again"},
+    [ERROR_NETWORK_CONNECTION] =
+        {"see that CONFOMEET_S3_URL is right, that the server runs and that no "
+         "firewall or CONFOMEET_PROXY is in the way, then try again",
+         "see that CONFOMEET_BASE_URL (or XMPP_DOMAIN) is right and that the "
+         "backend runs, then try again"},
+    [ERROR_NETWORK_TLS] =
+        {"name the CA of the server's certificate in CONFOMEET_CA_FILE, or correct "
+         "the host in CONFOMEET_S3_URL (a CONFOMEET_S3_BUCKET with dots needs "
+         "CONFOMEET_S3_ADDRESSING=path); see this machine's clock, too",
+         "name the CA of the backend's certificate in CONFOMEET_CA_FILE, or correct "
+         "the host in CONFOMEET_BASE_URL; see this machine's clock, too"},
+};
 
 static const char *advice_for_backend_status(int status)
 {
@@ -201,11 +181,10 @@ static const char *advice_for_kind(enum error_kind kind)
 
 const char *explain_repair(const struct error *err)
 {
-    const char *advice =
-        err->from_backend ? NULL : advice_for_s3_meaning(s3_code_of_error(err)->meaning);
+    const char *advice = err->from_backend ? NULL : s3_advice[s3_code_of_error(err)->meaning];
 
     if (!advice)
-        advice = advice_for_network(err->network, err->from_backend);
+        advice = network_advice[err->network][err->from_backend];
     if (!advice && err->from_backend)
         advice = advice_for_backend_status(err->http_status);
     if (!advice && err->sys_errno)
@@ -222,7 +201,7 @@ const char *explain_advice(const struct error *err)
 
 const char *explain_advice_for_text(const char *text)
 {
-    const char *advice = advice_for_s3_meaning(s3_code_in(text)->meaning);
+    const char *advice = s3_advice[s3_code_in(text)->meaning];
 
     if (advice)
         return advice;

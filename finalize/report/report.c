@@ -38,20 +38,16 @@ bool report_open(const struct report_source *source, struct report **ret_report,
 {
     struct report *report = calloc(1, sizeof *report);
 
-    if (!report)
-        return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
-    if (source->recordings_dir && !(report->recordings_dir = strdup(source->recordings_dir))) {
-        error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
-        goto fail;
-    }
-    if (!(report->watcher_lock = name_watcher_lock(source->journal))) {
+    if (!report ||
+        (source->recordings_dir && !(report->recordings_dir = strdup(source->recordings_dir))) ||
+        !(report->watcher_lock = name_watcher_lock(source->journal))) {
         error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
         goto fail;
     }
     /* To look is no reason to make one. */
-    if (access(source->journal, F_OK) == 0 || errno != ENOENT)
-        if (!journal_view_open(source->journal, &report->view, err))
-            goto fail;
+    if ((access(source->journal, F_OK) == 0 || errno != ENOENT) &&
+        !journal_view_open(source->journal, &report->view, err))
+        goto fail;
     report->media = source->media;
     *ret_report = report;
     return true;

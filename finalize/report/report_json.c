@@ -30,6 +30,15 @@ static void write_number(FILE *out, const char *name, uint64_t number)
     fprintf(out, ",\"%s\":%" PRIu64, name, number);
 }
 
+/* What is below `least` is not known. */
+static void write_number_or_null(FILE *out, const char *name, int64_t number, int64_t least)
+{
+    if (number >= least)
+        fprintf(out, ",\"%s\":%" PRId64, name, number);
+    else
+        fprintf(out, ",\"%s\":null", name);
+}
+
 static void write_flag(FILE *out, const char *name, int flag)
 {
     fprintf(out, ",\"%s\":%s", name, flag < 0 ? "null" : flag ? "true" : "false");
@@ -45,39 +54,16 @@ static void write_head(const struct report_json_about *about, FILE *out)
 
 /* ---- a recording ----------------------------------------------------------------------------- */
 
-static const char *file_state_name(enum journal_file_state state)
-{
-    switch (state) {
-    case JOURNAL_FILE_PENDING:
-        return "pending";
-    case JOURNAL_FILE_UPLOADED:
-        return "uploaded";
-    case JOURNAL_FILE_SAFE:
-        return "safe";
-    case JOURNAL_FILE_GONE:
-        return "gone";
-    case JOURNAL_FILE_WITHHELD:
-        break;
-    }
-    return "withheld";
-}
-
-static const char *notice_name(enum journal_notice notice)
-{
-    switch (notice) {
-    case JOURNAL_NOTICE_NONE:
-        return NULL;
-    case JOURNAL_NOTICE_DUE:
-        return "due";
-    case JOURNAL_NOTICE_SENT:
-        return "sent";
-    case JOURNAL_NOTICE_ACCEPTED:
-        return "accepted";
-    case JOURNAL_NOTICE_REFUSED:
-        break;
-    }
-    return "refused";
-}
+static const char *const file_state_names[] = {[JOURNAL_FILE_PENDING] = "pending",
+                                               [JOURNAL_FILE_UPLOADED] = "uploaded",
+                                               [JOURNAL_FILE_SAFE] = "safe",
+                                               [JOURNAL_FILE_GONE] = "gone",
+                                               [JOURNAL_FILE_WITHHELD] = "withheld"};
+static const char *const notice_names[] = {[JOURNAL_NOTICE_NONE] = NULL,
+                                           [JOURNAL_NOTICE_DUE] = "due",
+                                           [JOURNAL_NOTICE_SENT] = "sent",
+                                           [JOURNAL_NOTICE_ACCEPTED] = "accepted",
+                                           [JOURNAL_NOTICE_REFUSED] = "refused"};
 
 static bool on_begins(void *context, const struct report_recording *recording, struct error *err)
 {
@@ -114,7 +100,7 @@ static bool on_file(void *context, const struct journal_view_file *view, struct 
     json_text_string(out, file->path);
     write_flag(out, "media", file->media);
     write_flag(out, "incomplete", file->incomplete);
-    write_text(out, "state", file_state_name(file->state));
+    write_text(out, "state", file_state_names[file->state]);
     write_number(out, "size_bytes", file->object_bytes);
     write_number(out, "held_bytes", held ? file->object_bytes : view->held_bytes);
     write_text(out, "key", file->key);
@@ -122,12 +108,8 @@ static bool on_file(void *context, const struct journal_view_file *view, struct 
     write_time(out, "uploaded_at", file->uploaded_at);
     write_time(out, "safe_at", file->safe_at);
     write_time(out, "removed_at", file->removed_at);
-    write_text(out, "notice", notice_name(file->notice));
-    fputs(",\"backend_row\":", out);
-    if (file->backend_row > 0)
-        fprintf(out, "%" PRId64, file->backend_row);
-    else
-        fputs("null", out);
+    write_text(out, "notice", notice_names[file->notice]);
+    write_number_or_null(out, "backend_row", file->backend_row, 1);
     write_text(out, "last_error", file->last_error);
     putc('}', out);
     writer->files_begun = true;
@@ -168,11 +150,7 @@ static bool on_recording(void *context, const struct report_recording *recording
     write_number(out, "size_bytes", recording->size_bytes);
     write_number(out, "held_bytes", recording->held_bytes);
     write_number(out, "rate_bytes_per_second", (uint64_t)recording->rate);
-    fputs(",\"seconds_left\":", out);
-    if (recording->seconds_left >= 0)
-        fprintf(out, "%" PRId64, recording->seconds_left);
-    else
-        fputs("null", out);
+    write_number_or_null(out, "seconds_left", recording->seconds_left, 0);
     write_number(out, "files_total", recording->safety.files);
     write_number(out, "files_media", recording->safety.media);
     write_number(out, "files_incomplete", recording->safety.incomplete);
