@@ -21,14 +21,19 @@ static bool give_up_file(void *context, struct journal_file *file, struct error 
     struct error failure = ERROR_INIT;
     struct leftover_result result;
 
-    if (!file->upload_id[0] && file->phase != JOURNAL_PHASE_CREATING)
+    if (!file->key[0])
+        return true;
+    /* What an earlier call could not abort counts as well. */
+    if (!leftover_take(run->journal, file, err) ||
+        !leftover_abort(run->journal, NULL, NULL, file->key, run->deadline_ms, &result, err))
+        return false;
+    if (!result.left)
         return true;
     if (!work->abandon->can_ask)
         error_set(&failure, ERROR_SETTINGS, "the settings of the bucket cannot be used");
     else if (!run_open_network(run, &failure))
         run->s3 = NULL;
-    if (!leftover_take(run->journal, file, err) ||
-        !leftover_abort(run->journal, run->loop, run->s3, file->key, run->deadline_ms, &result,
+    if (!leftover_abort(run->journal, run->loop, run->s3, file->key, run->deadline_ms, &result,
                         err))
         return false;
     if (result.left && !work->result->left)
