@@ -45,12 +45,19 @@ static void tell_flag(struct watch *watch, atomic_bool *flag)
         wake(watch);
 }
 
+static bool is_below(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+
+    return !strncmp(path, directory, length) && (path[length] == '/' || !path[length]);
+}
+
 /* `path` is below the recordings directory, at whatever depth: its session is what counts. */
 static void tell_session(struct watch *watch, char *path)
 {
     size_t above = strlen(watch->recordings_dir);
 
-    if (strncmp(path, watch->recordings_dir, above) != 0 || path[above] != '/' || !path[above + 1])
+    if (!is_below(path, watch->recordings_dir) || strlen(path) < above + 2)
         return;
     above += 1 + strcspn(path + above + 1, "/");
     path[above] = 0;
@@ -84,13 +91,6 @@ static bool is_still_there(const struct watch *watch)
 
     return !stat(watch->recordings_dir, &status) && status.st_dev == watch->device &&
            status.st_ino == watch->inode;
-}
-
-static bool is_below(const char *path, const char *directory)
-{
-    size_t length = strlen(directory);
-
-    return !strncmp(path, directory, length) && (path[length] == '/' || !path[length]);
 }
 
 static void take_event(struct watch *watch, const struct inotify_event *event)
