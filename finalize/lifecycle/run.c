@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define MOST_INTERRUPTED 3u
+#define MOST_REPLACED    10u
 #define LOCK_RETRY_MS    50 /* the process that gives way needs a moment, and Jibri waits */
 
 /* ---- telling --------------------------------------------------------------------------------- */
@@ -203,7 +204,7 @@ bool run_lock(struct run *run, struct error *err)
     char path[SESSION_PATH_SIZE];
 
     snprintf(path, sizeof path, "%s", run->directory);
-    for (;;) {
+    for (unsigned tries = 0; tries < MOST_REPLACED; tries++) {
         if (!wait_for_lock(run, err))
             return false;
         if (run->session_dir ? session_dir_still_there(run->session_dir) : access(path, F_OK) != 0)
@@ -212,6 +213,8 @@ bool run_lock(struct run *run, struct error *err)
         if (!run_open(run, path, err))
             return false;
     }
+    return error_set(err, ERROR_TRANSIENT, "%s is replaced again and again, or can't be looked at",
+                     path);
 }
 
 /* ---- the work -------------------------------------------------------------------------------- */
