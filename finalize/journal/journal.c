@@ -70,20 +70,15 @@ void journal_set_patience(struct journal *journal, unsigned patience_ms)
 
 bool journal_check(struct journal *journal, struct error *err)
 {
-    struct journal_query query;
-    char verdict[32];
+    static const struct journal_column columns[] = {{.size = 32, .kind = JOURNAL_IS_TEXT},
+                                                    {.kind = JOURNAL_END}};
+    char verdict[32] = "";
     bool found;
 
-    if (!journal_begin_query(journal, "PRAGMA quick_check(1)", &query, err) ||
-        !journal_query_fetch(&query, &found, err))
+    if (!journal_fetch(journal, "PRAGMA quick_check(1)", NO_VALUES, columns, verdict, &found, err))
         return false;
-    if (found) {
-        journal_query_get_text(&query, verdict, sizeof verdict);
-        if (!journal_query_end(&query, err))
-            return false;
-        found = !strcmp(verdict, "ok");
-    }
-    return found || error_set(err, ERROR_DAMAGED, "the journal is damaged: %s", journal->path);
+    return !strcmp(verdict, "ok") ||
+           error_set(err, ERROR_DAMAGED, "the journal is damaged: %s", journal->path);
 }
 
 /* ---- statements ------------------------------------------------------------------------------ */
@@ -105,7 +100,8 @@ static bool set_forced(struct journal *journal, bool forced, struct error *err)
 }
 
 static bool begin_query(struct journal *journal, bool forced, const char *sql,
-                        struct journal_query *query, struct error *err)
+                        const struct journal_value *values, struct journal_query *query,
+                        struct error *err)
 {
     size_t i = 0;
 
@@ -114,39 +110,78 @@ static bool begin_query(struct journal *journal, bool forced, const char *sql,
         assert(i < JOURNAL_MOST_STATEMENTS);
     }
     journal->prepared[i].sql = sql;
-    return set_forced(journal, forced, err) &&
-           journal_query_begin(query, journal->database, journal->path,
-                               &journal->prepared[i].statement, sql, err);
+    if (!set_forced(journal, forced, err) ||
+        !journal_query_begin(query, journal->database, journal->path,
+                             &journal->prepared[i].statement, sql, err))
+        return false;
+    journal_query_put(query, values);
+    return true;
 }
 
-bool journal_begin_query(struct journal *journal, const char *sql, struct journal_query *query,
+bool journal_begin_query(struct journal *journal, const char *sql,
+                         const struct journal_value *values, struct journal_query *query,
                          struct error *err)
 {
-    return begin_query(journal, true, sql, query, err);
+    return begin_query(journal, true, sql, values, query, err);
 }
 
-bool journal_begin_unforced(struct journal *journal, const char *sql, struct journal_query *query,
+bool journal_begin_unforced(struct journal *journal, const char *sql,
+                            const struct journal_value *values, struct journal_query *query,
                             struct error *err)
 {
-    return begin_query(journal, false, sql, query, err);
+    return begin_query(journal, false, sql, values, query, err);
 }
 
-bool journal_run(struct journal *journal, const char *sql, struct error *err)
+bool journal_run(struct journal *journal, const char *sql, const struct journal_value *values,
+                 struct error *err)
 {
     struct journal_query query;
 
-    return journal_begin_query(journal, sql, &query, err) && journal_query_run(&query, err);
+    return begin_query(journal, true, sql, values, &query, err) && journal_query_run(&query, err);
 }
 
-bool journal_run_with(struct journal *journal, const char *sql, int64_t parameter,
-                      struct error *err)
+bool journal_run_unforced(struct journal *journal, const char *sql,
+                          const struct journal_value *values, struct error *err)
 {
     struct journal_query query;
 
-    if (!journal_begin_query(journal, sql, &query, err))
+    return begin_query(journal, false, sql, values, &query, err) && journal_query_run(&query, err);
+}
+
+bool journal_fetch(struct journal *journal, const char *sql, const struct journal_value *values,
+                   const struct journal_column *columns, void *ret_row, bool *ret_found,
+                   struct error *err)
+{
+    union {
+        char bytes[JOURNAL_MOST_ROW_BYTES];
+        int64_t aligned;
+    } row;
+    struct journal_query query;
+    bool found;
+
+    if (!begin_query(journal, true, sql, values, &query, err) ||
+        !journal_query_fetch(&query, &found, err))
         return false;
-    journal_query_put_integer(&query, parameter);
-    return journal_query_run(&query, err);
+    if (found) {
+        journal_query_get_row(&query, columns, row.bytes);
+        if (!journal_query_end(&query, err))
+            return false;
+        for (; columns->kind != JOURNAL_END; columns++)
+            memcpy((char *)ret_row + columns->offset, row.bytes + columns->offset, columns->size);
+    }
+    *ret_found = found;
+    return true;
+}
+
+bool journal_fetch_number(struct journal *journal, const char *sql,
+                          const struct journal_value *values, int64_t *ret_number, bool *ret_found,
+                          struct error *err)
+{
+    static const struct journal_column columns[] = {
+        {.size = sizeof(int64_t), .kind = JOURNAL_INTEGER, .least = INT64_MIN, .most = INT64_MAX},
+        {.kind = JOURNAL_END}};
+
+    return journal_fetch(journal, sql, values, columns, ret_number, ret_found, err);
 }
 
 /* ---- groups of writes ------------------------------------------------------------------------ */
@@ -168,9 +203,11 @@ static bool begin_group(struct journal *journal, bool forced, struct error *err)
     if (journal_reserve_is_needed(journal->path))
         journal_query_make_room(journal->database, journal->path);
     /* Prepared now, so that no lack of memory can stand in the way of a rollback later. */
-    if (!journal_begin_query(journal, inner ? inner_rollback_sql : rollback_sql, &rollback, err) ||
-        (inner && !journal_begin_query(journal, inner_commit_sql, &rollback, err)) ||
-        !begin_query(journal, forced, inner ? inner_begin_sql : begin_sql, &begin, err) ||
+    if (!journal_begin_query(journal, inner ? inner_rollback_sql : rollback_sql, NO_VALUES,
+                             &rollback, err) ||
+        (inner && !journal_begin_query(journal, inner_commit_sql, NO_VALUES, &rollback, err)) ||
+        !begin_query(journal, forced, inner ? inner_begin_sql : begin_sql, NO_VALUES, &begin,
+                     err) ||
         !journal_query_run(&begin, err))
         return false;
     journal->depth++;
@@ -189,7 +226,7 @@ bool journal_begin_unforced_group(struct journal *journal, struct error *err)
 
 bool journal_commit(struct journal *journal, struct error *err)
 {
-    if (journal_run(journal, journal->depth > 1 ? inner_commit_sql : commit_sql, err)) {
+    if (journal_run(journal, journal->depth > 1 ? inner_commit_sql : commit_sql, NO_VALUES, err)) {
         journal->depth--;
         return true;
     }
@@ -209,33 +246,18 @@ void journal_rollback(struct journal *journal)
     if (sqlite3_get_autocommit(journal->database))
         return;
     if (journal->depth)
-        ok = journal_run(journal, inner_rollback_sql, &ignored) &&
-             journal_run(journal, inner_commit_sql, &ignored);
+        ok = journal_run(journal, inner_rollback_sql, NO_VALUES, &ignored) &&
+             journal_run(journal, inner_commit_sql, NO_VALUES, &ignored);
     else
-        ok = journal_run(journal, rollback_sql, &ignored);
+        ok = journal_run(journal, rollback_sql, NO_VALUES, &ignored);
     (void)ok; /* it was prepared when the group began, and takes no room */
-}
-
-void journal_put_path(struct journal_query *query, const char *path)
-{
-    journal_query_put_bytes(query, path, strlen(path));
 }
 
 bool journal_add_history(struct journal *journal, int64_t recording_id, int64_t file_id,
                          int64_t now, const char *text, struct error *err)
 {
-    struct journal_query query;
-
-    if (!journal_begin_unforced(
-            journal, "INSERT INTO event (recording_id, file_id, at, text) VALUES (?, ?, ?, ?)",
-            &query, err))
-        return false;
-    journal_query_put_integer(&query, recording_id);
-    if (file_id)
-        journal_query_put_integer(&query, file_id);
-    else
-        journal_query_put_null(&query);
-    journal_query_put_integer(&query, now);
-    journal_query_put_text(&query, text);
-    return journal_query_run(&query, err);
+    return journal_run_unforced(
+        journal,
+        "INSERT INTO event (recording_id, file_id, at, text) VALUES (?, nullif(?, 0), ?, ?)",
+        VALUES(INT(recording_id), INT(file_id), INT(now), TEXT(text)), err);
 }

@@ -95,6 +95,8 @@ struct journal_file {
     char path[SESSION_PATH_SIZE]; /* within the session directory; any bytes */
     bool media;
     bool incomplete;               /* a recording cut off by a crash */
+    uint64_t duration_ms;          /* 0: not known */
+    bool cut_off;                  /* its writer did not end it; it plays up to duration_ms */
     struct file_identity identity; /* of the file whose bytes are uploaded */
     uint64_t object_bytes; /* size of the object; another than the file's only for a redacted
                               metadata.json */
@@ -222,6 +224,11 @@ bool journal_save_part(struct journal *journal, int64_t file_id, const struct jo
 bool journal_forget_part(struct journal *journal, int64_t file_id, unsigned number,
                          struct error *err) __attribute__((warn_unused_result));
 bool journal_forget_parts(struct journal *journal, int64_t file_id, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* How many of the parts `first`..`last` of a file the bucket has acknowledged. */
+bool journal_count_parts(struct journal *journal, int64_t file_id, unsigned first, unsigned last,
+                         unsigned *ret_count, struct error *err)
     __attribute__((warn_unused_result));
 
 /* One line of a recording's history. `file_id` 0: of the recording as a whole. */

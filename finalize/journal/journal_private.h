@@ -1,6 +1,6 @@
 /*
- * journal_private - what the files journal*.c share: the connection, its statements, and the
- * columns of a recording and of a file on their way into values and back.
+ * journal_private - what the files journal*.c share: the connection, how a statement is run, and
+ * the columns of recordings and files.
  */
 #ifndef FINALIZE_JOURNAL_PRIVATE_H
 #define FINALIZE_JOURNAL_PRIVATE_H
@@ -27,60 +27,113 @@ struct journal {
     bool unforced;  /* the next commit does not wait for the disk */
 };
 
-/* `sql` is a literal, and known by its address. */
-bool journal_begin_query(struct journal *journal, const char *sql, struct journal_query *query,
-                         struct error *err) __attribute__((warn_unused_result));
+/* Closes the connection. */
+void journal_disconnect(struct journal *journal);
 
 /*
- * The same for what a power failure may take until something else is written: history and counters
- * are best effort; a part whose row is lost is learned from ListParts and compared; that a
+ * In all of these `sql` is a literal, and known by its address; `values` are what its '?' stand
+ * for.
+ *
+ * journal_begin_query() is for what the others don't do; journal_run() runs a statement without
+ * rows.
+ */
+bool journal_begin_query(struct journal *journal, const char *sql,
+                         const struct journal_value *values, struct journal_query *query,
+                         struct error *err) __attribute__((warn_unused_result));
+bool journal_run(struct journal *journal, const char *sql, const struct journal_value *values,
+                 struct error *err) __attribute__((warn_unused_result));
+/*
+ * Statements whose write a power failure may take until something else is written: history and
+ * counters are best effort; a part whose row is lost is learned from ListParts and compared; that a
  * recording or a file is known, and that a local copy is gone, shows on the disk.
  */
-bool journal_begin_unforced(struct journal *journal, const char *sql, struct journal_query *query,
+bool journal_begin_unforced(struct journal *journal, const char *sql,
+                            const struct journal_value *values, struct journal_query *query,
                             struct error *err) __attribute__((warn_unused_result));
+bool journal_run_unforced(struct journal *journal, const char *sql,
+                          const struct journal_value *values, struct error *err)
+    __attribute__((warn_unused_result));
 /* As journal_begin(), for a group of such writes. */
 bool journal_begin_unforced_group(struct journal *journal, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Runs a statement without parameters and rows. */
-bool journal_run(struct journal *journal, const char *sql, struct error *err)
-    __attribute__((warn_unused_result));
-/* Runs a statement with one parameter and no rows. */
-bool journal_run_with(struct journal *journal, const char *sql, int64_t parameter,
-                      struct error *err) __attribute__((warn_unused_result));
+/* Fetches the only row into `ret_row`, a struct of at most JOURNAL_MOST_ROW_BYTES that `columns`
+ * describe; it stays as it is where there is none. The columns of `sql` are theirs, in their order.
+ */
+#define JOURNAL_MOST_ROW_BYTES (16u * 1024)
+bool journal_fetch(struct journal *journal, const char *sql, const struct journal_value *values,
+                   const struct journal_column *columns, void *ret_row, bool *ret_found,
+                   struct error *err) __attribute__((warn_unused_result));
+/* The same for one number of 64 bits, of any value. */
+bool journal_fetch_number(struct journal *journal, const char *sql,
+                          const struct journal_value *values, int64_t *ret_number, bool *ret_found,
+                          struct error *err) __attribute__((warn_unused_result));
 
-/* Closes the connection. */
-void journal_disconnect(struct journal *journal);
+/* X(column, member, what it holds) of all that a row has but for its id: what it keeps, and what
+ * may change. */
+#define JOURNAL_RECORDING_FIXED(X)        \
+    X(directory, directory, JOURNAL_PATH) \
+    X(session_id, session_id, JOURNAL_PATH)
+#define JOURNAL_RECORDING_CHANGING(X)                                                        \
+    X(state, state, JOURNAL_INTEGER, JOURNAL_RECORDING_WORKING, JOURNAL_RECORDING_ABANDONED) \
+    X(tries, tries, JOURNAL_COUNT)                                                           \
+    X(failures, failures, JOURNAL_COUNT)                                                     \
+    X(interrupted, interrupted, JOURNAL_COUNT)                                               \
+    X(created_at, created_at, JOURNAL_ANY)                                                   \
+    X(updated_at, updated_at, JOURNAL_ANY)                                                   \
+    X(next_try_at, next_try_at, JOURNAL_ANY)                                                 \
+    X(vanished_since, vanished_since, JOURNAL_ANY)                                           \
+    X(recordings_inode, recordings_inode, JOURNAL_ANY)                                       \
+    X(last_error, last_error, JOURNAL_TEXT)                                                  \
+    X(reason, reason, JOURNAL_TEXT)                                                          \
+    X(meeting_url, meeting_url, JOURNAL_TEXT)                                                \
+    X(share, share, JOURNAL_INTEGER, -1, 1)                                                  \
+    X(meeting_id, meeting_id, JOURNAL_INTEGER, 0, INT32_MAX)
+#define JOURNAL_FILE_FIXED(X)                  \
+    X(recording_id, recording_id, JOURNAL_KEY) \
+    X(path, path, JOURNAL_PATH)                \
+    X(media, media, JOURNAL_FLAG)
+#define JOURNAL_FILE_CHANGING(X)                                                    \
+    X(incomplete, incomplete, JOURNAL_FLAG)                                         \
+    X(duration_ms, duration_ms, JOURNAL_SIZE)                                       \
+    X(cut_off, cut_off, JOURNAL_FLAG)                                               \
+    X(inode, identity.inode, JOURNAL_ANY)                                           \
+    X(size_bytes, identity.size_bytes, JOURNAL_SIZE)                                \
+    X(mtime_ns, identity.mtime_ns, JOURNAL_ANY)                                     \
+    X(object_bytes, object_bytes, JOURNAL_SIZE)                                     \
+    X(state, state, JOURNAL_INTEGER, JOURNAL_FILE_PENDING, JOURNAL_FILE_WITHHELD)   \
+    X(mark, mark, JOURNAL_TEXT)                                                     \
+    X(key, key, JOURNAL_TEXT_OR_NULL)                                               \
+    X(key_suffix, key_suffix, JOURNAL_COUNT)                                        \
+    X(phase, phase, JOURNAL_INTEGER, JOURNAL_PHASE_NONE, JOURNAL_PHASE_ABORTING)    \
+    X(phase_at, phase_at, JOURNAL_ANY)                                              \
+    X(upload_id, upload_id, JOURNAL_TEXT)                                           \
+    X(part_size_bytes, part_size_bytes, JOURNAL_SIZE)                               \
+    X(complete_refusals, complete_refusals, JOURNAL_COUNT)                          \
+    X(etag, etag, JOURNAL_TEXT)                                                     \
+    X(uploaded_at, uploaded_at, JOURNAL_ANY)                                        \
+    X(notice, notice, JOURNAL_INTEGER, JOURNAL_NOTICE_NONE, JOURNAL_NOTICE_REFUSED) \
+    X(backend_row, backend_row, JOURNAL_ANY)                                        \
+    X(safe_at, safe_at, JOURNAL_ANY)                                                \
+    X(removed_at, removed_at, JOURNAL_ANY)                                          \
+    X(last_error, last_error, JOURNAL_TEXT)
 
-/* A path as its bytes, which need not be text. */
-void journal_put_path(struct journal_query *query, const char *path);
+#define JOURNAL_RECORDING_COLUMNS(X) JOURNAL_RECORDING_FIXED(X) JOURNAL_RECORDING_CHANGING(X)
+#define JOURNAL_FILE_COLUMNS(X)      JOURNAL_FILE_FIXED(X) JOURNAL_FILE_CHANGING(X)
+#define JOURNAL_RECORDING_CHANGES    (journal_recording_columns + 3)
+#define JOURNAL_FILE_CHANGES         (journal_file_columns + 4)
 
-/* The columns of a SELECT, each after `prefix` ("", or a table's alias and a dot), in the order in
- * which journal_get_recording() and journal_get_file() get them. */
-#define JOURNAL_RECORDING_COLUMNS(prefix)                                                    \
-    prefix "id, " prefix "directory, " prefix "session_id, " prefix "state, " prefix         \
-           "tries, " prefix "failures, " prefix "interrupted, " prefix "created_at, " prefix \
-           "updated_at, " prefix "next_try_at, " prefix "vanished_since, " prefix            \
-           "recordings_inode, " prefix "last_error, " prefix "reason, " prefix               \
-           "meeting_url, " prefix "share, " prefix "meeting_id"
-#define JOURNAL_FILE_COLUMNS(prefix)                                                          \
-    prefix "id, " prefix "recording_id, " prefix "path, " prefix "media, " prefix             \
-           "incomplete, " prefix "inode, " prefix "size_bytes, " prefix "mtime_ns, " prefix   \
-           "object_bytes, " prefix "state, " prefix "mark, " prefix "key, " prefix            \
-           "key_suffix, " prefix "phase, " prefix "phase_at, " prefix "upload_id, " prefix    \
-           "part_size_bytes, " prefix "complete_refusals, " prefix "etag, " prefix            \
-           "uploaded_at, " prefix "notice, " prefix "backend_row, " prefix "safe_at, " prefix \
-           "removed_at, " prefix "last_error"
+/* What a list of columns is made of in SQL. A comma comes first: the id stands before it, or an
+ * assignment of which SQLite takes the later one. */
+#define JOURNAL_NAME(column, ...) ", " #column
+#define JOURNAL_SET(column, ...)  ", " #column " = ?"
+#define JOURNAL_MARK(...)         ", ?"
+#define JOURNAL_RECORDING_ROW     "id" JOURNAL_RECORDING_COLUMNS(JOURNAL_NAME)
+#define JOURNAL_FILE_ROW          "id" JOURNAL_FILE_COLUMNS(JOURNAL_NAME)
+#define JOURNAL_RECORDING_SET     JOURNAL_RECORDING_CHANGING(JOURNAL_SET)
+#define JOURNAL_FILE_SET          JOURNAL_FILE_CHANGING(JOURNAL_SET)
 
-void journal_get_recording(struct journal_query *query, struct journal_recording *recording);
-void journal_get_file(struct journal_query *query, struct journal_file *file);
-
-/* Fetches the only row of a query for all columns of a recording. */
-bool journal_load_recording(struct journal_query *query, struct journal_recording *ret_recording,
-                            bool *ret_found, struct error *err) __attribute__((warn_unused_result));
-
-/* The same for all columns of a file. */
-bool journal_load_file(struct journal_query *query, struct journal_file *ret_file, bool *ret_found,
-                       struct error *err) __attribute__((warn_unused_result));
+extern const struct journal_column journal_recording_columns[];
+extern const struct journal_column journal_file_columns[];
 
 #endif

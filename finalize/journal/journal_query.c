@@ -133,37 +133,58 @@ static void note(struct journal_query *query, int status)
         query->status = status;
 }
 
-void journal_query_put_integer(struct journal_query *query, int64_t value)
+static void put_one(struct journal_query *query, const struct journal_value *value)
 {
-    note(query, sqlite3_bind_int64(query->statement, query->next++, value));
-}
+    struct sqlite3_stmt *statement = query->statement;
+    int at = query->next++;
 
-void journal_query_put_unsigned(struct journal_query *query, uint64_t value)
-{
-    journal_query_put_integer(query, (int64_t)value);
-}
-
-void journal_query_put_text(struct journal_query *query, const char *text)
-{
-    note(query, sqlite3_bind_text(query->statement, query->next++, text, -1, SQLITE_STATIC));
-}
-
-void journal_query_put_text_or_null(struct journal_query *query, const char *text)
-{
-    if (*text)
-        journal_query_put_text(query, text);
+    if (value->kind == JOURNAL_INTEGER)
+        note(query, sqlite3_bind_int64(statement, at, value->integer));
+    else if (!value->bytes ||
+             (value->kind == JOURNAL_IS_TEXT_OR_NULL && !*(const char *)value->bytes))
+        note(query, sqlite3_bind_null(statement, at));
+    else if (value->kind == JOURNAL_IS_TEXT || value->kind == JOURNAL_IS_TEXT_OR_NULL)
+        note(query, sqlite3_bind_text(statement, at, value->bytes, -1, SQLITE_STATIC));
     else
-        journal_query_put_null(query);
+        note(query, sqlite3_bind_blob64(statement, at, value->bytes,
+                                        value->kind == JOURNAL_IS_PATH ? strlen(value->bytes)
+                                                                       : value->length,
+                                        SQLITE_STATIC));
 }
 
-void journal_query_put_bytes(struct journal_query *query, const void *bytes, size_t length)
+void journal_query_put(struct journal_query *query, const struct journal_value *values)
 {
-    note(query, sqlite3_bind_blob64(query->statement, query->next++, bytes, length, SQLITE_STATIC));
+    for (; values->kind != JOURNAL_END; values++)
+        put_one(query, values);
 }
 
-void journal_query_put_null(struct journal_query *query)
+/* The member as a number, whatever its size. */
+static int64_t number_in(const struct journal_column *column, const char *member)
 {
-    note(query, sqlite3_bind_null(query->statement, query->next++));
+    int64_t wide;
+    int32_t narrow;
+
+    if (column->size == sizeof(bool))
+        return *(const bool *)member;
+    if (column->size == sizeof wide) {
+        memcpy(&wide, member, sizeof wide);
+        return wide;
+    }
+    memcpy(&narrow, member, sizeof narrow);
+    return column->most > INT32_MAX ? (int64_t)(uint32_t)narrow : narrow;
+}
+
+void journal_query_put_row(struct journal_query *query, const struct journal_column *columns,
+                           const void *row)
+{
+    for (const struct journal_column *column = columns; column->kind != JOURNAL_END; column++) {
+        const char *member = (const char *)row + column->offset;
+        struct journal_value value = {.kind = column->kind, .bytes = member};
+
+        if (column->kind == JOURNAL_INTEGER)
+            value.integer = number_in(column, member);
+        put_one(query, &value);
+    }
 }
 
 /* Ends the statement's transaction and lets go of what was bound. */
@@ -260,11 +281,6 @@ int64_t journal_query_get_integer(struct journal_query *query, int64_t least, in
     return least;
 }
 
-uint64_t journal_query_get_unsigned(struct journal_query *query)
-{
-    return (uint64_t)journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-}
-
 void journal_query_get_text(struct journal_query *query, char *ret_text, size_t size)
 {
     int column = query->next++;
@@ -297,6 +313,29 @@ bool journal_query_get_bytes(struct journal_query *query, uint8_t *ret_bytes, si
     }
     memcpy(ret_bytes, bytes, length);
     return true;
+}
+
+void journal_query_get_row(struct journal_query *query, const struct journal_column *columns,
+                           void *row)
+{
+    for (const struct journal_column *column = columns; column->kind != JOURNAL_END; column++) {
+        char *member = (char *)row + column->offset;
+        int64_t wide;
+        int32_t narrow;
+
+        if (column->kind != JOURNAL_INTEGER) {
+            journal_query_get_text(query, member, column->size);
+            continue;
+        }
+        wide = journal_query_get_integer(query, column->least, column->most);
+        narrow = (int32_t)(uint32_t)(wide & UINT32_MAX);
+        if (column->size == sizeof(bool))
+            *(bool *)member = wide;
+        else if (column->size == sizeof wide)
+            memcpy(member, &wide, sizeof wide);
+        else
+            memcpy(member, &narrow, sizeof narrow);
+    }
 }
 
 bool journal_query_end(struct journal_query *query, struct error *err)

@@ -2,9 +2,8 @@
  * journal_query - one SQL statement at a time: values in, columns out within ceilings, and SQLite's
  * failures as errors. Internal to the journal. Knows no table.
  *
- * A query is begun, given its parameters in the order of the statement's '?', and run. What goes
- * wrong on the way is remembered and reported by the run, so that a chain of puts or gets is
- * checked once, at its end.
+ * A query is begun with its values, and run. What goes wrong on the way is remembered and reported
+ * by the run, or by the end of a row.
  */
 #ifndef FINALIZE_JOURNAL_QUERY_H
 #define FINALIZE_JOURNAL_QUERY_H
@@ -17,6 +16,73 @@
 
 struct sqlite3;
 struct sqlite3_stmt;
+
+/* What a column holds, with the least and the most that an integer in it may be. */
+enum journal_kind {
+    JOURNAL_END,
+    JOURNAL_INTEGER, /* bool, 32 or 64 bits, by the member's size */
+    JOURNAL_IS_TEXT,
+    JOURNAL_IS_TEXT_OR_NULL, /* "" is NULL */
+    JOURNAL_IS_PATH,         /* its bytes, which need not be text */
+    JOURNAL_IS_BYTES         /* of a value only */
+};
+#define JOURNAL_KEY          JOURNAL_INTEGER, 1, INT64_MAX
+#define JOURNAL_COUNT        JOURNAL_INTEGER, 0, UINT32_MAX
+#define JOURNAL_SIZE         JOURNAL_INTEGER, 0, INT64_MAX
+#define JOURNAL_FLAG         JOURNAL_INTEGER, 0, 1
+#define JOURNAL_ANY          JOURNAL_INTEGER, INT64_MIN, INT64_MAX
+#define JOURNAL_TEXT         JOURNAL_IS_TEXT, 0, 0
+#define JOURNAL_TEXT_OR_NULL JOURNAL_IS_TEXT_OR_NULL, 0, 0
+#define JOURNAL_PATH         JOURNAL_IS_PATH, 0, 0
+
+/* A member of a struct that a column is kept in. */
+struct journal_column {
+    size_t offset, size;
+    enum journal_kind kind;
+    int64_t least, most;
+};
+#define JOURNAL_COLUMN(type, member, ...)                                            \
+    {                                                                                \
+        offsetof(struct type, member), sizeof((struct type *)0)->member, __VA_ARGS__ \
+    }
+
+/* Values, in the order of the statement's '?'. They must stay as they are until the query has run.
+ */
+struct journal_value {
+    enum journal_kind kind;
+    int64_t integer;
+    const void *bytes; /* NULL: SQL's NULL */
+    size_t length;     /* of bytes */
+};
+#define INT(value)                                           \
+    {                                                        \
+        .kind = JOURNAL_INTEGER, .integer = (int64_t)(value) \
+    }
+#define TEXT(value)                               \
+    {                                             \
+        .kind = JOURNAL_IS_TEXT, .bytes = (value) \
+    }
+#define PATH(value)                               \
+    {                                             \
+        .kind = JOURNAL_IS_PATH, .bytes = (value) \
+    }
+#define BYTES(value, size)                                           \
+    {                                                                \
+        .kind = JOURNAL_IS_BYTES, .bytes = (value), .length = (size) \
+    }
+#define NOTHING                  \
+    {                            \
+        .kind = JOURNAL_IS_BYTES \
+    }
+#define VALUES(...)                \
+    (const struct journal_value[]) \
+    {                              \
+        __VA_ARGS__,               \
+        {                          \
+            .kind = JOURNAL_END    \
+        }                          \
+    }
+#define NO_VALUES (&(const struct journal_value){.kind = JOURNAL_END})
 
 struct journal_query {
     struct sqlite3 *database;
@@ -32,14 +98,10 @@ struct journal_query {
 bool journal_query_begin(struct journal_query *query, struct sqlite3 *database, const char *path,
                          struct sqlite3_stmt **statement, const char *sql, struct error *err)
     __attribute__((warn_unused_result));
-
-/* What is put must stay as it is until the query has run. */
-void journal_query_put_integer(struct journal_query *query, int64_t value);
-void journal_query_put_unsigned(struct journal_query *query, uint64_t value); /* its 64 bits */
-void journal_query_put_text(struct journal_query *query, const char *text);
-void journal_query_put_text_or_null(struct journal_query *query, const char *text); /* "": NULL */
-void journal_query_put_bytes(struct journal_query *query, const void *bytes, size_t length);
-void journal_query_put_null(struct journal_query *query);
+void journal_query_put(struct journal_query *query, const struct journal_value *values);
+/* Puts the members of a row that `columns` describe. */
+void journal_query_put_row(struct journal_query *query, const struct journal_column *columns,
+                           const void *row);
 
 /* Runs a statement without rows. */
 bool journal_query_run(struct journal_query *query, struct error *err)
@@ -56,7 +118,9 @@ bool journal_query_change_row(struct journal_query *query, bool *ret_conflict, s
 bool journal_query_fetch(struct journal_query *query, bool *ret_found, struct error *err)
     __attribute__((warn_unused_result));
 int64_t journal_query_get_integer(struct journal_query *query, int64_t least, int64_t most);
-uint64_t journal_query_get_unsigned(struct journal_query *query); /* 64 bits, as they were put */
+/* Gets the members of a row. */
+void journal_query_get_row(struct journal_query *query, const struct journal_column *columns,
+                           void *row);
 /* Text or bytes, as a string; at most `size` bytes with its NUL. NULL is "". */
 void journal_query_get_text(struct journal_query *query, char *ret_text, size_t size);
 /* Exactly `length` bytes; false when the column is NULL. */

@@ -2,10 +2,8 @@
 
 #include "finalize/journal/journal_private.h"
 
-#include <string.h>
+#include <stddef.h>
 
-#define RECORDING    JOURNAL_RECORDING_COLUMNS("")
-#define FILE_ROW     JOURNAL_FILE_COLUMNS("")
 #define IS_DONE      "state = " JOURNAL_SQL(DONE)
 #define IS_ABANDONED "state = " JOURNAL_SQL(ABANDONED)
 #define IS_WAITING   "state = " JOURNAL_SQL(WAITING)
@@ -17,22 +15,15 @@
 bool journal_note_recording(struct journal *journal, const char *directory, const char *session_id,
                             int64_t now, struct journal_recording *ret_recording, struct error *err)
 {
-    struct journal_query query;
     bool found;
 
-    if (!journal_begin_unforced(
+    if (!journal_run_unforced(
             journal,
             "INSERT INTO recording (directory, session_id, state, tries, created_at, updated_at, "
-            "next_try_at, last_error, meeting_url, share) VALUES (?, ?, ?, 0, ?, ?, 0, '', '', -1) "
-            "ON CONFLICT (directory) DO NOTHING",
-            &query, err))
-        return false;
-    journal_put_path(&query, directory);
-    journal_put_path(&query, session_id);
-    journal_query_put_integer(&query, JOURNAL_RECORDING_RECORDING);
-    journal_query_put_integer(&query, now);
-    journal_query_put_integer(&query, now);
-    if (!journal_query_run(&query, err) ||
+            "next_try_at, last_error, meeting_url, share) VALUES (?, ?, ?, 0, ?4, ?4, 0, '', '', "
+            "-1) ON CONFLICT (directory) DO NOTHING",
+            VALUES(PATH(directory), PATH(session_id), INT(JOURNAL_RECORDING_RECORDING), INT(now)),
+            err) ||
         !journal_find_recording(journal, directory, ret_recording, &found, err))
         return false;
     return found ||
@@ -44,75 +35,40 @@ bool journal_next_unfinished(struct journal *journal, int64_t after_id,
                              struct journal_recording *ret_recording, bool *ret_found,
                              struct error *err)
 {
-    struct journal_query query;
-
-    if (!journal_begin_query(journal,
-                             "SELECT " RECORDING " FROM recording WHERE NOT (" IS_DONE
-                             " OR " IS_ABANDONED ") "
-                             "AND id > ? ORDER BY id LIMIT 1",
-                             &query, err))
-        return false;
-    journal_query_put_integer(&query, after_id);
-    return journal_load_recording(&query, ret_recording, ret_found, err);
+    return journal_fetch(journal,
+                         "SELECT " JOURNAL_RECORDING_ROW " FROM recording WHERE NOT (" IS_DONE
+                         " OR " IS_ABANDONED ") AND id > ? ORDER BY id LIMIT 1",
+                         VALUES(INT(after_id)), journal_recording_columns, ret_recording, ret_found,
+                         err);
 }
 
 bool journal_hurry(struct journal *journal, bool failed_too, int64_t now, struct error *err)
 {
-    return journal_run_with(journal,
-                            failed_too ? "UPDATE recording SET next_try_at = ?1 WHERE (" IS_WAITING
-                                         " OR " IS_RECORDING " OR " IS_FAILED
-                                         ") AND next_try_at > ?1"
-                                       : "UPDATE recording SET next_try_at = ?1 WHERE (" IS_WAITING
-                                         " OR " IS_RECORDING ") AND next_try_at > ?1",
-                            now, err);
-}
-
-bool journal_next_leftover_upload(struct journal *journal, int64_t after_id,
-                                  struct journal_file *ret_file, bool *ret_found, struct error *err)
-{
-    struct journal_query query;
-
-    if (!journal_begin_query(
-            journal,
-            "SELECT " FILE_ROW " FROM file WHERE upload_id <> '' AND id > ? AND EXISTS "
-            "(SELECT 1 FROM recording WHERE recording.id = recording_id AND (" IS_DONE
-            " OR " IS_ABANDONED ")) ORDER BY id LIMIT 1",
-            &query, err))
-        return false;
-    journal_query_put_integer(&query, after_id);
-    return journal_load_file(&query, ret_file, ret_found, err);
+    return journal_run(journal,
+                       "UPDATE recording SET next_try_at = ?1 WHERE (" IS_WAITING
+                       " OR " IS_RECORDING " OR ?2 AND " IS_FAILED ") AND next_try_at > ?1",
+                       VALUES(INT(now), INT(failed_too)), err);
 }
 
 bool journal_forget_done(struct journal *journal, int64_t before, struct error *err)
 {
-    return journal_run_with(journal,
-                            "DELETE FROM recording WHERE " IS_DONE
-                            " AND updated_at < ? AND NOT EXISTS (SELECT 1 FROM "
-                            "file WHERE recording_id = recording.id AND (" IS_WITHHELD
-                            " OR " JOURNAL_SQL_MAY_GO " OR upload_id <> ''))",
-                            before, err);
+    return journal_run(journal,
+                       "DELETE FROM recording WHERE " IS_DONE
+                       " AND updated_at < ? AND NOT EXISTS (SELECT 1 FROM file WHERE recording_id "
+                       "= recording.id AND (" IS_WITHHELD " OR " JOURNAL_SQL_MAY_GO "))",
+                       VALUES(INT(before)), err);
 }
 
-bool journal_count_parts(struct journal *journal, int64_t file_id, unsigned first, unsigned last,
-                         unsigned *ret_count, struct error *err)
+bool journal_correct_times(struct journal *journal, int64_t now, struct error *err)
 {
-    struct journal_query query;
-    bool found;
-
-    if (!journal_begin_query(
-            journal, "SELECT count(*) FROM part WHERE file_id = ? AND number BETWEEN ? AND ?",
-            &query, err))
-        return false;
-    journal_query_put_integer(&query, file_id);
-    journal_query_put_integer(&query, first);
-    journal_query_put_integer(&query, last);
-    *ret_count = 0;
-    if (!journal_query_fetch(&query, &found, err))
-        return false;
-    if (!found)
-        return true;
-    *ret_count = (unsigned)journal_query_get_integer(&query, 0, UINT32_MAX);
-    return journal_query_end(&query, err);
+    return journal_run(journal, "UPDATE recording SET updated_at = ?1 WHERE updated_at > ?1",
+                       VALUES(INT(now)), err) &&
+           journal_run(journal,
+                       "UPDATE recording SET vanished_since = ?1 WHERE vanished_since > ?1",
+                       VALUES(INT(now)), err) &&
+           journal_run(journal,
+                       "UPDATE file SET safe_at = ?1 WHERE safe_at > ?1 AND " JOURNAL_SQL_MAY_GO,
+                       VALUES(INT(now)), err);
 }
 
 /* ---- leftover uploads ------------------------------------------------------------------------ */
@@ -120,52 +76,34 @@ bool journal_count_parts(struct journal *journal, int64_t file_id, unsigned firs
 bool journal_add_leftover(struct journal *journal, const char *key, const char *upload_id,
                           int64_t now, struct error *err)
 {
-    struct journal_query query;
-
-    if (!journal_begin_query(
-            journal,
-            "INSERT INTO leftover (key, upload_id, at) SELECT ?1, ?2, ?3 WHERE "
-            "NOT EXISTS (SELECT 1 FROM leftover WHERE key = ?1 AND upload_id = ?2)",
-            &query, err))
-        return false;
-    journal_query_put_text(&query, key);
-    journal_query_put_text(&query, upload_id);
-    journal_query_put_integer(&query, now);
-    return journal_query_run(&query, err);
+    return journal_run(journal,
+                       "INSERT INTO leftover (key, upload_id, at) SELECT ?1, ?2, ?3 WHERE "
+                       "NOT EXISTS (SELECT 1 FROM leftover WHERE key = ?1 AND upload_id = ?2)",
+                       VALUES(TEXT(key), TEXT(upload_id), INT(now)), err);
 }
 
 bool journal_next_leftover(struct journal *journal, int64_t after_id,
                            struct journal_leftover *ret_leftover, bool *ret_found,
                            struct error *err)
 {
-    struct journal_leftover leftover;
-    struct journal_query query;
+    static const struct journal_column columns[] = {
+        JOURNAL_COLUMN(journal_leftover, id, JOURNAL_KEY),
+        JOURNAL_COLUMN(journal_leftover, key, JOURNAL_TEXT),
+        JOURNAL_COLUMN(journal_leftover, upload_id, JOURNAL_TEXT),
+        JOURNAL_COLUMN(journal_leftover, at, JOURNAL_ANY),
+        {.kind = JOURNAL_END}};
 
-    if (!journal_begin_query(
-            journal,
-            "SELECT id, key, upload_id, at FROM leftover WHERE id > ? AND (upload_id <> '' OR NOT "
-            "EXISTS (SELECT 1 FROM file WHERE file.key = leftover.key AND " IS_PENDING
-            ")) ORDER BY id LIMIT 1",
-            &query, err))
-        return false;
-    journal_query_put_integer(&query, after_id);
-    if (!journal_query_fetch(&query, ret_found, err))
-        return false;
-    if (!*ret_found)
-        return true;
-    leftover.id = journal_query_get_integer(&query, 1, INT64_MAX);
-    journal_query_get_text(&query, leftover.key, sizeof leftover.key);
-    journal_query_get_text(&query, leftover.upload_id, sizeof leftover.upload_id);
-    leftover.at = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
-    if (!journal_query_end(&query, err))
-        return false;
-    *ret_leftover = leftover;
-    return true;
+    return journal_fetch(
+        journal,
+        "SELECT id, key, upload_id, at FROM leftover WHERE id > ? AND (upload_id <> '' OR NOT "
+        "EXISTS (SELECT 1 FROM file WHERE file.key = leftover.key AND " IS_PENDING
+        ")) ORDER BY id LIMIT 1",
+        VALUES(INT(after_id)), columns, ret_leftover, ret_found, err);
 }
 
 bool journal_forget_leftover(struct journal *journal, int64_t id, struct error *err)
 {
-    return journal_run_with(journal, "DELETE FROM leftover WHERE id = ?", id, err);
+    return journal_run(journal, "DELETE FROM leftover WHERE id = ?", VALUES(INT(id)), err);
 }
 
 /* ---- claims ---------------------------------------------------------------------------------- */
@@ -173,29 +111,16 @@ bool journal_forget_leftover(struct journal *journal, int64_t id, struct error *
 bool journal_claim(struct journal *journal, const char *directory, pid_t pid, int64_t now,
                    struct error *err)
 {
-    struct journal_query query;
-
-    if (!journal_begin_query(journal,
-                             "INSERT INTO claim (directory, pid, at) VALUES (?, ?, ?) "
-                             "ON CONFLICT (directory, pid) DO UPDATE SET at = excluded.at",
-                             &query, err))
-        return false;
-    journal_put_path(&query, directory);
-    journal_query_put_integer(&query, pid);
-    journal_query_put_integer(&query, now);
-    return journal_query_run(&query, err);
+    return journal_run(journal,
+                       "INSERT INTO claim (directory, pid, at) VALUES (?, ?, ?) "
+                       "ON CONFLICT (directory, pid) DO UPDATE SET at = excluded.at",
+                       VALUES(PATH(directory), INT(pid), INT(now)), err);
 }
 
 bool journal_unclaim(struct journal *journal, const char *directory, pid_t pid, struct error *err)
 {
-    struct journal_query query;
-
-    if (!journal_begin_unforced(journal, "DELETE FROM claim WHERE directory = ? AND pid = ?",
-                                &query, err))
-        return false;
-    journal_put_path(&query, directory);
-    journal_query_put_integer(&query, pid);
-    return journal_query_run(&query, err);
+    return journal_run_unforced(journal, "DELETE FROM claim WHERE directory = ? AND pid = ?",
+                                VALUES(PATH(directory), INT(pid)), err);
 }
 
 bool journal_hand_over(struct journal *journal, const char *directory, int64_t now,
@@ -209,67 +134,35 @@ bool journal_take_over(struct journal *journal, const char *directory, struct er
     return journal_unclaim(journal, directory, 0, err);
 }
 
+/* Claims that are further ahead than they last are of another clock. */
 bool journal_forget_claims(struct journal *journal, int64_t now, struct error *err)
 {
-    struct journal_query query;
-
-    if (!journal_begin_query(journal, "DELETE FROM claim WHERE pid <> 0 AND at NOT BETWEEN ? AND ?",
-                             &query, err))
-        return false;
-    journal_query_put_integer(&query, now - JOURNAL_CLAIM_LASTS_S);
-    journal_query_put_integer(&query, now + JOURNAL_CLAIM_LASTS_S); /* beyond: of another clock */
-    return journal_query_run(&query, err);
+    return journal_run(journal, "DELETE FROM claim WHERE pid <> 0 AND at NOT BETWEEN ? AND ?",
+                       VALUES(INT(now - JOURNAL_CLAIM_LASTS_S), INT(now + JOURNAL_CLAIM_LASTS_S)),
+                       err);
 }
 
-bool journal_correct_times(struct journal *journal, int64_t now, struct error *err)
+bool journal_is_claimed(struct journal *journal, const char *directory, int64_t now,
+                        bool *ret_claimed, struct error *err)
 {
-    static const char *const corrections[] = {
-        "UPDATE recording SET updated_at = ?1 WHERE updated_at > ?1",
-        "UPDATE recording SET vanished_since = ?1 WHERE vanished_since > ?1",
-        "UPDATE file SET safe_at = ?1 WHERE safe_at > ?1 AND " JOURNAL_SQL_MAY_GO,
-    };
+    int64_t one;
 
-    for (size_t i = 0; i < sizeof corrections / sizeof *corrections; i++)
-        if (!journal_run_with(journal, corrections[i], now, err))
-            return false;
-    return true;
+    return journal_fetch_number(
+        journal,
+        "SELECT 1 FROM claim WHERE directory = ? AND (pid = 0 OR at BETWEEN ? AND ?) LIMIT 1",
+        VALUES(PATH(directory), INT(now - JOURNAL_CLAIM_LASTS_S), INT(now + JOURNAL_CLAIM_LASTS_S)),
+        &one, ret_claimed, err);
 }
 
 bool journal_next_handed_over(struct journal *journal, const char *after,
                               char ret_directory[SESSION_PATH_SIZE], bool *ret_found,
                               struct error *err)
 {
-    struct journal_query query;
+    static const struct journal_column columns[] = {
+        {.size = SESSION_PATH_SIZE, .kind = JOURNAL_IS_PATH}, {.kind = JOURNAL_END}};
 
-    if (!journal_begin_query(journal,
-                             "SELECT directory FROM claim WHERE pid = 0 AND directory > ? "
-                             "ORDER BY directory LIMIT 1",
-                             &query, err))
-        return false;
-    journal_put_path(&query, after);
-    if (!journal_query_fetch(&query, ret_found, err))
-        return false;
-    if (!*ret_found)
-        return true;
-    journal_query_get_text(&query, ret_directory, SESSION_PATH_SIZE);
-    return journal_query_end(&query, err);
-}
-
-bool journal_is_claimed(struct journal *journal, const char *directory, int64_t now,
-                        bool *ret_claimed, struct error *err)
-{
-    struct journal_query query;
-
-    if (!journal_begin_query(
-            journal,
-            "SELECT 1 FROM claim WHERE directory = ? AND (pid = 0 OR at BETWEEN ? AND ?) "
-            "LIMIT 1",
-            &query, err))
-        return false;
-    journal_put_path(&query, directory);
-    journal_query_put_integer(&query, now - JOURNAL_CLAIM_LASTS_S);
-    journal_query_put_integer(&query, now + JOURNAL_CLAIM_LASTS_S); /* beyond: of another clock */
-    if (!journal_query_fetch(&query, ret_claimed, err))
-        return false;
-    return !*ret_claimed || journal_query_end(&query, err);
+    return journal_fetch(
+        journal,
+        "SELECT directory FROM claim WHERE pid = 0 AND directory > ? ORDER BY directory LIMIT 1",
+        VALUES(PATH(after)), columns, ret_directory, ret_found, err);
 }

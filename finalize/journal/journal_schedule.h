@@ -34,19 +34,8 @@ bool journal_hurry(struct journal *journal, bool failed_too, int64_t now, struct
     __attribute__((warn_unused_result));
 
 /* Forgets recordings that are done since before `before`, unless a file of them is still on this
- * machine, or an upload of them is still to be aborted. */
+ * machine. */
 bool journal_forget_done(struct journal *journal, int64_t before, struct error *err)
-    __attribute__((warn_unused_result));
-
-/* How many of the parts `first`..`last` of a file the bucket has acknowledged. */
-bool journal_count_parts(struct journal *journal, int64_t file_id, unsigned first, unsigned last,
-                         unsigned *ret_count, struct error *err)
-    __attribute__((warn_unused_result));
-
-/* Loads the first file with an id above `after_id` that has an open multipart upload though its
- * recording is done or abandoned: it will not be completed. *ret_found is false at the end. */
-bool journal_next_leftover_upload(struct journal *journal, int64_t after_id,
-                                  struct journal_file *ret_file, bool *ret_found, struct error *err)
     __attribute__((warn_unused_result));
 
 /* An upload in the bucket that belongs to no file any more and could not be aborted yet. */

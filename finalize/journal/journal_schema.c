@@ -46,6 +46,8 @@ const char *const journal_schema[] = {
     "    path BLOB NOT NULL CHECK (typeof(path) = 'blob'), -- within the directory\n"
     "    media INTEGER NOT NULL CHECK (media IN (0, 1)),\n"
     "    incomplete INTEGER NOT NULL CHECK (incomplete IN (0, 1)), -- cut off by a crash\n"
+    "    duration_ms INTEGER NOT NULL DEFAULT 0 CHECK (duration_ms >= 0), -- 0: not known\n"
+    "    cut_off INTEGER NOT NULL DEFAULT 0 CHECK (cut_off IN (0, 1)), -- not ended by its writer\n"
     "    inode INTEGER NOT NULL, -- inode, size and time of change tell whether the file still is\n"
     "        -- the one whose bytes are uploaded\n"
     "    size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),\n"

@@ -13,25 +13,18 @@ static bool add_cells(struct journal *journal, const struct stats *stats, struct
 {
     for (unsigned cell = 0; cell < stats_cells(); cell++) {
         char name[STATS_LABELS_SIZE], labels[STATS_LABELS_SIZE];
-        struct journal_query query;
         bool gauge;
 
         if (!stats->cells[cell])
             continue;
         stats_cell_key(cell, name, labels, &gauge);
-        if (!journal_begin_query(journal,
-                                 gauge ? "INSERT INTO metric (name, labels, value) VALUES (?, ?, "
-                                         "?) ON CONFLICT (name, labels) DO UPDATE SET value = "
-                                         "max(value, excluded.value)"
-                                       : "INSERT INTO metric (name, labels, value) VALUES (?, ?, "
-                                         "?) ON CONFLICT (name, labels) DO UPDATE SET value = "
-                                         "value + excluded.value",
-                                 &query, err))
-            return false;
-        journal_query_put_text(&query, name);
-        journal_query_put_text(&query, labels);
-        journal_query_put_unsigned(&query, stats->cells[cell]);
-        if (!journal_query_run(&query, err))
+        if (!journal_run_unforced(
+                journal,
+                gauge ? "INSERT INTO metric (name, labels, value) VALUES (?, ?, ?) ON CONFLICT "
+                        "(name, labels) DO UPDATE SET value = max(value, excluded.value)"
+                      : "INSERT INTO metric (name, labels, value) VALUES (?, ?, ?) ON CONFLICT "
+                        "(name, labels) DO UPDATE SET value = value + excluded.value",
+                VALUES(TEXT(name), TEXT(labels), INT(stats->cells[cell])), err))
             return false;
     }
     return true;
@@ -64,36 +57,18 @@ void journal_add_account(struct journal *journal, struct journal_account *accoun
     journal_add_stats(journal, &account->stats);
 }
 
-/* The only number that a query finds; *ret_number stays as it is when it finds none. */
-static bool fetch_number(struct journal_query *query, int64_t *ret_number, struct error *err)
-{
-    bool found;
-
-    if (!journal_query_fetch(query, &found, err))
-        return false;
-    if (!found)
-        return true;
-    *ret_number = journal_query_get_integer(query, INT64_MIN, INT64_MAX);
-    return journal_query_end(query, err);
-}
-
 bool journal_load_stats(struct journal *journal, struct stats *ret_stats, struct error *err)
 {
     struct stats stats = {0};
 
     for (unsigned cell = 0; cell < stats_cells(); cell++) {
         char name[STATS_LABELS_SIZE], labels[STATS_LABELS_SIZE];
-        struct journal_query query;
         int64_t value = 0;
-        bool gauge;
+        bool gauge, found;
 
         stats_cell_key(cell, name, labels, &gauge);
-        if (!journal_begin_query(journal, "SELECT value FROM metric WHERE name = ? AND labels = ?",
-                                 &query, err))
-            return false;
-        journal_query_put_text(&query, name);
-        journal_query_put_text(&query, labels);
-        if (!fetch_number(&query, &value, err))
+        if (!journal_fetch_number(journal, "SELECT value FROM metric WHERE name = ? AND labels = ?",
+                                  VALUES(TEXT(name), TEXT(labels)), &value, &found, err))
             return false;
         stats.cells[cell] = (uint64_t)value;
     }
@@ -107,12 +82,9 @@ bool journal_load_stats(struct journal *journal, struct stats *ret_stats, struct
 static bool ask(struct journal *journal, const char *sql, int64_t parameter, int64_t *ret_number,
                 struct error *err)
 {
-    struct journal_query query;
+    bool found;
 
-    if (!journal_begin_query(journal, sql, &query, err))
-        return false;
-    journal_query_put_integer(&query, parameter);
-    return fetch_number(&query, ret_number, err);
+    return journal_fetch_number(journal, sql, VALUES(INT(parameter)), ret_number, &found, err);
 }
 
 bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts, struct error *err)

@@ -8,16 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORDING_ROW JOURNAL_RECORDING_COLUMNS("r.")
-#define FILE_ROW      JOURNAL_FILE_COLUMNS("f.")
+#define OF_R(column, ...) ", r." #column
+#define OF_F(column, ...) ", f." #column
+#define RECORDING_ROW     "r.id" JOURNAL_RECORDING_COLUMNS(OF_R)
+#define FILE_ROW          "f.id" JOURNAL_FILE_COLUMNS(OF_F)
 /* What the bucket holds of a file that is on its way; of the others no parts are kept. */
 #define ROWS                                                                                 \
     "SELECT " RECORDING_ROW ", f.id IS NOT NULL, "                                           \
     "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id), "                     \
     "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id AND acknowledged_at > " \
     "?), " FILE_ROW " FROM recording r LEFT JOIN file f ON f.recording_id = r.id "
-#define ENTRIES                                                                           \
-    "SELECT e.id AS id, r.id, session_id, at, coalesce(path, ''), substr(text, 1, 1000) " \
+#define ENTRIES                                                                              \
+    "SELECT r.id, session_id, at, coalesce(path, ''), substr(text, 1, 1000), e.id AS place " \
     "FROM event e JOIN recording r ON r.id = e.recording_id LEFT JOIN file f ON f.id = e.file_id "
 
 /* A connection of its own, without the reserve of one that writes. */
@@ -48,25 +50,27 @@ void journal_view_close(struct journal_view *view)
     free(view);
 }
 
-/* The visitor's error counts, not what the end of the statement would add. */
-static bool end_early(struct journal_query *query)
+/* Ends a row: false when a column held what we never write, or the visitor ended the walk. */
+static bool end_row(struct journal_query *query, bool visited, struct error *err)
 {
     struct error ignored = ERROR_INIT;
 
-    if (!journal_query_end(query, &ignored))
+    if (query->damaged || query->status != SQLITE_OK)
+        return journal_query_end(query, err);
+    if (!visited && !journal_query_end(query, &ignored))
         return false;
-    return false;
+    return visited;
 }
 
 static void get_row(struct journal_query *query, struct journal_view_row *row)
 {
-    journal_get_recording(query, &row->recording);
+    journal_query_get_row(query, journal_recording_columns, &row->recording);
     row->has_file = journal_query_get_integer(query, 0, 1);
     if (!row->has_file)
         return;
     row->file.held_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
     row->file.recent_bytes = (uint64_t)journal_query_get_integer(query, 0, INT64_MAX);
-    journal_get_file(query, &row->file.file);
+    journal_query_get_row(query, journal_file_columns, &row->file.file);
 }
 
 bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t recent_after,
@@ -83,21 +87,22 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
     if (!journal_begin_query(&view->journal,
                              recording_id ? ROWS "WHERE r.id = ? ORDER BY f.media DESC, f.id"
                                           : ROWS "ORDER BY r.id DESC, f.media DESC, f.id",
+                             recording_id ? VALUES(INT(recent_after), INT(recording_id))
+                                          : VALUES(INT(recent_after)),
                              &query, err))
         return false;
-    journal_query_put_integer(&query, recent_after);
-    if (recording_id)
-        journal_query_put_integer(&query, recording_id);
     while (journal_query_fetch(&query, &found, err)) {
+        bool visited = false;
+
         if (!found)
             return true;
         get_row(&query, &row);
-        if (query.damaged || query.status != SQLITE_OK)
-            return journal_query_end(&query, err);
-        if ((row.recording.id != counted_id &&
-             !safety_load(&view->journal, row.recording.id, &row.safety, err)) ||
-            !visit(context, &row, err))
-            return end_early(&query);
+        if (!query.damaged)
+            visited = (row.recording.id == counted_id ||
+                       safety_load(&view->journal, row.recording.id, &row.safety, err)) &&
+                      visit(context, &row, err);
+        if (!end_row(&query, visited, err))
+            return false;
         counted_id = row.recording.id;
     }
     return false;
@@ -108,6 +113,13 @@ bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, un
                                            struct error *err),
                              void *context, struct error *err)
 {
+    static const struct journal_column columns[] = {
+        JOURNAL_COLUMN(journal_view_entry, recording_id, JOURNAL_KEY),
+        JOURNAL_COLUMN(journal_view_entry, session_id, JOURNAL_PATH),
+        JOURNAL_COLUMN(journal_view_entry, at, JOURNAL_ANY),
+        JOURNAL_COLUMN(journal_view_entry, path, JOURNAL_PATH),
+        JOURNAL_COLUMN(journal_view_entry, text, JOURNAL_TEXT),
+        {.kind = JOURNAL_END}};
     struct journal_view_entry entry;
     struct journal_query query;
     bool found;
@@ -115,26 +127,16 @@ bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, un
     if (!journal_begin_query(
             &view->journal,
             recording_id ? "SELECT * FROM (" ENTRIES "WHERE e.recording_id = ? ORDER BY "
-                           "e.id DESC LIMIT ?) ORDER BY id"
-                         : "SELECT * FROM (" ENTRIES "ORDER BY e.id DESC LIMIT ?) ORDER BY id",
-            &query, err))
+                           "e.id DESC LIMIT ?) ORDER BY place"
+                         : "SELECT * FROM (" ENTRIES "ORDER BY e.id DESC LIMIT ?) ORDER BY place",
+            recording_id ? VALUES(INT(recording_id), INT(most)) : VALUES(INT(most)), &query, err))
         return false;
-    if (recording_id)
-        journal_query_put_integer(&query, recording_id);
-    journal_query_put_integer(&query, most);
     while (journal_query_fetch(&query, &found, err)) {
         if (!found)
             return true;
-        (void)journal_query_get_integer(&query, 1, INT64_MAX); /* its place in the order */
-        entry.recording_id = journal_query_get_integer(&query, 1, INT64_MAX);
-        journal_query_get_text(&query, entry.session_id, sizeof entry.session_id);
-        entry.at = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
-        journal_query_get_text(&query, entry.path, sizeof entry.path);
-        journal_query_get_text(&query, entry.text, sizeof entry.text);
-        if (query.damaged || query.status != SQLITE_OK)
-            return journal_query_end(&query, err);
-        if (!visit(context, &entry, err))
-            return end_early(&query);
+        journal_query_get_row(&query, columns, &entry);
+        if (!end_row(&query, !query.damaged && visit(context, &entry, err), err))
+            return false;
     }
     return false;
 }
@@ -142,13 +144,8 @@ bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, un
 bool journal_view_knows(struct journal_view *view, const char *directory, bool *ret_known,
                         struct error *err)
 {
-    struct journal_query query;
+    int64_t one;
 
-    if (!journal_begin_query(&view->journal, "SELECT 1 FROM recording WHERE directory = ?", &query,
-                             err))
-        return false;
-    journal_put_path(&query, directory);
-    if (!journal_query_fetch(&query, ret_known, err))
-        return false;
-    return !*ret_known || journal_query_end(&query, err);
+    return journal_fetch_number(&view->journal, "SELECT 1 FROM recording WHERE directory = ?",
+                                VALUES(PATH(directory)), &one, ret_known, err);
 }

@@ -83,6 +83,13 @@ static bool write_file(void *context, struct journal_file *file, struct error *e
     json_text_string(out, file->path);
     fprintf(out, ",\"media\":%s,\"complete\":%s", file->media ? "true" : "false",
             file->incomplete ? "false" : "true");
+    if (file->media)
+        fprintf(out, ",\"cut_off\":%s,\"duration_seconds\":", file->cut_off ? "true" : "false");
+    if (file->media && file->duration_ms)
+        fprintf(out, "%" PRIu64 ".%03u", file->duration_ms / 1000,
+                (unsigned)(file->duration_ms % 1000));
+    else if (file->media)
+        fputs("null", out);
     write_text(out, "state", state_name(file->state));
     write_text(out, "key", file->key);
     fprintf(out, ",\"size_bytes\":%" PRIu64, file->object_bytes);

@@ -160,7 +160,6 @@ static const struct forgetting forgettings[] = {
     {JOURNAL_RECORDING_DONE, NOW - 1, JOURNAL_FILE_SAFE, 0, "", false}, /* kept on this machine */
     {JOURNAL_RECORDING_DONE, NOW - 1, JOURNAL_FILE_WITHHELD, 0, "", false},
     {JOURNAL_RECORDING_DONE, NOW - 1, JOURNAL_FILE_GONE, 0, "", true},
-    {JOURNAL_RECORDING_DONE, NOW - 1, JOURNAL_FILE_GONE, 0, "u", false}, /* to be aborted */
     {JOURNAL_RECORDING_WAITING, 1, JOURNAL_FILE_SAFE, NOW - 5, "", false},
     {JOURNAL_RECORDING_FAILED, 1, JOURNAL_FILE_SAFE, NOW - 5, "", false},
     {JOURNAL_RECORDING_WORKING, 1, JOURNAL_FILE_SAFE, NOW - 5, "", false},
@@ -218,29 +217,6 @@ START_TEST(parts_are_counted_within_their_bounds)
     ck_assert_uint_eq(count, 0);
     ck_assert(journal_count_parts(journal, other.id, 1, 10000, &count, &err));
     ck_assert_uint_eq(count, 0);
-}
-END_TEST
-
-START_TEST(uploads_of_finished_recordings_are_left_over)
-{
-    struct journal_recording done = add("/r/a", JOURNAL_RECORDING_DONE, 0, NOW);
-    struct journal_recording abandoned = add("/r/b", JOURNAL_RECORDING_ABANDONED, 0, NOW);
-    struct journal_recording waiting = add("/r/c", JOURNAL_RECORDING_WAITING, 0, NOW);
-    struct journal_file file;
-    bool found;
-
-    add_file(&waiting, "a.mp4", JOURNAL_FILE_PENDING, "goes on");
-    add_file(&done, "a.mp4", JOURNAL_FILE_SAFE, "");
-    add_file(&done, "b.mp4", JOURNAL_FILE_GONE, "first");
-    add_file(&abandoned, "a.mp4", JOURNAL_FILE_PENDING, "second");
-    ck_assert(journal_next_leftover_upload(journal, 0, &file, &found, &err));
-    ck_assert(found);
-    ck_assert_str_eq(file.upload_id, "first");
-    ck_assert(journal_next_leftover_upload(journal, file.id, &file, &found, &err));
-    ck_assert(found);
-    ck_assert_str_eq(file.upload_id, "second");
-    ck_assert(journal_next_leftover_upload(journal, file.id, &file, &found, &err));
-    ck_assert(!found);
 }
 END_TEST
 
@@ -357,7 +333,6 @@ int main(void)
         cases, what_is_done_and_old_is_forgotten_unless_something_is_still_to_be_done_about_it, 0,
         (int)(sizeof forgettings / sizeof forgettings[0]));
     tcase_add_test(cases, parts_are_counted_within_their_bounds);
-    tcase_add_test(cases, uploads_of_finished_recordings_are_left_over);
     tcase_add_test(cases, a_claim_counts_until_it_is_taken_back);
     tcase_add_test(cases, a_claim_of_a_process_that_was_killed_runs_out);
     tcase_add_test(cases, a_claim_from_before_the_clock_was_set_back_does_not_count_for_ever);

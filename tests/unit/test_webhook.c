@@ -137,6 +137,8 @@ START_TEST(an_event_says_what_and_where_and_no_secret)
     ck_assert_str_eq(json_string_value(json_object_get(json, "instance")), "jibri-1");
     ck_assert(json_is_true(json_object_get(json, "complete")));
     file = json_array_get(json_object_get(json, "files"), 0);
+    ck_assert(json_is_false(json_object_get(file, "cut_off")));
+    ck_assert(json_is_null(json_object_get(file, "duration_seconds")));
     ck_assert_str_eq(json_string_value(json_object_get(file, "path")),
                      "12345_\xef\xbf\xbd\"\n.mp4");
     json_decref(json);
