@@ -108,7 +108,7 @@ void upload_try_again(struct upload *upload, const struct s3_result *result, uin
 void upload_look_again(struct upload *upload, enum upload_stage stage,
                        const struct s3_result *result, uint64_t now_ms);
 
-/* True when the server may have done what was asked, and nobody knows. */
+/* True when it is not known whether the server did what was asked. */
 bool upload_may_be_done(const struct s3_result *result);
 
 /* Takes the reply to the control request. */

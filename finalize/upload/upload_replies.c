@@ -24,7 +24,7 @@ void upload_look_again(struct upload *upload, enum upload_stage stage,
 {
     upload_try_again(upload, result, now_ms);
     if (upload->stage != UPLOAD_STAGE_ENDED)
-        upload->stage = stage; /* without upload_go_to(): the pauses get longer all the same */
+        upload->stage = stage; /* without upload_go_to(): the pauses go on getting longer */
 }
 
 /* A 503 without a code of S3's comes from something in between: the server may have acted. */

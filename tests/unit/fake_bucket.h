@@ -54,8 +54,8 @@ struct fake_upload {
 
 enum fake_fault_kind {
     FAKE_ANSWER,       /* not done; `outcome` and `code` are the answer */
-    FAKE_LOSE_REQUEST, /* not done; nobody can tell */
-    FAKE_LOSE_REPLY,   /* done; nobody can tell */
+    FAKE_LOSE_REQUEST, /* not done, which does not show */
+    FAKE_LOSE_REPLY,   /* done, which does not show */
     FAKE_NO_CONNECTION /* not done, and that is known */
 };
 

@@ -317,7 +317,7 @@ START_TEST(a_recording_is_uploaded_and_the_backend_told)
 }
 END_TEST
 
-START_TEST(another_file_is_uploaded_and_nobody_is_told)
+START_TEST(another_file_is_uploaded_without_a_notice)
 {
     unit_write_text(in_session("notes.txt"), "hello");
     add_row("notes.txt", false);
@@ -614,7 +614,7 @@ int main(void)
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_recording_is_uploaded_and_the_backend_told);
-    tcase_add_test(cases, another_file_is_uploaded_and_nobody_is_told);
+    tcase_add_test(cases, another_file_is_uploaded_without_a_notice);
     tcase_add_test(cases, without_notices_a_recording_is_safe_once_it_is_uploaded);
     tcase_add_loop_test(cases, a_refused_notice_leaves_the_file_and_says_why, 0, 5);
     tcase_add_test(cases, a_refused_notice_is_sent_again_by_the_next_run_without_an_upload);

@@ -363,7 +363,7 @@ static const struct error *run(void)
     return found ? &error : NULL;
 }
 
-/* The process dies. What was under way arrives in the bucket all the same, or does not. */
+/* The process dies. What was under way arrives in the bucket, or does not. */
 static void kill_upload(bool arrives)
 {
     for (unsigned i = 0; arrives && i < under_way_count; i++) {
@@ -972,7 +972,7 @@ static const struct scenario {
     {"a PUT whose run was killed before it arrived is sent again", 500,
      .killed = {S3_HEAD_OBJECT, 1, 1}, .requests = PLAIN_PUT,
      .says = "sent again: 1 part, 500 B: a run ended before the bucket acknowledged them"},
-    {"an upload that somebody aborted meanwhile is begun again", 2500,
+    {"an upload that a person aborted meanwhile is begun again", 2500,
      .killed = {S3_UPLOAD_PART, 1}, .meanwhile = the_upload_is_aborted_by_a_person,
      .requests = "head list head create part*3 head complete head"},
 };
