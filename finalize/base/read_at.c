@@ -20,3 +20,19 @@ ssize_t read_at(int fd, void *bytes, size_t length, uint64_t offset)
     }
     return (ssize_t)done;
 }
+
+bool write_at(int fd, const void *bytes, size_t length, uint64_t offset)
+{
+    size_t done = 0;
+
+    while (done < length) {
+        ssize_t put = pwrite(fd, (const char *)bytes + done, length - done, (off_t)(offset + done));
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return false;
+        done += (size_t)put;
+    }
+    return true;
+}

@@ -1,9 +1,9 @@
 #include "finalize/lifecycle/intake.h"
 
+#include "finalize/lifecycle/intake_media.h"
 #include "finalize/lifecycle/leftover.h"
 #include "finalize/session/file_name.h"
 #include "finalize/session/metadata.h"
-#include "finalize/session/mp4.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,28 +23,6 @@ static void remark(const struct intake *intake, const char *path, const char *se
 
 /* ---- what a file's content says ---------------------------------------------------------------
  */
-
-static bool may_have_a_moov(const char *path)
-{
-    const char *type = file_name_content_type(file_name_of(path));
-
-    return !strcmp(type, "video/mp4") || !strcmp(type, "audio/mp4");
-}
-
-static bool look_into_media(const struct intake *intake, int fd, struct journal_file *file,
-                            struct error *err)
-{
-    bool complete = true;
-
-    if (may_have_a_moov(file->path) &&
-        !mp4_is_complete(fd, file->identity.size_bytes, &complete, err))
-        return false;
-    file->incomplete = !complete;
-    if (!complete)
-        remark(intake, file->path,
-               "has no moov box: the recording was cut off; it is uploaded and marked incomplete");
-    return true;
-}
 
 static bool look_into_metadata(const struct intake *intake, int fd, struct journal_file *file,
                                struct error *err)
@@ -81,7 +59,7 @@ static bool look_into(const struct intake *intake, struct journal_file *file, st
     if (!session_dir_open_file(intake->session_dir, file->path, &fd, &identity, err))
         return false;
     file->identity = identity;
-    ok = file->media ? look_into_media(intake, fd, file, err)
+    ok = file->media ? intake_media_look_into(intake, fd, file, err)
                      : look_into_metadata(intake, fd, file, err);
     close(fd);
     return ok;

@@ -250,8 +250,8 @@ static bool fail_to_open_file(const char *path, int errno_value, struct error *e
     return error_set_errno(err, kind, errno_value, "cannot open %s", path);
 }
 
-bool session_dir_open_file(struct session_dir *session, const char *path, int *ret_fd,
-                           struct file_identity *ret_identity, struct error *err)
+static bool open_file(struct session_dir *session, const char *path, int flags, int *ret_fd,
+                      struct file_identity *ret_identity, struct error *err)
 {
     const char *name = NULL;
     struct stat status;
@@ -262,7 +262,7 @@ bool session_dir_open_file(struct session_dir *session, const char *path, int *r
     holder = session_dir_open_holder(session, path, &name);
     if (holder < 0)
         return fail_to_open_file(path, errno, err);
-    fd = openat(holder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    fd = openat(holder, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     open_errno = errno;
     close(holder);
     if (fd < 0)
@@ -282,4 +282,28 @@ bool session_dir_open_file(struct session_dir *session, const char *path, int *r
 fail:
     close(fd);
     return false;
+}
+
+bool session_dir_open_file(struct session_dir *session, const char *path, int *ret_fd,
+                           struct file_identity *ret_identity, struct error *err)
+{
+    return open_file(session, path, O_RDONLY, ret_fd, ret_identity, err);
+}
+
+bool session_dir_open_file_to_write(struct session_dir *session, const char *path, int *ret_fd,
+                                    struct error *err)
+{
+    struct file_identity ignored;
+
+    return open_file(session, path, O_RDWR, ret_fd, &ignored, err);
+}
+
+bool session_dir_identify(int fd, struct file_identity *ret_identity)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0)
+        return false;
+    *ret_identity = session_dir_identity_of(&status);
+    return true;
 }

@@ -81,11 +81,15 @@ struct session_dir_visitor {
 bool session_dir_scan(struct session_dir *session, const struct session_dir_visitor *visitor,
                       struct error *err) __attribute__((warn_unused_result));
 
-/* Opens a file for reading. ERROR_CHANGED when it isn't there or isn't a regular file any more.
- * Never waits on a FIFO. The caller closes *ret_fd. */
+/* Opens a file for reading (below: for writing, too). ERROR_CHANGED when it isn't there or isn't a
+ * regular file any more. Never waits on a FIFO. The caller closes *ret_fd. */
 bool session_dir_open_file(struct session_dir *session, const char *path, int *ret_fd,
                            struct file_identity *ret_identity, struct error *err)
     __attribute__((warn_unused_result));
+bool session_dir_open_file_to_write(struct session_dir *session, const char *path, int *ret_fd,
+                                    struct error *err) __attribute__((warn_unused_result));
+/* What an open file is now. False when it can't be told. */
+bool session_dir_identify(int fd, struct file_identity *ret_identity);
 
 /*
  * Removes a file, provided that it still is `expected`; ERROR_CHANGED and nothing removed when it's

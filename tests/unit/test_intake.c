@@ -732,6 +732,63 @@ START_TEST(others_can_write_to_the_journal_while_media_is_read)
 }
 END_TEST
 
+/* As ffmpeg makes it when it is told to write fragments. */
+static size_t make_fragmented(const char *made)
+{
+    char bytes[8192], path[256];
+    size_t length;
+    FILE *in;
+
+    snprintf(path, sizeof path, SOURCE_DIR "/tests/fuzz/corpus/mp4_index/%s", made);
+    in = fopen(path, "re");
+    ck_assert_ptr_nonnull(in);
+    length = fread(bytes, 1, sizeof bytes, in);
+    ck_assert_int_eq(fclose(in), 0);
+    unit_write(in_session(MEDIA), bytes, length);
+    return length;
+}
+
+START_TEST(a_fragmented_recording_gets_its_index_before_it_is_uploaded)
+{
+    size_t length = make_fragmented("zerolatency");
+    struct file_identity identity;
+    struct journal_file file;
+    int fd;
+
+    run();
+    file = row_of(MEDIA);
+    ck_assert(!file.incomplete);
+    ck_assert_uint_gt(file.object_bytes, length);
+    ck_assert(session_dir_open_file(recording, MEDIA, &fd, &identity, &err));
+    ck_assert(file_identity_same(&file.identity, &identity));
+    ck_assert_uint_eq(file.object_bytes, identity.size_bytes);
+    close(fd);
+    ck_assert_str_eq(remarks, "");
+}
+END_TEST
+
+START_TEST(of_one_that_was_cut_off_it_is_said_until_when_it_plays)
+{
+    make_fragmented("cut-off");
+    run();
+    ck_assert(!row_of(MEDIA).incomplete);
+    ck_assert_ptr_nonnull(strstr(remarks, "was cut off: it plays up to 0:00:02"));
+}
+END_TEST
+
+START_TEST(one_that_is_still_written_to_is_left_alone)
+{
+    size_t length = make_fragmented("zerolatency");
+    int writer = open(in_session(MEDIA), O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    ck_assert_int_ge(writer, 0);
+    run();
+    ck_assert_uint_eq(row_of(MEDIA).object_bytes, length);
+    ck_assert(!row_of(MEDIA).incomplete);
+    close(writer);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("intake");
@@ -771,6 +828,9 @@ int main(void)
     tcase_add_loop_test(cases, what_cannot_be_read_is_noted_with_its_errno_and_the_rest_goes_on, 0,
                         2);
     tcase_add_test(cases, others_can_write_to_the_journal_while_media_is_read);
+    tcase_add_test(cases, a_fragmented_recording_gets_its_index_before_it_is_uploaded);
+    tcase_add_test(cases, of_one_that_was_cut_off_it_is_said_until_when_it_plays);
+    tcase_add_test(cases, one_that_is_still_written_to_is_left_alone);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }

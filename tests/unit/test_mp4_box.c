@@ -1,4 +1,4 @@
-#include "finalize/session/mp4.h"
+#include "finalize/session/mp4_box.h"
 
 #include "tests/unit/unit.h"
 
@@ -267,8 +267,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("mp4");
-    TCase *cases = tcase_create("mp4");
+    Suite *suite = suite_create("mp4_box");
+    TCase *cases = tcase_create("mp4_box");
 
     tcase_add_test(cases, a_file_that_ends_with_moov_is_complete);
     tcase_add_test(cases, moov_may_stand_first);

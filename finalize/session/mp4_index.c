@@ -1,0 +1,363 @@
+#include "finalize/session/mp4_index.h"
+
+#include "finalize/base/read_at.h"
+#include "finalize/session/mp4_walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_LEADING   8u   /* boxes before moov */
+#define SECTOR_BYTES  512u /* written as a whole or not at all, whatever happens */
+#define MVHD_BYTES    108u
+#define MFRO_BYTES    16u
+#define MAX_INDEX_MIB 4000u
+
+struct work {
+    int fd;
+    uint64_t movie_at;
+    uint8_t *movie_bytes;
+    struct mp4_movie movie;
+    struct mp4_tables *tables[MP4_MAX_TRACKS];
+    struct mp4_track_sums sums[MP4_MAX_TRACKS];
+    struct mp4_walk walk;
+};
+
+static bool fail_to_read(struct error *err)
+{
+    return error_set_errno(err, ERROR_TRANSIENT, errno, "cannot read the recording to index it");
+}
+
+static bool fail_to_write(struct error *err)
+{
+    return error_set_errno(err, errno == EINTR ? ERROR_TRANSIENT : ERROR_PERMANENT, errno,
+                           "cannot index the recording");
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* A box header with the size in 64 bits only where it takes them. Its length. */
+static size_t make_header(uint8_t bytes[16], const char *type, uint64_t size)
+{
+    mp4_put_number(bytes, 4, size > UINT32_MAX ? 1 : size);
+    memcpy(bytes + 4, type, 4);
+    mp4_put_number(bytes + 8, 8, size);
+    return size > UINT32_MAX ? 16 : 8;
+}
+
+static bool cut_at(struct work *work, uint64_t at)
+{
+    work->walk.size_bytes = at;
+    return ftruncate(work->fd, (off_t)at) == 0;
+}
+
+/* Makes whole boxes of all that is to stay, so that its end is known whatever is written after it:
+ * what is left of an mdat is all of it; what is no box becomes one that is passed over. */
+static bool bound_tail(struct work *work)
+{
+    uint64_t length = work->walk.size_bytes - work->walk.tail_at;
+    uint8_t bytes[16], old[8];
+    size_t header_bytes;
+
+    switch (work->walk.tail) {
+    case MP4_TAIL_NONE:
+        return true;
+    case MP4_TAIL_INDEX:
+        return cut_at(work, work->walk.tail_at);
+    case MP4_TAIL_MEDIA:
+        if (read_at(work->fd, old, sizeof old, work->walk.tail_at) != sizeof old)
+            return false;
+        make_header(bytes, "mdat", length);
+        if (mp4_number(old, 4) == 1)
+            return write_at(work->fd, bytes + 8, 8, work->walk.tail_at + 8) && fsync(work->fd) == 0;
+        return write_at(work->fd, bytes, 4, work->walk.tail_at) && fsync(work->fd) == 0;
+    case MP4_TAIL_OTHER:
+        if (length < 8)
+            return cut_at(work, work->walk.tail_at);
+        header_bytes = make_header(bytes, "free", length);
+        return write_at(work->fd, bytes, header_bytes, work->walk.tail_at) && fsync(work->fd) == 0;
+    }
+    return true;
+}
+
+/* The moov box but for its tables; these get their places. The box's header comes first: by it the
+ * index is known as such, however much of it there is. */
+static bool write_movie(struct work *work)
+{
+    struct buffer movie;
+    size_t done = 0;
+    uint64_t at = work->walk.size_bytes;
+    bool ok;
+
+    buffer_init(&movie, 2 * MP4_MAX_MOVIE_BYTES);
+    ok = mp4_movie_write(&work->movie, work->sums, &movie);
+    if (!ok)
+        errno = EFBIG;
+    for (unsigned i = 0; ok && i < work->movie.track_count; i++) {
+        struct mp4_track_sums *sums = &work->sums[i];
+
+        ok = write_at(work->fd, movie.data + done, sums->tables_at - done, at);
+        at += sums->tables_at - done;
+        mp4_tables_write_at(work->tables[i], at);
+        at += sums->tables_bytes;
+        done = sums->tables_at;
+    }
+    ok = ok && write_at(work->fd, movie.data + done, movie.length - done, at);
+    buffer_done(&movie);
+    return ok;
+}
+
+/* From here on it is an ordinary file, and the index must stay. Less than a sector is written: all
+ * of it, or nothing. */
+static bool turn_into_media(struct work *work, uint64_t end)
+{
+    uint8_t bytes[16];
+    size_t length = make_header(bytes, "mdat", end - work->movie_at);
+
+    return write_at(work->fd, bytes, length, work->movie_at);
+}
+
+static bool is_full_disk(int errno_value)
+{
+    return errno_value == ENOSPC || errno_value == EDQUOT || errno_value == EFBIG;
+}
+
+/* A writer that ends its recording puts the box mfra, whose last box is mfro, after all fragments,
+ * which are to end at `end`. */
+static bool look_for_end(const struct work *work, uint64_t end, struct mp4_index *index,
+                         struct error *err)
+{
+    uint8_t type[4];
+    ssize_t got = read_at(work->fd, type, sizeof type, end - MFRO_BYTES + 4);
+
+    if (got < 0)
+        return fail_to_read(err);
+    index->cut_off = got < (ssize_t)sizeof type || !mp4_is((const char *)type, "mfro");
+    return true;
+}
+
+static bool write_index(struct work *work, struct mp4_index *index, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+    uint64_t end;
+    bool ok;
+
+    index->changed = true;
+    if (!bound_tail(work))
+        fail_to_write(&failure);
+    end = work->walk.size_bytes;
+    ok = failure.kind == ERROR_NONE && look_for_end(work, end, index, &failure);
+    if (ok && !write_movie(work))
+        ok = fail_to_write(&failure);
+    ok = ok && mp4_walk(&work->walk, &failure);
+    if (ok && (fsync(work->fd) != 0 || !turn_into_media(work, end)))
+        ok = fail_to_write(&failure);
+    if (ok) {
+        index->layout = MP4_INDEXED;
+        return fsync(work->fd) == 0 || fail_to_write(err);
+    }
+    index->layout = MP4_FRAGMENTED;
+    if (is_full_disk(failure.sys_errno) && cut_at(work, end))
+        return true;
+    *err = failure;
+    return false;
+}
+
+/* ---- looking at a file ----------------------------------------------------------------------- */
+
+/* How long the file plays whose moov box is `box`, by the mvhd box that it begins with. */
+static bool read_duration(const struct work *work, const struct mp4_box *box, uint64_t *ret_ms,
+                          struct error *err)
+{
+    uint8_t bytes[8 + MVHD_BYTES + 12];
+    struct mp4_span rest = {bytes + 8, 0};
+    uint64_t flags, ignored, timescale, duration;
+    ssize_t got = read_at(work->fd, bytes, sizeof bytes, box->at + box->header_bytes);
+    size_t wide;
+
+    if (got < 0)
+        return fail_to_read(err);
+    rest.length = got > 8 ? (size_t)got - 8 : 0;
+    if (!rest.length || !mp4_is((const char *)bytes + 4, "mvhd"))
+        return true;
+    wide = rest.bytes[0] == 1 ? 8 : 4;
+    if (mp4_take(&rest, 4, &flags) && mp4_take(&rest, wide, &ignored) &&
+        mp4_take(&rest, wide, &ignored) && mp4_take(&rest, 4, &timescale) && timescale &&
+        mp4_take(&rest, wide, &duration))
+        *ret_ms = (uint64_t)((unsigned __int128)duration * 1000 / timescale);
+    return true;
+}
+
+/* Whether the mdat box `box`, which ends where the index begins, was fragments: what its header
+ * does not cover of the first moov box is still there. */
+static bool look_for_fragments(const struct work *work, const struct mp4_box *box,
+                               struct mp4_index *index, struct error *err)
+{
+    uint8_t bytes[4];
+    ssize_t got = read_at(work->fd, bytes, sizeof bytes, box->at + 8 + MVHD_BYTES + 4);
+
+    if (got < 0)
+        return fail_to_read(err);
+    if (got < 4 || !mp4_is((const char *)bytes, "trak") || box->size_bytes < 1024)
+        return true;
+    index->layout = MP4_INDEXED;
+    return look_for_end(work, box->at + box->size_bytes, index, err);
+}
+
+/* A file whose media come first, as most do: its duration is in the moov box at its end. */
+static bool look_at_ordinary(const struct work *work, struct mp4_box box, struct mp4_index *index,
+                             struct error *err)
+{
+    struct mp4_box first = box;
+    bool there = true;
+
+    for (unsigned count = 0; there && count < MAX_LEADING; count++) {
+        if (box.size_bytes > work->walk.size_bytes - box.at)
+            return true;
+        if (mp4_is(box.type, "moov")) {
+            bool follows = mp4_is(first.type, "mdat") && first.at + first.size_bytes == box.at &&
+                           box.at + box.size_bytes == work->walk.size_bytes;
+
+            return read_duration(work, &box, &index->duration_ms, err) &&
+                   (!follows || look_for_fragments(work, &first, index, err));
+        }
+        if (!mp4_box_read(work->fd, box.at + box.size_bytes, work->walk.size_bytes, &box, &there,
+                          err))
+            return false;
+    }
+    return true;
+}
+
+static bool is_known_brand(const uint8_t *brand)
+{
+    static const char *const BRANDS[] = {"isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42"};
+
+    for (size_t i = 0; i < sizeof BRANDS / sizeof *BRANDS; i++)
+        if (memcmp(brand, BRANDS[i], 4) == 0)
+            return true;
+    return false;
+}
+
+/* The first box that isn't padding; *ret_there is false when the file doesn't begin as an MP4. */
+static bool find_first(struct work *work, struct mp4_box *ret_box, bool *ret_known_brand,
+                       bool *ret_there, struct error *err)
+{
+    uint8_t brand[4];
+    ssize_t got;
+
+    if (!mp4_box_read(work->fd, 0, work->walk.size_bytes, ret_box, ret_there, err))
+        return false;
+    *ret_there = *ret_there && mp4_is(ret_box->type, "ftyp");
+    if (!*ret_there)
+        return true;
+    got = read_at(work->fd, brand, sizeof brand, ret_box->header_bytes);
+    if (got < 0)
+        return fail_to_read(err);
+    *ret_known_brand = got == sizeof brand && is_known_brand(brand);
+    for (unsigned count = 0; *ret_there && count < MAX_LEADING; count++) {
+        uint64_t next = ret_box->at + ret_box->size_bytes;
+
+        *ret_there = ret_box->size_bytes <= work->walk.size_bytes - ret_box->at;
+        if (*ret_there &&
+            !mp4_box_read(work->fd, next, work->walk.size_bytes, ret_box, ret_there, err))
+            return false;
+        if (*ret_there && !mp4_is(ret_box->type, "free") && !mp4_is(ret_box->type, "skip"))
+            return true;
+    }
+    *ret_there = false;
+    return true;
+}
+
+static bool is_fragmented(struct mp4_span whole)
+{
+    struct mp4_view view;
+
+    if (mp4_view_next(&whole, &view))
+        for (whole = view.content; mp4_view_next(&whole, &view);)
+            if (mp4_is(view.type, "mvex"))
+                return true;
+    return false;
+}
+
+/* Reads the moov box, and what else is needed for the walk. */
+static bool read_movie(struct work *work, const struct mp4_box *box, bool *ret_fragmented,
+                       struct error *err)
+{
+    size_t length = (size_t)box->size_bytes;
+
+    work->movie_at = box->at;
+    work->movie_bytes = malloc(length);
+    work->walk.fragment_bytes = malloc(MP4_MAX_FRAGMENT_BYTES);
+    if (!work->movie_bytes || !work->walk.fragment_bytes)
+        return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot index the recording");
+    if (read_at(work->fd, work->movie_bytes, length, box->at) != (ssize_t)length)
+        return fail_to_read(err);
+    work->movie.whole = (struct mp4_span){work->movie_bytes, length};
+    work->walk.from = box->at + length;
+    work->walk.movie = &work->movie;
+    work->walk.tables = work->tables;
+    *ret_fragmented = is_fragmented(work->movie.whole);
+    if (!*ret_fragmented)
+        return true;
+    work->walk.strange = box->at % SECTOR_BYTES + 16 > SECTOR_BYTES ||
+                         mp4_movie_read(work->movie.whole, &work->movie) != MP4_UNDERSTOOD;
+    for (unsigned i = 0; !work->walk.strange && i < work->movie.track_count; i++)
+        if (!(work->tables[i] = mp4_tables_new(work->fd)))
+            return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot index the recording");
+    return true;
+}
+
+static bool index_fragments(struct work *work, struct mp4_index *index, struct error *err)
+{
+    uint64_t tables_bytes = 0;
+
+    if (!work->walk.strange && !mp4_walk(&work->walk, err))
+        return false;
+    if (work->walk.strange) {
+        index->layout = MP4_STRANGE;
+        return true;
+    }
+    for (unsigned i = 0; i < work->movie.track_count; i++) {
+        mp4_tables_sums(work->tables[i], &work->sums[i]);
+        tables_bytes += work->sums[i].tables_bytes;
+    }
+    index->duration_ms = mp4_movie_duration_ms(&work->movie, work->sums);
+    index->cut_off = true;
+    index->layout = MP4_EMPTY;
+    if (!index->duration_ms)
+        return true;
+    index->layout = MP4_STRANGE;
+    return tables_bytes >> 20 >= MAX_INDEX_MIB || write_index(work, index, err);
+}
+
+bool mp4_index_make(int fd, struct mp4_index *ret_index, struct error *err)
+{
+    struct mp4_index index = {.layout = MP4_ORDINARY};
+    struct work work = {.fd = fd, .walk = {.fd = fd}};
+    bool known_brand = false, there = false, fragmented = false, ok;
+    struct stat status;
+    struct mp4_box box;
+
+    if (fstat(fd, &status) != 0)
+        return fail_to_read(err);
+    work.walk.size_bytes = (uint64_t)status.st_size;
+    ok = find_first(&work, &box, &known_brand, &there, err);
+    if (ok && there && mp4_is(box.type, "moov") && box.size_bytes <= MP4_MAX_MOVIE_BYTES &&
+        box.size_bytes <= work.walk.size_bytes - box.at)
+        ok = read_movie(&work, &box, &fragmented, err);
+    if (ok && fragmented) {
+        work.walk.strange |= !known_brand;
+        ok = index_fragments(&work, &index, err);
+    } else if (ok && there) {
+        ok = look_at_ordinary(&work, box, &index, err);
+    }
+    for (unsigned i = 0; i < MP4_MAX_TRACKS; i++)
+        mp4_tables_free(work.tables[i]);
+    free(work.movie_bytes);
+    free(work.walk.fragment_bytes);
+    if (ok)
+        *ret_index = index;
+    return ok;
+}

@@ -1,0 +1,58 @@
+/*
+ * mp4_movie - the `moov` box of a fragmented MP4 file: its tracks, and the same box as an ordinary
+ * file has it, with durations and room for tables of samples.
+ *
+ * What isn't known to be kept right by an index (edit lists, encryption, samples in the box itself,
+ * …) is refused: mp4_movie_read() says so by MP4_UNKNOWN.
+ */
+#ifndef FINALIZE_MP4_MOVIE_H
+#define FINALIZE_MP4_MOVIE_H
+
+#include "finalize/base/buffer.h"
+#include "finalize/session/mp4_box.h"
+
+#define MP4_MAX_TRACKS      8u
+#define MP4_MAX_MOVIE_BYTES (1u << 20)
+
+enum mp4_verdict {
+    MP4_UNDERSTOOD,
+    MP4_UNKNOWN, /* a layout that is not understood: to be left alone */
+    MP4_BROKEN   /* no such box at all: cut off, or damaged */
+};
+
+struct mp4_track {
+    uint32_t id;
+    uint32_t timescale;        /* units a second */
+    uint32_t default_duration; /* of a sample; these three from `trex` */
+    uint32_t default_size;
+    uint32_t default_flags;
+    bool has_defaults;
+};
+
+struct mp4_movie {
+    struct mp4_span whole; /* the box; borrowed */
+    uint32_t timescale;
+    struct mp4_track tracks[MP4_MAX_TRACKS];
+    unsigned track_count;
+};
+
+/* `whole`: the box with its header. */
+enum mp4_verdict mp4_movie_read(struct mp4_span whole, struct mp4_movie *ret_movie);
+
+/* What the ordinary file's box says of a track. */
+struct mp4_track_sums {
+    uint64_t start;        /* when its first sample is due, in its timescale */
+    uint64_t duration;     /* from then on */
+    uint64_t tables_bytes; /* room for its tables */
+    size_t tables_at;      /* filled in: they belong there among the written bytes */
+};
+
+/* Milliseconds that it plays: the longest track's. */
+uint64_t mp4_movie_duration_ms(const struct mp4_movie *movie, const struct mp4_track_sums *sums);
+
+/* Writes the box without the tables, which `sums` has the places of then. False when it would be
+ * larger than a box of 32 bits, or without memory. */
+bool mp4_movie_write(const struct mp4_movie *movie, struct mp4_track_sums *sums,
+                     struct buffer *out);
+
+#endif
