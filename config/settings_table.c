@@ -142,6 +142,10 @@ const struct settings_row settings_table[] = {
      .unset_text = "the one above the session's", .check = settings_check_path, .form = "path",
      .expected = "an absolute path", .example = "/config/recordings",
      .help = "The directory that Jibri makes its session directories in."},
+    {ROW("CONFOMEET_CRASH_SAFE", MACHINE, BOOLEAN, crash_safe), .default_text = "on",
+     .help = "Recordings are written in fragments, so that they play up to the last second "
+             "whatever ends ffmpeg. Read from the environment of Jibri, whose ffmpeg is to be "
+             "the one in /usr/lib/jibri-finalize."},
     {ROW("CONFOMEET_MEDIA", MACHINE, TEXT, media), .default_text = SETTINGS_MEDIA,
      .check = settings_check_media, .form = "list",
      .expected = "endings of file names as mp4,mkv: letters and digits, with commas between "
