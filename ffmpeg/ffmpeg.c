@@ -20,8 +20,11 @@
  * passed on from, and never comes back. */
 #define TURNS "JIBRI_FINALIZE_FFMPEG"
 
-static char *const fragments[] = {"-movflags", "+empty_moov+default_base_moof", "-frag_duration",
-                                  "1000000"};
+/* What is written reaches the file at once: ffmpeg collects up to 256 KiB else, which are five
+ * seconds of a still picture. */
+static char *const fragments[] = {"-flush_packets", "1",
+                                  "-movflags",      "+empty_moov+default_base_moof",
+                                  "-frag_duration", "1000000"};
 #define FRAGMENTS_COUNT (sizeof fragments / sizeof *fragments)
 
 static bool ends_with(const char *text, const char *end)

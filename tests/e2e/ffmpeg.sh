@@ -16,7 +16,7 @@ ln -s "$wrapper" "$work/first/ffmpeg"
 cp "$wrapper" "$work/again/ffmpeg"
 printf '#!/bin/sh\nprintf "<%%s>" "$@"\nexit 42\n' >"$work/real/ffmpeg"
 chmod +x "$work/real/ffmpeg"
-added='<-movflags><+empty_moov+default_base_moof><-frag_duration><1000000>'
+added='<-flush_packets><1><-movflags><+empty_moov+default_base_moof><-frag_duration><1000000>'
 
 # is SENTENCE EXPECTED ARG...: what the real one is called with.
 is() {

@@ -241,6 +241,24 @@ both_generations_and_the_one_between_get_their_files() {
 	[ -e "$rc/user/contents.d/35-jibri-watcher" ]
 }
 
+jibri_finds_the_ffmpeg_that_writes_fragments_first() {
+	set_up
+	mkdir -p "$root/etc/cont-init.d"
+	: >"$root/etc/cont-init.d/10-config"
+	: >"$root/usr/lib/jibri-finalize/ffmpeg"
+	lay_over
+	same link /usr/lib/jibri-finalize/ffmpeg "$(readlink "$root/usr/local/bin/ffmpeg")"
+
+	set_up # one of the base image's own is left alone
+	mkdir -p "$root/etc/cont-init.d" "$root/usr/local/bin"
+	: >"$root/etc/cont-init.d/10-config"
+	: >"$root/usr/lib/jibri-finalize/ffmpeg"
+	echo own >"$root/usr/local/bin/ffmpeg"
+	lay_over 2>"$work/said"
+	same content own "$(cat "$root/usr/local/bin/ffmpeg")"
+	has "$(cat "$work/said")" 'recordings are not written in fragments'
+}
+
 an_unknown_layout_ends_the_build() {
 	set_up
 	! lay_over 2>"$work/refused" || return 1
@@ -307,6 +325,7 @@ run what_is_wrong_is_loud_and_stops_nothing
 run a_journal_elsewhere_gets_its_directory
 run s6_overlay_1_has_the_watcher_started_before_the_other_services
 run both_generations_and_the_one_between_get_their_files
+run jibri_finds_the_ffmpeg_that_writes_fragments_first
 run an_unknown_layout_ends_the_build
 run packages_come_from_the_bases_own_debian_lists_alone
 run a_base_without_debian_lists_ends_the_build
