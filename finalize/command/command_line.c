@@ -142,6 +142,6 @@ const char *command_line_value(const struct command_line *line, const char *opti
     for (size_t i = 0; line->row->options[i].name; i++)
         if (!strcmp(line->row->options[i].name, option))
             return line->values[i];
-    assert(!"an option that the row does not have");
+    assert(false && "an option that the row does not have");
     return NULL;
 }
