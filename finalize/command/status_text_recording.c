@@ -103,6 +103,9 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
                          file_words(file));
     if (file->incomplete)
         buffer_append_text(&text, ", incomplete (cut off by a crash)");
+    if (file->duration_ms)
+        buffer_append_format(&text, file->cut_off ? ", cut off, plays up to %s" : ", plays %s",
+                             units_format_duration(file->duration_ms, size, sizeof size));
     if (file->key[0]) {
         buffer_append_text(&text, ", key ");
         text_column_append(&text, file->key, 0);

@@ -59,6 +59,8 @@ static void make_index(const struct intake_media *media, struct journal_file *fi
         return;
     if (mp4_index_make(fd, &index, &failure)) {
         remark_on(media, file->path, &index);
+        file->duration_ms = index.duration_ms;
+        file->cut_off = index.cut_off;
         *ret_empty = index.layout == MP4_EMPTY;
     } else {
         media->remark(media->context, file->path, failure.text);
@@ -75,6 +77,8 @@ bool intake_media_look_into(const struct intake_media *media, int fd, struct jou
 {
     bool complete = true, empty = false;
 
+    file->duration_ms = 0;
+    file->cut_off = false;
     if (is_mp4(file->path)) {
         make_index(media, file, &empty);
         if (!mp4_is_complete(fd, file->identity.size_bytes, &complete, err))

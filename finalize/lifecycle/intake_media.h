@@ -16,10 +16,10 @@ struct intake_media {
 };
 
 /*
- * Fills in whether the file, which `fd` reads, is complete. A fragmented MP4 file gets its index,
- * on the disk, unless a process still writes to the session: its identity and size are those of
- * afterwards. That it can't be indexed is a remark, for it plays as it is. ERROR_TRANSIENT when it
- * can't be read.
+ * Fills in whether the file, which `fd` reads, is complete, how long it plays, and whether it was
+ * cut off. A fragmented MP4 file gets its index, on the disk, unless a process still writes to the
+ * session: its identity and size are those of afterwards. That it can't be indexed is a remark, for
+ * it plays as it is. ERROR_TRANSIENT when it can't be read.
  */
 bool intake_media_look_into(const struct intake_media *media, int fd, struct journal_file *file,
                             struct error *err) __attribute__((warn_unused_result));

@@ -100,6 +100,8 @@ static bool on_file(void *context, const struct journal_view_file *view, struct 
     json_text_string(out, file->path);
     write_flag(out, "media", file->media);
     write_flag(out, "incomplete", file->incomplete);
+    write_flag(out, "cut_off", file->cut_off);
+    write_number_or_null(out, "duration_seconds", (int64_t)(file->duration_ms / 1000), 1);
     write_text(out, "state", file_state_names[file->state]);
     write_number(out, "size_bytes", file->object_bytes);
     write_number(out, "held_bytes", held ? file->object_bytes : view->held_bytes);

@@ -115,10 +115,14 @@ pid_t lock_table_holder(const struct lock_table *table, const char *directory)
 pid_t lock_table_holder_now(const char *directory)
 {
     struct lock_table table;
-    pid_t holder;
+    pid_t holder = 0;
 
-    lock_table_read(&table);
-    holder = table.known ? lock_table_holder(&table, directory) : -1;
-    lock_table_done(&table);
+    /* The kernel gives the list in pieces, between which locks come and go: one may be passed over.
+     */
+    for (unsigned looks = 0; looks < 2 && holder == 0; looks++) {
+        lock_table_read(&table);
+        holder = table.known ? lock_table_holder(&table, directory) : -1;
+        lock_table_done(&table);
+    }
     return holder;
 }

@@ -759,6 +759,7 @@ START_TEST(a_fragmented_recording_gets_its_index_before_it_is_uploaded)
     file = row_of(MEDIA);
     ck_assert(!file.incomplete);
     ck_assert_uint_gt(file.object_bytes, length);
+    ck_assert(!file.cut_off && file.duration_ms == 2329);
     ck_assert(session_dir_open_file(recording, MEDIA, &fd, &identity, &err));
     ck_assert(file_identity_same(&file.identity, &identity));
     ck_assert_uint_eq(file.object_bytes, identity.size_bytes);
@@ -772,6 +773,7 @@ START_TEST(of_one_that_was_cut_off_it_is_said_until_when_it_plays)
     make_fragmented("cut-off");
     run();
     ck_assert(!row_of(MEDIA).incomplete);
+    ck_assert(row_of(MEDIA).cut_off && row_of(MEDIA).duration_ms == 2064);
     ck_assert_ptr_nonnull(strstr(remarks, "was cut off: it plays up to 0:00:02"));
 }
 END_TEST
