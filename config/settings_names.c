@@ -7,8 +7,7 @@
 
 #define MAX_COMPARED_BYTES 128
 #define MOST_EDITS         3
-
-static const char OURS[] = "CONFOMEET_"; /* what nearly all names begin with proves no likeness */
+#define OURS_BYTES         (sizeof "CONFOMEET_" - 1) /* what nearly all begin with proves no likeness */
 
 /* Read by the backend, from the same file; it means nothing to us. */
 static const char backends_own[] = "CONFOMEET_S3_URL_OVERRIDE_FOR_AWS_SDK";
@@ -57,7 +56,7 @@ const char *settings_name_nearest(const char *name, size_t length)
 {
     const char *nearest = NULL;
     size_t least = MOST_EDITS + 1;
-    size_t own_length = length - min_of(length, sizeof OURS - 1);
+    size_t own_length = length - min_of(length, OURS_BYTES);
 
     if (length > MAX_COMPARED_BYTES)
         return NULL;
