@@ -561,53 +561,47 @@ files_from_the_future_are_orphans_too() {
 	stop_watcher
 }
 
-a_directory_that_vanished_is_said_and_given_up_in_the_end() {
+a_directory_that_vanished_is_said_and_given_up_after_a_day() {
 	start_watcher
 	begin_recording
 	grow 12
 	wait_for 15 parts_sent 1
 	end_recording
-	give_up
-	expect "exit code, while it is there" 75 "$code"
-	expect "state" 5 "$(query 'SELECT state FROM recording')"
 	rm -r "$session"
-	wait_for 10 watcher_says 'its directory is gone, though it isn.t all safe yet'
+	wait_for 10 watcher_says 'is gone, with 1 file(s) that are not in the bucket'
 	sleep 3
-	expect "state" 5 "$(query 'SELECT state FROM recording')"
+	expect "the file's state" 1 "$(query 'SELECT state FROM file')"
 	expect "uploads" 1 "$(open_uploads | wc -l)"
-	give_up # as the watcher does after a day
-	expect "exit code" 0 "$code"
-	grep -q 'given up: ' "$case_dir/output" || fail "it does not say so"
-	expect "state" 4 "$(query 'SELECT state FROM recording')"
-	expect "uploads" 0 "$(open_uploads | wc -l)"
-	expect "parts" 0 "$(parts_in_journal)"
+	a_day_passes
+	wait_for 20 is_lost
+	wait_for 10 no_upload_is_open
 	make_file "$session/$media" 1000 # and there it is again
 	finalize_all
 	expect_object "$media" "$copies/$media"
 	stop_watcher
 }
 
-give_up() {
-	code=0
-	env -i "${environment[@]}" "CONFOMEET_RECORDINGS_DIR=$recordings" "$watcher" \
-		--work give-up -- "$session" >"$case_dir/output" 2>&1 || code=$?
-	cat "$case_dir/output" >>"$outputs"
+a_day_passes() {
+	sqlite3 -cmd '.timeout 5000' "$journal" 'UPDATE recording SET vanished_since = vanished_since - 86400, next_try_at = 0'
+	kill -HUP "$watcher_pid"
 }
+is_lost() { [ "$(query 'SELECT state FROM file')" = 4 ]; }
+no_upload_is_open() { [ -z "$(open_uploads)" ]; }
 
-a_given_up_recording_that_comes_back_is_uploaded() {
+a_lost_recording_that_comes_back_is_uploaded() {
 	start_watcher
 	make_file "$session/$media" 1000
 	finalize CONFOMEET_S3_RETRY_FOR=0 CONFOMEET_S3_URL=http://127.0.0.1:1 "$session"
 	expect_code 75
-	stop_watcher
 	mv "$session" "$case_dir/away"
-	give_up
-	expect "exit code" 0 "$code"
+	wait_for 20 watcher_says 'is gone, with 1 file(s) that are not in the bucket'
+	a_day_passes
+	wait_for 20 is_lost
+	stop_watcher
 	mv "$case_dir/away" "$session"
 	finalize_all
 	expect_object "$media" "$copies/$media"
 	expect "accepted notices" 1 "$(accepted_notices)"
-	wait_for 10 test ! -e "$session" # the journal knows it first
 }
 
 # ---- as a service --------------------------------------------------------------------------------
@@ -672,10 +666,10 @@ another_file_system_may_be_mounted_over_it_and_go_again() {
 	wait_for 15 parts_sent 1
 	end_recording
 	mount -t tmpfs none "$recordings"
-	wait_for 80 watcher_says 'its directory is gone'
-	give_up # it is on the other file system
-	expect "exit code" 75 "$code"
-	expect "state" 5 "$(query 'SELECT state FROM recording')"
+	wait_for 80 watcher_says 'the recordings directory is not the one that it was in'
+	a_day_passes # it is on the other file system
+	sleep 3
+	expect "the file's state" 1 "$(query 'SELECT state FROM file')"
 	umount -l "$recordings"
 	echo moov >"$session/note.txt"
 	wait_for 5 test -e "$session/$media"
@@ -777,8 +771,8 @@ run a_finalizer_that_was_killed_is_no_loss
 run what_is_put_into_a_finished_session_is_uploaded_too
 run a_worker_that_was_killed_is_replaced
 run files_from_the_future_are_orphans_too
-run a_directory_that_vanished_is_said_and_given_up_in_the_end
-run a_given_up_recording_that_comes_back_is_uploaded
+run a_directory_that_vanished_is_said_and_given_up_after_a_day
+run a_lost_recording_that_comes_back_is_uploaded
 run a_stop_in_the_midst_of_work_is_in_order
 run the_recordings_directory_may_come_late_and_be_made_anew
 run the_watcher_of_a_directory_that_was_made_anew_is_known
