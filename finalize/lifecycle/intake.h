@@ -3,7 +3,7 @@
  *
  * A new file gets a row and a mark. A file that is not what its row says gets whatever is needed
  * so that the object of its earlier content is not taken for the new one. A file that
- * vanished before it was safe is noted as gone.
+ * vanished before it was in the bucket is noted as gone.
  */
 #ifndef FINALIZE_INTAKE_H
 #define FINALIZE_INTAKE_H
@@ -43,7 +43,7 @@ struct intake_result {
 /*
  * Counts the regular files of the directory, touching nothing. ERROR_USAGE when it is no session's
  * directory but one of session directories, or one that everybody may write to (/tmp): taking it
- * for a session would upload, and then remove, what nobody meant.
+ * for a session would upload, and then remove, what was not meant.
  */
 bool intake_survey(struct session_dir *session_dir, const char *media, unsigned *ret_files,
                    struct error *err) __attribute__((warn_unused_result));

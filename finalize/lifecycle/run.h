@@ -63,7 +63,7 @@ void run_close(struct run *run);
  * ERROR_STOPPED when another process has it. May find that the directory has vanished meanwhile. */
 bool run_lock(struct run *run, struct error *err) __attribute__((warn_unused_result));
 
-/* Gives the lock back: what is done of other recordings afterwards holds nobody up. */
+/* Gives the lock back: what is done for other recordings afterwards is not waited for. */
 void run_unlock(struct run *run);
 
 /* Opens what the work needs to reach the servers, once. */

@@ -1,8 +1,6 @@
 /*
- * turn - whose turn it is to work on a recording: those who hold its lock for the watcher give way
- * to those who wait for it.
- *
- * Waiting is announced in the journal, as a claim; whoever is to give way looks for one.
+ * yield - one process asks another for a recording's lock: by a claim in the journal, which a run
+ * of the watcher that holds the lock looks for and gives way to.
  */
 #ifndef FINALIZE_YIELD_H
 #define FINALIZE_YIELD_H
@@ -19,7 +17,7 @@ struct yield {
 };
 
 /*
- * True once somebody waits for the lock of `directory`. To be asked at any time; looks into the
+ * True once a process waits for the lock of `directory`. To be asked at any time; looks into the
  * journal a few times a second. A journal that can't be asked is not in the way: false.
  */
 bool yield_is_requested(struct yield *yield, struct journal *journal, const char *directory);
