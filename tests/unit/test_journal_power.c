@@ -66,8 +66,9 @@ static void add_event(struct event event, const void *bytes)
         ck_assert_ptr_nonnull(event.bytes);
         memcpy(event.bytes, bytes, event.length);
     }
-    events = realloc(events, (event_count + 1) * sizeof *events);
-    ck_assert_ptr_nonnull(events);
+    struct event *grown = realloc(events, (event_count + 1) * sizeof *events);
+    ck_assert_ptr_nonnull(grown);
+    events = grown;
     events[event_count++] = event;
 }
 
@@ -424,7 +425,7 @@ static void rebuild(enum which which, size_t count, enum survivors survivors, st
         if (events[i].which == which && (events[i].kind == SYNC || events[i].lasts))
             synced = i + 1;
     for (size_t i = 0; i < count; i++)
-        if (events[i].which == which && (i < synced || survivors != NOTHING))
+        if ((i < synced || survivors != NOTHING) && events[i].which == which)
             apply(&image, &events[i], i >= synced && survivors == SOME_SECTORS ? rng : NULL);
     snprintf(name, sizeof name, "%s%s", path, endings[which]);
     (void)unlink(name); /* a file that is cut and written again makes ext4 wait for the disk */
