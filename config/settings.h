@@ -64,7 +64,7 @@ struct settings {
     uint64_t backend_timeout_ms; /* CONFOMEET_BACKEND_TIMEOUT, 30s (1s..10min) */
     /* this machine */
     char *recordings_dir; /* CONFOMEET_RECORDINGS_DIR; NULL: the directory above the session's */
-    bool crash_safe;      /* CONFOMEET_CRASH_SAFE, on: for ffmpeg/ffmpeg.c, which reads it itself */
+    bool crash_safe;   /* CONFOMEET_CRASH_SAFE, on: for finalize/ffmpeg/, which reads it itself */
     char *media;       /* CONFOMEET_MEDIA, SETTINGS_MEDIA: endings, as file_name_is_media() takes */
     char *journal;     /* CONFOMEET_JOURNAL; NULL: <recordings dir>/.jibri-finalize/journal.db */
     char *instance_id; /* JIBRI_INSTANCE_ID; NULL: none */

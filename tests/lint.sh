@@ -41,7 +41,7 @@ for file in scripts/* tests/*.sh tests/*/* config/image/* config/image/*/* confi
 done
 shell_files+=(config/image/start.sh) # is sourced, and has no first line that tells
 shell_files+=(finalize/command/completion/*.bash)
-mapfile -t c_files < <(find config ffmpeg finalize watcher tests -name '*.[ch]' 2>/dev/null | sort)
+mapfile -t c_files < <(find config finalize watcher tests -name '*.[ch]' 2>/dev/null | sort)
 
 if have shellcheck; then
 	shellcheck "${shell_files[@]}" || failed "shellcheck has something to say about the scripts"

@@ -34,7 +34,7 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debu
 
 files=("$@")
 if [ ${#files[@]} = 0 ]; then
-	mapfile -t files < <(find config ffmpeg finalize watcher -name '*.c' 2>/dev/null | sort)
+	mapfile -t files < <(find config finalize watcher -name '*.c' 2>/dev/null | sort)
 fi
 
 # It counts on stderr what it doesn't show.

@@ -3,7 +3,7 @@
 # ffmpeg.sh - the ffmpeg that stands before the real one: which calls it adds the fragments' arguments
 # to, and whom it becomes.
 #
-#   tests/e2e/ffmpeg.sh BUILD/ffmpeg/ffmpeg
+#   tests/e2e/ffmpeg.sh BUILD/finalize/ffmpeg/ffmpeg
 
 set -euo pipefail
 
