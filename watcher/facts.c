@@ -50,13 +50,6 @@ static bool on_file(void *context, const struct session_dir_file *found, struct 
     return true;
 }
 
-static void on_skipped(void *context, const char *path, const char *reason)
-{
-    (void)context;
-    (void)path;
-    (void)reason;
-}
-
 /* For a run to note on the recording. */
 static bool on_unreadable(void *context, const char *path, int errno_value, struct error *err)
 {
@@ -74,7 +67,6 @@ static bool look_inside(struct look *look, const char *directory, struct error *
     struct session_dir_visitor visitor = {.context = look,
                                           .media = look->settings->media,
                                           .file = on_file,
-                                          .skipped = on_skipped,
                                           .unreadable = on_unreadable};
     struct error unreadable = ERROR_INIT;
     bool ok;

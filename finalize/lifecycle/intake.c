@@ -21,8 +21,7 @@ static void remark(const struct intake *intake, const char *path, const char *se
     intake->remark(intake->context, path, sentence);
 }
 
-/* ---- what a file's content says ---------------------------------------------------------------
- */
+/* ---- what a file's content says -------------------------------------------------------------- */
 
 static bool look_into_metadata(const struct intake *intake, int fd, struct journal_file *file,
                                struct error *err)
@@ -67,8 +66,7 @@ static bool look_into(const struct intake *intake, struct journal_file *file, st
     return ok;
 }
 
-/* ---- rows
- * ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static void renew_mark(const struct intake *intake, struct journal_file *file)
 {
@@ -238,8 +236,7 @@ static void on_skipped(void *context, const char *path, const char *reason)
     remark(work->intake, path, sentence);
 }
 
-/* ---- rows without a file
- * ---------------------------------------------------------------------------- */
+/* ---- rows without a file --------------------------------------------------------------------- */
 
 static bool note_if_gone(void *context, struct journal_file *file, struct error *err)
 {
@@ -262,8 +259,7 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
     return leftover_take(intake->journal, file, err);
 }
 
-/* ---- all of it
- * ---------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
 {
@@ -320,13 +316,6 @@ static bool survey_file(void *context, const struct session_dir_file *found, str
     return true;
 }
 
-static void pass_over(void *context, const char *path, const char *reason)
-{
-    (void)context;
-    (void)path;
-    (void)reason;
-}
-
 /* It is there, and may hold something: the run says what the disk fails to give. */
 static bool survey_unreadable(void *context, const char *path, int errno_value, struct error *err)
 {
@@ -341,11 +330,8 @@ bool intake_survey(struct session_dir *session_dir, const char *media, unsigned 
                    struct error *err)
 {
     struct survey survey = {0};
-    struct session_dir_visitor visitor = {.context = &survey,
-                                          .media = media,
-                                          .file = survey_file,
-                                          .skipped = pass_over,
-                                          .unreadable = survey_unreadable};
+    struct session_dir_visitor visitor = {
+        .context = &survey, .media = media, .file = survey_file, .unreadable = survey_unreadable};
     struct stat directory;
 
     if (!stat(session_dir_path(session_dir), &directory) && directory.st_mode & S_ISVTX)

@@ -58,13 +58,6 @@ static bool on_file(void *context, const struct session_dir_file *found, struct 
     return !found->media || intake_growing(&intake, found, &file, &usable, err);
 }
 
-static void on_skipped(void *context, const char *path, const char *reason)
-{
-    (void)context; /* the finalizer says so, once */
-    (void)path;
-    (void)reason;
-}
-
 static bool on_unreadable(void *context, const char *path, int errno_value, struct error *err)
 {
     (void)context;
@@ -90,7 +83,6 @@ static bool send_parts(struct run *run, struct error *err)
     struct session_dir_visitor visitor = {.context = run,
                                           .media = run->options->settings->media,
                                           .file = on_file,
-                                          .skipped = on_skipped,
                                           .unreadable = on_unreadable};
 
     return session_dir_scan(run->session_dir, &visitor, err) && run_deliver(run, err);

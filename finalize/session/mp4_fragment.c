@@ -39,10 +39,29 @@ struct part {
     bool over;    /* a sample was not wholly there: nor are those after it */
 };
 
+/* Takes the numbers off that the flags say are there: of bits[i] into *members[i]. */
+static bool take_given(struct mp4_span *rest, uint64_t flags, const uint32_t *bits,
+                       uint32_t *const *members, size_t count)
+{
+    uint64_t number;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!(flags & bits[i]))
+            continue;
+        if (!mp4_take(rest, 4, &number))
+            return false;
+        *members[i] = (uint32_t)number;
+    }
+    return true;
+}
+
 static enum mp4_verdict read_header(struct part *part, struct mp4_span rest)
 {
+    static const uint32_t BITS[] = {TFHD_DESCRIPTION, TFHD_DURATION, TFHD_SIZE, TFHD_FLAGS};
     const struct mp4_movie *movie = part->movie;
-    uint64_t flags, id, description = 1, number;
+    uint32_t description = 1;
+    uint32_t *const members[] = {&description, &part->duration, &part->size, &part->flags};
+    uint64_t flags, id;
 
     if (!mp4_take(&rest, 4, &flags) || !mp4_take(&rest, 4, &id))
         return MP4_BROKEN;
@@ -56,18 +75,8 @@ static enum mp4_verdict read_header(struct part *part, struct mp4_span rest)
     part->duration = movie->tracks[part->track].default_duration;
     part->size = movie->tracks[part->track].default_size;
     part->flags = movie->tracks[part->track].default_flags;
-    if (flags & TFHD_DESCRIPTION && !mp4_take(&rest, 4, &description))
+    if (!take_given(&rest, flags, BITS, members, 4))
         return MP4_BROKEN;
-    for (unsigned i = 0; i < 3; i++) {
-        static const uint32_t BITS[] = {TFHD_DURATION, TFHD_SIZE, TFHD_FLAGS};
-        uint32_t *const members[] = {&part->duration, &part->size, &part->flags};
-
-        if (!(flags & BITS[i]))
-            continue;
-        if (!mp4_take(&rest, 4, &number))
-            return MP4_BROKEN;
-        *members[i] = (uint32_t)number;
-    }
     return description == 1 ? MP4_UNDERSTOOD : MP4_UNKNOWN;
 }
 
@@ -87,28 +96,13 @@ static enum mp4_verdict read_time(struct part *part, struct mp4_span rest)
 static bool take_sample(struct mp4_span *rest, uint64_t flags, struct mp4_sample *sample,
                         uint32_t *sample_flags)
 {
-    uint64_t number;
+    static const uint32_t BITS[] = {TRUN_DURATION, TRUN_SIZE, TRUN_FLAGS, TRUN_CTS};
+    uint32_t cts = 0;
+    uint32_t *const members[] = {&sample->duration, &sample->size, sample_flags, &cts};
 
-    if (flags & TRUN_DURATION) {
-        if (!mp4_take(rest, 4, &number))
-            return false;
-        sample->duration = (uint32_t)number;
-    }
-    if (flags & TRUN_SIZE) {
-        if (!mp4_take(rest, 4, &number))
-            return false;
-        sample->size = (uint32_t)number;
-    }
-    if (flags & TRUN_FLAGS) {
-        if (!mp4_take(rest, 4, &number))
-            return false;
-        *sample_flags = (uint32_t)number;
-    }
-    if (flags & TRUN_CTS) {
-        if (!mp4_take(rest, 4, &number))
-            return false;
-        sample->cts = sample->signed_cts ? (int32_t)(uint32_t)number : (int64_t)number;
-    }
+    if (!take_given(rest, flags, BITS, members, 4))
+        return false;
+    sample->cts = flags >> 24 == 1 ? (int32_t)cts : (int64_t)cts;
     return true;
 }
 
@@ -120,7 +114,6 @@ static enum mp4_verdict visit_samples(struct part *part, struct mp4_span rest, u
     for (uint64_t i = 0; i < count; i++) {
         struct mp4_sample sample = {.track = part->track,
                                     .begins_run = i == 0,
-                                    .signed_cts = flags >> 24 == 1,
                                     .at = part->at,
                                     .size = part->size,
                                     .duration = part->duration,

@@ -8,6 +8,12 @@
 
 #define MP4_MAX_FRAGMENT_BYTES (1u << 20) /* of a `moof`; a second takes about 1 KiB */
 
+enum mp4_verdict {
+    MP4_UNDERSTOOD,
+    MP4_UNKNOWN, /* a layout that is not understood: to be left alone */
+    MP4_BROKEN   /* no such box at all: cut off, or damaged */
+};
+
 struct mp4_fragment {
     struct mp4_span content; /* of the moof box; borrowed */
     uint64_t at;             /* of the moof box in the file */
@@ -18,9 +24,8 @@ struct mp4_fragment {
 struct mp4_sample {
     unsigned track; /* index in the movie */
     bool begins_run;
-    bool sync;       /* decodable by itself */
-    bool signed_cts; /* `cts` may be negative */
-    uint64_t at;     /* in the file */
+    bool sync;   /* decodable by itself */
+    uint64_t at; /* in the file */
     uint32_t size;
     uint32_t duration;
     uint64_t dts; /* when it is decoded; shown `cts` later */

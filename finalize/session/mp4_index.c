@@ -302,7 +302,7 @@ static bool read_movie(struct work *work, const struct mp4_box *box, bool *ret_f
     if (!*ret_fragmented)
         return true;
     work->walk.strange = box->at % SECTOR_BYTES + 16 > SECTOR_BYTES ||
-                         mp4_movie_read(work->movie.whole, &work->movie) != MP4_UNDERSTOOD;
+                         !mp4_movie_read(work->movie.whole, &work->movie);
     for (unsigned i = 0; !work->walk.strange && i < work->movie.track_count; i++)
         if (!(work->tables[i] = mp4_tables_new(work->fd)))
             return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot index the recording");

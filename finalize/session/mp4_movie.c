@@ -29,174 +29,170 @@ static bool read_after_times(const struct mp4_view *view, uint32_t *ret_number)
     return *ret_number > 0;
 }
 
+/* A box that may be in another one. */
+struct child {
+    char type[5]; /* "" ends a list */
+    bool once;    /* it has to be there, and only once */
+    bool (*read)(const struct mp4_view *view, void *context); /* NULL: kept as it is */
+};
+
+/* False when there is something that is not in the list, or that isn't as it has to be. */
+static bool read_children(struct mp4_span rest, const struct child *children, void *context)
+{
+    const struct child *child;
+    struct mp4_view view;
+    unsigned seen = 0;
+
+    while (mp4_view_next(&rest, &view)) {
+        for (child = children; child->type[0] && !mp4_is(view.type, child->type);)
+            child++;
+        if (!child->type[0] || (child->once && seen >> (child - children) & 1) ||
+            (child->read && !child->read(&view, context)))
+            return false;
+        seen |= 1u << (child - children);
+    }
+    for (child = children; child->type[0]; child++)
+        if (child->once && !(seen >> (child - children) & 1))
+            return false;
+    return !rest.length;
+}
+
 /* One kind of samples, not encrypted. */
-static enum mp4_verdict read_descriptions(const struct mp4_view *stsd)
+static bool read_descriptions(const struct mp4_view *stsd, void *context)
 {
     struct mp4_span rest = stsd->content;
     struct mp4_view entry;
     uint64_t flags, count;
 
-    if (!mp4_take(&rest, 4, &flags) || !mp4_take(&rest, 4, &count) || count != 1 ||
-        !mp4_view_next(&rest, &entry))
-        return MP4_UNKNOWN;
-    return memcmp(entry.type, "enc", 3) == 0 ? MP4_UNKNOWN : MP4_UNDERSTOOD;
+    (void)context;
+    return mp4_take(&rest, 4, &flags) && mp4_take(&rest, 4, &count) && count == 1 &&
+           mp4_view_next(&rest, &entry) && memcmp(entry.type, "enc", 3) != 0;
 }
 
-static enum mp4_verdict read_samples(struct mp4_span rest)
+/* All samples are in fragments. */
+static bool read_empty_table(const struct mp4_view *table, void *context)
 {
-    static const char *const TABLES[] = {"stts", "stsc", "stco", "co64", "ctts", "stss", NULL};
-    enum mp4_verdict verdict = MP4_UNKNOWN; /* until there is stsd */
-    struct mp4_view view;
+    size_t length = mp4_is(table->type, "stsz") ? 12 : 8;
 
-    while (mp4_view_next(&rest, &view)) {
-        if (mp4_is(view.type, "stsd"))
-            verdict = read_descriptions(&view);
-        else if (mp4_is(view.type, "stsz")
-                     ? view.content.length != 12 || mp4_number(view.content.bytes + 4, 8) != 0
-                     : !is_one_of(view.type, TABLES) || view.content.length != 8 ||
-                           mp4_number(view.content.bytes + 4, 4) != 0)
-            return MP4_UNKNOWN; /* samples outside of fragments, or what we don't know */
-        if (verdict != MP4_UNDERSTOOD)
-            return verdict;
-    }
-    return rest.length ? MP4_BROKEN : verdict;
+    (void)context;
+    return table->content.length == length && !mp4_number(table->content.bytes + 4, length - 4);
 }
 
-static enum mp4_verdict read_media_information(struct mp4_span rest)
+static bool read_samples(const struct mp4_view *stbl, void *context)
 {
-    static const char *const KEPT[] = {"vmhd", "smhd", "nmhd", "sthd", "hmhd", "dinf", NULL};
-    enum mp4_verdict verdict = MP4_UNKNOWN;
-    struct mp4_view view;
-    bool samples = false;
+    static const struct child CHILDREN[] = {{"stsd", true, read_descriptions},
+                                            {"stts", false, read_empty_table},
+                                            {"stsc", false, read_empty_table},
+                                            {"stsz", false, read_empty_table},
+                                            {"stco", false, read_empty_table},
+                                            {"co64", false, read_empty_table},
+                                            {"ctts", false, read_empty_table},
+                                            {"stss", false, read_empty_table},
+                                            {"", false, NULL}};
 
-    while (mp4_view_next(&rest, &view)) {
-        if (mp4_is(view.type, "stbl") && !samples) {
-            verdict = read_samples(view.content);
-            if (verdict != MP4_UNDERSTOOD)
-                return verdict;
-            samples = true;
-        } else if (!is_one_of(view.type, KEPT)) {
-            return MP4_UNKNOWN;
+    return read_children(stbl->content, CHILDREN, context);
+}
+
+static bool read_media_information(const struct mp4_view *minf, void *context)
+{
+    static const struct child CHILDREN[] = {{"stbl", true, read_samples}, {"vmhd", false, NULL},
+                                            {"smhd", false, NULL},        {"nmhd", false, NULL},
+                                            {"sthd", false, NULL},        {"hmhd", false, NULL},
+                                            {"dinf", false, NULL},        {"", false, NULL}};
+
+    return read_children(minf->content, CHILDREN, context);
+}
+
+static bool read_track_timescale(const struct mp4_view *mdhd, void *context)
+{
+    return read_after_times(mdhd, &((struct mp4_track *)context)->timescale);
+}
+
+static bool read_media(const struct mp4_view *mdia, void *context)
+{
+    static const struct child CHILDREN[] = {{"mdhd", true, read_track_timescale},
+                                            {"minf", true, read_media_information},
+                                            {"hdlr", false, NULL},
+                                            {"elng", false, NULL},
+                                            {"", false, NULL}};
+
+    return read_children(mdia->content, CHILDREN, context);
+}
+
+static bool read_track_id(const struct mp4_view *tkhd, void *context)
+{
+    return read_after_times(tkhd, &((struct mp4_track *)context)->id);
+}
+
+static bool read_track(const struct mp4_view *trak, void *context)
+{
+    static const struct child CHILDREN[] = {{"tkhd", true, read_track_id},
+                                            {"mdia", true, read_media},
+                                            {"udta", false, NULL},
+                                            {"", false, NULL}};
+    struct mp4_movie *movie = context;
+    struct mp4_track *track = &movie->tracks[movie->track_count];
+
+    if (movie->track_count == MP4_MAX_TRACKS || !read_children(trak->content, CHILDREN, track))
+        return false;
+    for (unsigned i = 0; i < movie->track_count; i++)
+        if (movie->tracks[i].id == track->id)
+            return false;
+    movie->track_count++;
+    return true;
+}
+
+static bool read_track_defaults(const struct mp4_view *trex, void *context)
+{
+    struct mp4_movie *movie = context;
+    struct mp4_span rest = trex->content;
+    uint64_t value[6];
+
+    for (size_t i = 0; i < 6; i++)
+        if (!mp4_take(&rest, 4, &value[i]))
+            return false;
+    for (unsigned i = 0; i < movie->track_count; i++)
+        if (movie->tracks[i].id == value[1]) {
+            movie->tracks[i].default_duration = (uint32_t)value[3];
+            movie->tracks[i].default_size = (uint32_t)value[4];
+            movie->tracks[i].default_flags = (uint32_t)value[5];
+            movie->tracks[i].has_defaults = true;
         }
-    }
-    return rest.length ? MP4_BROKEN : verdict;
+    return value[2] == 1; /* the sample description */
 }
 
-static enum mp4_verdict read_media(struct mp4_span rest, struct mp4_track *track)
+static bool read_defaults(const struct mp4_view *mvex, void *context)
 {
-    enum mp4_verdict verdict = MP4_UNKNOWN;
-    struct mp4_view view;
+    static const struct child CHILDREN[] = {
+        {"mehd", false, NULL}, {"trex", false, read_track_defaults}, {"", false, NULL}};
 
-    while (mp4_view_next(&rest, &view)) {
-        if (mp4_is(view.type, "mdhd") && !track->timescale) {
-            if (!read_after_times(&view, &track->timescale))
-                return MP4_BROKEN;
-        } else if (mp4_is(view.type, "minf") && verdict == MP4_UNKNOWN) {
-            verdict = read_media_information(view.content);
-            if (verdict != MP4_UNDERSTOOD)
-                return verdict;
-        } else if (!mp4_is(view.type, "hdlr") && !mp4_is(view.type, "elng")) {
-            return MP4_UNKNOWN;
-        }
-    }
-    return rest.length ? MP4_BROKEN : track->timescale ? verdict : MP4_UNKNOWN;
+    return read_children(mvex->content, CHILDREN, context);
 }
 
-static enum mp4_verdict read_track(struct mp4_span rest, struct mp4_track *track)
+static bool read_movie_timescale(const struct mp4_view *mvhd, void *context)
 {
-    enum mp4_verdict verdict = MP4_UNKNOWN;
-    struct mp4_view view;
-
-    while (mp4_view_next(&rest, &view)) {
-        if (mp4_is(view.type, "tkhd") && !track->id) {
-            if (!read_after_times(&view, &track->id))
-                return MP4_BROKEN;
-        } else if (mp4_is(view.type, "mdia") && verdict == MP4_UNKNOWN) {
-            verdict = read_media(view.content, track);
-            if (verdict != MP4_UNDERSTOOD)
-                return verdict;
-        } else if (!mp4_is(view.type, "udta")) {
-            return MP4_UNKNOWN; /* an edit list, a reference to another track, … */
-        }
-    }
-    return rest.length ? MP4_BROKEN : track->id ? verdict : MP4_UNKNOWN;
+    return read_after_times(mvhd, &((struct mp4_movie *)context)->timescale);
 }
 
-static enum mp4_verdict read_defaults(struct mp4_span rest, struct mp4_movie *movie)
+bool mp4_movie_read(struct mp4_span whole, struct mp4_movie *ret_movie)
 {
-    struct mp4_view view;
-
-    while (mp4_view_next(&rest, &view)) {
-        uint64_t value[6];
-        struct mp4_span body = view.content;
-        bool whole = true;
-
-        if (mp4_is(view.type, "mehd"))
-            continue;
-        if (!mp4_is(view.type, "trex"))
-            return MP4_UNKNOWN;
-        for (size_t i = 0; i < 6; i++)
-            whole = mp4_take(&body, 4, &value[i]) && whole;
-        if (!whole || value[2] != 1) /* the sample description */
-            return MP4_UNKNOWN;
-        for (unsigned i = 0; i < movie->track_count; i++)
-            if (movie->tracks[i].id == value[1]) {
-                movie->tracks[i].default_duration = (uint32_t)value[3];
-                movie->tracks[i].default_size = (uint32_t)value[4];
-                movie->tracks[i].default_flags = (uint32_t)value[5];
-                movie->tracks[i].has_defaults = true;
-            }
-    }
-    return rest.length ? MP4_BROKEN : MP4_UNDERSTOOD;
-}
-
-static enum mp4_verdict read_child(const struct mp4_view *view, struct mp4_movie *movie,
-                                   bool *ret_fragmented)
-{
-    enum mp4_verdict verdict;
-
-    if (mp4_is(view->type, "mvhd") && !movie->timescale)
-        return read_after_times(view, &movie->timescale) ? MP4_UNDERSTOOD : MP4_BROKEN;
-    if (mp4_is(view->type, "trak")) {
-        if (movie->track_count == MP4_MAX_TRACKS)
-            return MP4_UNKNOWN;
-        verdict = read_track(view->content, &movie->tracks[movie->track_count]);
-        for (unsigned i = 0; i < movie->track_count; i++)
-            if (movie->tracks[i].id == movie->tracks[movie->track_count].id)
-                return MP4_UNKNOWN;
-        movie->track_count++;
-        return verdict;
-    }
-    if (mp4_is(view->type, "mvex") && !*ret_fragmented) {
-        *ret_fragmented = true;
-        return read_defaults(view->content, movie);
-    }
-    return mp4_is(view->type, "udta") || mp4_is(view->type, "meta") ? MP4_UNDERSTOOD : MP4_UNKNOWN;
-}
-
-enum mp4_verdict mp4_movie_read(struct mp4_span whole, struct mp4_movie *ret_movie)
-{
+    static const struct child CHILDREN[] = {{"mvhd", true, read_movie_timescale},
+                                            {"trak", false, read_track},
+                                            {"mvex", true, read_defaults},
+                                            {"udta", false, NULL},
+                                            {"meta", false, NULL},
+                                            {"", false, NULL}};
     struct mp4_movie movie = {.whole = whole};
-    bool fragmented = false;
     struct mp4_view view;
 
-    if (!mp4_view_next(&whole, &view) || !mp4_is(view.type, "moov"))
-        return MP4_BROKEN;
-    for (whole = view.content; mp4_view_next(&whole, &view);) {
-        enum mp4_verdict verdict = read_child(&view, &movie, &fragmented);
-
-        if (verdict != MP4_UNDERSTOOD)
-            return verdict;
-    }
-    if (whole.length)
-        return MP4_BROKEN;
+    if (!mp4_view_next(&whole, &view) || !mp4_is(view.type, "moov") ||
+        !read_children(view.content, CHILDREN, &movie))
+        return false;
     for (unsigned i = 0; i < movie.track_count; i++)
         if (!movie.tracks[i].has_defaults)
-            return MP4_UNKNOWN;
-    if (!fragmented || !movie.timescale || !movie.track_count)
-        return MP4_UNKNOWN;
+            return false;
     *ret_movie = movie;
-    return MP4_UNDERSTOOD;
+    return movie.track_count > 0;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  * file has it, with durations and room for tables of samples.
  *
  * What isn't known to be kept right by an index (edit lists, encryption, samples in the box itself,
- * …) is refused: mp4_movie_read() says so by MP4_UNKNOWN.
+ * …) is refused, as a box that is damaged is.
  */
 #ifndef FINALIZE_MP4_MOVIE_H
 #define FINALIZE_MP4_MOVIE_H
@@ -13,12 +13,6 @@
 
 #define MP4_MAX_TRACKS      8u
 #define MP4_MAX_MOVIE_BYTES (1u << 20)
-
-enum mp4_verdict {
-    MP4_UNDERSTOOD,
-    MP4_UNKNOWN, /* a layout that is not understood: to be left alone */
-    MP4_BROKEN   /* no such box at all: cut off, or damaged */
-};
 
 struct mp4_track {
     uint32_t id;
@@ -36,8 +30,8 @@ struct mp4_movie {
     unsigned track_count;
 };
 
-/* `whole`: the box with its header. */
-enum mp4_verdict mp4_movie_read(struct mp4_span whole, struct mp4_movie *ret_movie);
+/* `whole`: the box with its header. False when it is refused. */
+bool mp4_movie_read(struct mp4_span whole, struct mp4_movie *ret_movie);
 
 /* What the ordinary file's box says of a track. */
 struct mp4_track_sums {

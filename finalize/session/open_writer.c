@@ -60,17 +60,10 @@ static bool look_at(void *context, const struct session_dir_file *found, struct 
     return writer != OPEN_WRITER_THERE || error_set(err, ERROR_STOPPED, "a writer is found");
 }
 
-static void on_skipped(void *context, const char *path, const char *reason)
-{
-    (void)context;
-    (void)path;
-    (void)reason;
-}
-
 enum open_writer open_writer_in(const char *directory)
 {
     struct look look = {.writer = OPEN_WRITER_NONE};
-    struct session_dir_visitor visitor = {.context = &look, .file = look_at, .skipped = on_skipped};
+    struct session_dir_visitor visitor = {.context = &look, .file = look_at};
     struct error err = ERROR_INIT;
     void (*before)(int);
 

@@ -69,7 +69,7 @@ struct session_dir_visitor {
     /* One regular file. False (and `err` filled) ends the scan. */
     bool (*file)(void *context, const struct session_dir_file *found, struct error *err);
     /* Something that is passed over, with the reason: "a symbolic link", "a FIFO", "a socket", "a
-     * device", "nested too deep", "not readable: …", "the journal's directory". */
+     * device", "nested too deep", "not readable: …", "the journal's directory". May be NULL. */
     void (*skipped)(void *context, const char *path, const char *reason);
     /* A file or a directory that the disk fails to give (EIO, ESTALE, …): there may be more in it.
      * The scan goes on; false (and `err` filled) ends it. NULL: such an entry ends the scan. */

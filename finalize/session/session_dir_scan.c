@@ -74,7 +74,8 @@ static bool fail(const struct scan *scan, int errno_value, struct error *err)
 
 static void skip(const struct scan *scan, const char *reason)
 {
-    scan->visitor->skipped(scan->visitor->context, *scan->path ? scan->path : ".", reason);
+    if (scan->visitor->skipped)
+        scan->visitor->skipped(scan->visitor->context, *scan->path ? scan->path : ".", reason);
 }
 
 /* What can't be looked at: passed over when it isn't for us to read; a failure of the scan only
