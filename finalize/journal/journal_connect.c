@@ -50,8 +50,9 @@ static void sync_directory_above(const char *directory)
     close(fd);
 }
 
-/* Resolves the links on the way to the journal, which are the operator's, makes its directory when
- * it isn't there, and puts both together again in `ret_path`. */
+/* Resolves the links on the way to the journal, which are the operator's, makes its directory
+ * (0700) when it isn't there, and puts both together again in `ret_path`. The file must be no
+ * link. */
 static bool make_directory(const char *path, char ret_path[SESSION_PATH_SIZE], struct error *err)
 {
     char directory[SESSION_PATH_SIZE];
@@ -82,9 +83,9 @@ static bool make_directory(const char *path, char ret_path[SESSION_PATH_SIZE], s
 }
 
 /*
- * Makes the file when it isn't there: SQLite gives its -wal and -shm files the same mode. One that
- * is there must not be opened: closing it would take away the locks that another connection of this
- * process holds on it (POSIX locks belong to the process).
+ * Makes the file (0600) when it isn't there: SQLite gives its -wal and -shm files the same mode.
+ * One that is there must not be opened: closing it would take away the locks that another
+ * connection of this process holds on it (POSIX locks belong to the process).
  */
 static bool make_file(const char *path, struct error *err)
 {
@@ -105,18 +106,6 @@ static bool make_file(const char *path, struct error *err)
     return true;
 }
 
-/* Makes the directory (0700) and an empty file (0600) where they are not there. `ret_path` is the
- * same path with all links on the way resolved; the file itself must be none. */
-static bool make_path(const char *path, char ret_path[SESSION_PATH_SIZE], struct error *err)
-{
-    char real_path[SESSION_PATH_SIZE];
-
-    if (!make_directory(path, real_path, err) || !make_file(real_path, err))
-        return false;
-    memcpy(ret_path, real_path, sizeof real_path);
-    return true;
-}
-
 /* ---- its tables ------------------------------------------------------------------------------ */
 
 /* A connection on its way, and what the file says about itself. */
@@ -133,18 +122,6 @@ static int execute(struct opening *opening, const char *sql)
     return sqlite3_exec(opening->database, sql, NULL, NULL, NULL);
 }
 
-static int read_number(struct opening *opening, const char *sql, int64_t *ret_number)
-{
-    sqlite3_stmt *statement = NULL;
-    int status = sqlite3_prepare_v2(opening->database, sql, -1, &statement, NULL);
-
-    if (status != SQLITE_OK)
-        return status;
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        *ret_number = sqlite3_column_int64(statement, 0);
-    return sqlite3_finalize(statement);
-}
-
 /* The caller calls sqlite3_free() on *ret_text; NULL when there is none. */
 static int read_text(struct opening *opening, const char *sql, char **ret_text)
 {
@@ -156,6 +133,17 @@ static int read_text(struct opening *opening, const char *sql, char **ret_text)
     if (sqlite3_step(statement) == SQLITE_ROW)
         *ret_text = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
     return sqlite3_finalize(statement);
+}
+
+static int read_number(struct opening *opening, const char *sql, int64_t *ret_number)
+{
+    char *text = NULL;
+    int status = read_text(opening, sql, &text);
+
+    if (text)
+        *ret_number = strtoll(text, NULL, 10);
+    sqlite3_free(text);
+    return status;
 }
 
 static int read_identity_now(struct opening *opening)
@@ -213,19 +201,11 @@ static int configure(struct opening *opening)
 
 static int switch_to_wal(struct opening *opening)
 {
-    sqlite3_stmt *statement = NULL;
-    int status =
-        sqlite3_prepare_v2(opening->database, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
-    bool switched = false;
+    char *mode = NULL;
+    int status = read_text(opening, "PRAGMA journal_mode = WAL", &mode);
+    bool switched = mode && (strcmp(mode, "wal") == 0 || strcmp(mode, "memory") == 0);
 
-    if (status != SQLITE_OK)
-        return status;
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        const char *mode = (const char *)sqlite3_column_text(statement, 0);
-
-        switched = mode && (strcmp(mode, "wal") == 0 || strcmp(mode, "memory") == 0);
-    }
-    status = sqlite3_finalize(statement);
+    sqlite3_free(mode);
     /* Without WAL it answers with the mode that stays: where shared memory can't be had. */
     return status == SQLITE_OK && !switched ? SQLITE_CANTOPEN : status;
 }
@@ -391,7 +371,8 @@ bool journal_connect(const char *path, unsigned patience_ms, struct sqlite3 **re
     char real_path[SESSION_PATH_SIZE] = ":memory:";
     int status;
 
-    if (strcmp(path, ":memory:") != 0 && !make_path(path, real_path, err))
+    if (strcmp(path, ":memory:") != 0 &&
+        (!make_directory(path, real_path, err) || !make_file(real_path, err)))
         return false;
     status = sqlite3_open_v2(real_path, &opening.database,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL);

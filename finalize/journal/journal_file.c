@@ -95,45 +95,31 @@ bool journal_each_file(struct journal *journal, int64_t recording_id,
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
-static bool load_part(struct journal *journal, const char *sql, int64_t file_id, unsigned number,
-                      struct journal_part *ret_part, bool *ret_found, struct error *err)
-{
-    struct journal_part part = {0};
-    struct journal_query query;
-
-    if (!journal_begin_query(journal, sql, VALUES(INT(file_id), INT(number)), &query, err) ||
-        !journal_query_fetch(&query, ret_found, err))
-        return false;
-    if (!*ret_found)
-        return true;
-    part.number = (unsigned)journal_query_get_integer(&query, 1, S3_MAX_PARTS);
-    part.length = (uint64_t)journal_query_get_integer(&query, 0, INT64_MAX);
-    part.has_fingerprint =
-        journal_query_get_bytes(&query, part.fingerprint, sizeof part.fingerprint);
-    journal_query_get_text(&query, part.etag, sizeof part.etag);
-    part.acknowledged_at = journal_query_get_integer(&query, INT64_MIN, INT64_MAX);
-    if (!journal_query_end(&query, err))
-        return false;
-    *ret_part = part;
-    return true;
-}
+static const struct journal_column part_columns[] = {
+    JOURNAL_COLUMN(journal_part, number, JOURNAL_INTEGER, 1, S3_MAX_PARTS),
+    JOURNAL_COLUMN(journal_part, length, JOURNAL_SIZE),
+    JOURNAL_COLUMN(journal_part, has_fingerprint, JOURNAL_FLAG),
+    JOURNAL_COLUMN(journal_part, fingerprint, JOURNAL_BYTES),
+    JOURNAL_COLUMN(journal_part, etag, JOURNAL_TEXT),
+    JOURNAL_COLUMN(journal_part, acknowledged_at, JOURNAL_ANY),
+    {.kind = JOURNAL_END}};
+#define PART_ROW                                                             \
+    "SELECT number, length, fingerprint IS NOT NULL, coalesce(fingerprint, " \
+    "zeroblob(16)), etag, acknowledged_at FROM part WHERE file_id = ? AND number "
 
 bool journal_find_part(struct journal *journal, int64_t file_id, unsigned number,
                        struct journal_part *ret_part, bool *ret_found, struct error *err)
 {
-    return load_part(journal,
-                     "SELECT number, length, fingerprint, etag, acknowledged_at FROM part "
-                     "WHERE file_id = ? AND number = ?",
-                     file_id, number, ret_part, ret_found, err);
+    return journal_fetch(journal, PART_ROW "= ?", VALUES(INT(file_id), INT(number)), part_columns,
+                         ret_part, ret_found, err);
 }
 
 bool journal_next_part(struct journal *journal, int64_t file_id, unsigned after_number,
                        struct journal_part *ret_part, bool *ret_found, struct error *err)
 {
-    return load_part(journal,
-                     "SELECT number, length, fingerprint, etag, acknowledged_at FROM part "
-                     "WHERE file_id = ? AND number > ? ORDER BY number LIMIT 1",
-                     file_id, after_number, ret_part, ret_found, err);
+    return journal_fetch(journal, PART_ROW "> ? ORDER BY number LIMIT 1",
+                         VALUES(INT(file_id), INT(after_number)), part_columns, ret_part, ret_found,
+                         err);
 }
 
 bool journal_save_part(struct journal *journal, int64_t file_id, const struct journal_part *part,

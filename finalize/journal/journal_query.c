@@ -18,18 +18,6 @@ static const char *reason(sqlite3 *database, int status)
     return sqlite3_errstr(status);
 }
 
-/* errno of a failed system call, 0 when it was none. */
-static int failed_call(sqlite3 *database, int status)
-{
-    int primary = status & 0xff;
-
-    if (primary == SQLITE_FULL)
-        return ENOSPC;
-    if (!database || (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN))
-        return 0;
-    return sqlite3_system_errno(database);
-}
-
 /*
  * Why no file can be made beside the journal, as an errno; 0 when one can be, or when nothing is
  * known. SQLite keeps its log in such files and says no more than that it could not open one.
@@ -56,15 +44,16 @@ static int why_no_file(const char *path)
 /* The errno that says why, 0 when none does. */
 static int cause(sqlite3 *database, int status, const char *path)
 {
-    int errno_value = failed_call(database, status);
     int primary = status & 0xff;
+    int no_file = 0;
 
-    if (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY) {
-        int no_file = why_no_file(path);
-
-        errno_value = no_file ? no_file : errno_value;
-    }
-    return errno_value;
+    if (primary == SQLITE_FULL)
+        return ENOSPC;
+    if (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY)
+        no_file = why_no_file(path);
+    if (no_file || !database || (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN))
+        return no_file;
+    return sqlite3_system_errno(database);
 }
 
 static bool is_lack_of_space(int errno_value)
@@ -300,19 +289,15 @@ void journal_query_get_text(struct journal_query *query, char *ret_text, size_t 
     ret_text[length] = 0;
 }
 
-bool journal_query_get_bytes(struct journal_query *query, uint8_t *ret_bytes, size_t length)
+static void get_bytes(struct journal_query *query, char *ret_bytes, size_t length)
 {
     int column = query->next++;
     const void *bytes = sqlite3_column_blob(query->statement, column);
 
-    if (sqlite3_column_type(query->statement, column) == SQLITE_NULL)
-        return false;
-    if (!bytes || (size_t)sqlite3_column_bytes(query->statement, column) != length) {
+    if (!bytes || (size_t)sqlite3_column_bytes(query->statement, column) != length)
         query->damaged = true;
-        return false;
-    }
-    memcpy(ret_bytes, bytes, length);
-    return true;
+    else
+        memcpy(ret_bytes, bytes, length);
 }
 
 void journal_query_get_row(struct journal_query *query, const struct journal_column *columns,
@@ -323,6 +308,10 @@ void journal_query_get_row(struct journal_query *query, const struct journal_col
         int64_t wide;
         int32_t narrow;
 
+        if (column->kind == JOURNAL_IS_BYTES) {
+            get_bytes(query, member, column->size);
+            continue;
+        }
         if (column->kind != JOURNAL_INTEGER) {
             journal_query_get_text(query, member, column->size);
             continue;

@@ -24,7 +24,7 @@ enum journal_kind {
     JOURNAL_IS_TEXT,
     JOURNAL_IS_TEXT_OR_NULL, /* "" is NULL */
     JOURNAL_IS_PATH,         /* its bytes, which need not be text */
-    JOURNAL_IS_BYTES         /* of a value only */
+    JOURNAL_IS_BYTES         /* of a column: exactly as many as the member has */
 };
 #define JOURNAL_KEY          JOURNAL_INTEGER, 1, INT64_MAX
 #define JOURNAL_COUNT        JOURNAL_INTEGER, 0, UINT32_MAX
@@ -34,6 +34,7 @@ enum journal_kind {
 #define JOURNAL_TEXT         JOURNAL_IS_TEXT, 0, 0
 #define JOURNAL_TEXT_OR_NULL JOURNAL_IS_TEXT_OR_NULL, 0, 0
 #define JOURNAL_PATH         JOURNAL_IS_PATH, 0, 0
+#define JOURNAL_BYTES        JOURNAL_IS_BYTES, 0, 0
 
 /* A member of a struct that a column is kept in. */
 struct journal_column {
@@ -54,35 +55,14 @@ struct journal_value {
     const void *bytes; /* NULL: SQL's NULL */
     size_t length;     /* of bytes */
 };
-#define INT(value)                                           \
-    {                                                        \
-        .kind = JOURNAL_INTEGER, .integer = (int64_t)(value) \
-    }
-#define TEXT(value)                               \
-    {                                             \
-        .kind = JOURNAL_IS_TEXT, .bytes = (value) \
-    }
-#define PATH(value)                               \
-    {                                             \
-        .kind = JOURNAL_IS_PATH, .bytes = (value) \
-    }
-#define BYTES(value, size)                                           \
-    {                                                                \
-        .kind = JOURNAL_IS_BYTES, .bytes = (value), .length = (size) \
-    }
-#define NOTHING                  \
-    {                            \
-        .kind = JOURNAL_IS_BYTES \
-    }
-#define VALUES(...)                \
-    (const struct journal_value[]) \
-    {                              \
-        __VA_ARGS__,               \
-        {                          \
-            .kind = JOURNAL_END    \
-        }                          \
-    }
-#define NO_VALUES (&(const struct journal_value){.kind = JOURNAL_END})
+#define INT(value)  ((struct journal_value){.kind = JOURNAL_INTEGER, .integer = (int64_t)(value)})
+#define TEXT(value) ((struct journal_value){.kind = JOURNAL_IS_TEXT, .bytes = (value)})
+#define PATH(value) ((struct journal_value){.kind = JOURNAL_IS_PATH, .bytes = (value)})
+#define BYTES(value, size) \
+    ((struct journal_value){.kind = JOURNAL_IS_BYTES, .bytes = (value), .length = (size)})
+#define NOTHING     ((struct journal_value){.kind = JOURNAL_IS_BYTES})
+#define VALUES(...) ((const struct journal_value[]){__VA_ARGS__, {.kind = JOURNAL_END}})
+#define NO_VALUES   (&(const struct journal_value){.kind = JOURNAL_END})
 
 struct journal_query {
     struct sqlite3 *database;
@@ -123,8 +103,6 @@ void journal_query_get_row(struct journal_query *query, const struct journal_col
                            void *row);
 /* Text or bytes, as a string; at most `size` bytes with its NUL. NULL is "". */
 void journal_query_get_text(struct journal_query *query, char *ret_text, size_t size);
-/* Exactly `length` bytes; false when the column is NULL. */
-bool journal_query_get_bytes(struct journal_query *query, uint8_t *ret_bytes, size_t length);
 /* ERROR_PERMANENT when a column held what we never write. */
 bool journal_query_end(struct journal_query *query, struct error *err)
     __attribute__((warn_unused_result));

@@ -2,6 +2,7 @@
  * journal_recording - the rows of recordings.
  */
 #include "finalize/journal/journal_private.h"
+#include "finalize/journal/journal_schedule.h"
 
 #include <stddef.h>
 
@@ -30,26 +31,42 @@ bool journal_next_kept_recording(struct journal *journal, int64_t after_id, int6
                          ret_recording, ret_found, err);
 }
 
-bool journal_begin_recording(struct journal *journal, const char *directory, const char *session_id,
-                             int64_t now, struct journal_recording *ret_recording,
-                             struct error *err)
+static bool add_recording(struct journal *journal, const char *sql, const char *directory,
+                          const char *session_id, enum journal_recording_state state, int64_t now,
+                          struct journal_recording *ret_recording, struct error *err)
 {
     bool found;
 
     if (!journal_run_unforced(
-            journal,
-            "INSERT INTO recording (directory, session_id, state, tries, interrupted, created_at, "
-            "updated_at, next_try_at, last_error, meeting_url, share) "
-            "VALUES (?, ?, ?, 1, 1, ?4, ?4, 0, '', '', -1) ON CONFLICT (directory) DO UPDATE SET "
-            "state = excluded.state, tries = tries + 1, interrupted = interrupted + 1, "
-            "updated_at = excluded.updated_at",
-            VALUES(PATH(directory), PATH(session_id), INT(JOURNAL_RECORDING_WORKING), INT(now)),
-            err) ||
+            journal, sql, VALUES(PATH(directory), PATH(session_id), INT(state), INT(now)), err) ||
         !journal_find_recording(journal, directory, ret_recording, &found, err))
         return false;
     return found ||
            error_set(err, ERROR_PERMANENT,
                      "a recording vanished from the journal as it was added: %s", journal->path);
+}
+
+#define ADD(runs, conflict)                                                                     \
+    "INSERT INTO recording (directory, session_id, state, tries, interrupted, created_at, "     \
+    "updated_at, next_try_at, last_error, meeting_url, share) VALUES (?, ?, ?, " runs ", " runs \
+    ", ?4, ?4, 0, '', '', -1) ON CONFLICT (directory) DO " conflict
+
+bool journal_begin_recording(struct journal *journal, const char *directory, const char *session_id,
+                             int64_t now, struct journal_recording *ret_recording,
+                             struct error *err)
+{
+    return add_recording(journal,
+                         ADD("1", "UPDATE SET state = excluded.state, tries = tries + 1, "
+                                  "interrupted = interrupted + 1, updated_at = "
+                                  "excluded.updated_at"),
+                         directory, session_id, JOURNAL_RECORDING_WORKING, now, ret_recording, err);
+}
+
+bool journal_note_recording(struct journal *journal, const char *directory, const char *session_id,
+                            int64_t now, struct journal_recording *ret_recording, struct error *err)
+{
+    return add_recording(journal, ADD("0", "NOTHING"), directory, session_id,
+                         JOURNAL_RECORDING_RECORDING, now, ret_recording, err);
 }
 
 bool journal_save_recording(struct journal *journal, const struct journal_recording *recording,

@@ -12,25 +12,6 @@
 #define IS_PENDING   "state = " JOURNAL_SQL(FILE_PENDING)
 #define IS_WITHHELD  "state = " JOURNAL_SQL(FILE_WITHHELD)
 
-bool journal_note_recording(struct journal *journal, const char *directory, const char *session_id,
-                            int64_t now, struct journal_recording *ret_recording, struct error *err)
-{
-    bool found;
-
-    if (!journal_run_unforced(
-            journal,
-            "INSERT INTO recording (directory, session_id, state, tries, created_at, updated_at, "
-            "next_try_at, last_error, meeting_url, share) VALUES (?, ?, ?, 0, ?4, ?4, 0, '', '', "
-            "-1) ON CONFLICT (directory) DO NOTHING",
-            VALUES(PATH(directory), PATH(session_id), INT(JOURNAL_RECORDING_RECORDING), INT(now)),
-            err) ||
-        !journal_find_recording(journal, directory, ret_recording, &found, err))
-        return false;
-    return found ||
-           error_set(err, ERROR_TRANSIENT,
-                     "a recording vanished from the journal as it was added: %s", journal->path);
-}
-
 bool journal_next_unfinished(struct journal *journal, int64_t after_id,
                              struct journal_recording *ret_recording, bool *ret_found,
                              struct error *err)

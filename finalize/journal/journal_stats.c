@@ -78,52 +78,44 @@ bool journal_load_stats(struct journal *journal, struct stats *ret_stats, struct
 
 /* ---- rows, counted --------------------------------------------------------------------------- */
 
-/* One number of a statement that has `parameter` as its only parameter. */
-static bool ask(struct journal *journal, const char *sql, int64_t parameter, int64_t *ret_number,
-                struct error *err)
-{
-    bool found;
-
-    return journal_fetch_number(journal, sql, VALUES(INT(parameter)), ret_number, &found, err);
-}
+#define FACT(member, ...) JOURNAL_COLUMN(journal_facts, member, __VA_ARGS__)
 
 bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts, struct error *err)
 {
-    struct journal_facts facts = {0};
-    int64_t number = 0;
+    static const struct journal_column columns[] = {
+        FACT(recordings[JOURNAL_RECORDING_WORKING], JOURNAL_SIZE),
+        FACT(recordings[JOURNAL_RECORDING_WAITING], JOURNAL_SIZE),
+        FACT(recordings[JOURNAL_RECORDING_FAILED], JOURNAL_SIZE),
+        FACT(recordings[JOURNAL_RECORDING_DONE], JOURNAL_SIZE),
+        FACT(recordings[JOURNAL_RECORDING_RECORDING], JOURNAL_SIZE),
+        FACT(recordings[JOURNAL_RECORDING_ABANDONED], JOURNAL_SIZE),
+        FACT(lost, JOURNAL_SIZE),
+        FACT(incomplete, JOURNAL_SIZE),
+        FACT(unsafe_bytes, JOURNAL_SIZE),
+        FACT(oldest_unsafe_at, JOURNAL_ANY),
+        FACT(webhooks, JOURNAL_SIZE),
+        {.kind = JOURNAL_END}};
+    bool found;
 
-    for (int state = JOURNAL_RECORDING_WORKING; state <= JOURNAL_RECORDING_ABANDONED; state++) {
-        if (!ask(journal, "SELECT count(*) FROM recording WHERE state = ?", state, &number, err))
-            return false;
-        facts.recordings[state] = (uint64_t)number;
-    }
-    if (!ask(journal,
-             "SELECT count(*) FROM recording WHERE state = ? AND EXISTS (SELECT 1 FROM file WHERE "
-             "recording_id = recording.id AND " JOURNAL_SQL_IS_UNSAFE ")",
-             JOURNAL_RECORDING_DONE, &number, err))
-        return false;
-    facts.lost = (uint64_t)number;
-    if (!ask(journal, "SELECT count(*) FROM file WHERE media = 1 AND incomplete = ?", 1, &number,
-             err))
-        return false;
-    facts.incomplete = (uint64_t)number;
-    if (!ask(journal,
-             "SELECT coalesce(sum(object_bytes), 0) FROM file JOIN recording ON recording.id = "
-             "recording_id WHERE file.state = ? AND recording.state NOT IN (" JOURNAL_SQL(
-                 DONE) ", " JOURNAL_SQL(ABANDONED) ")",
-             JOURNAL_FILE_PENDING, &number, err))
-        return false;
-    facts.unsafe_bytes = (uint64_t)number;
+    *ret_facts = (struct journal_facts){0};
     /* A recording that was sent while it grew is older than its end: its file's last change is what
      * counts. */
-    if (!ask(journal,
-             "SELECT coalesce(min(coalesce((SELECT max(mtime_ns) / 1000000000 FROM file WHERE "
-             "recording_id = recording.id AND media = 1), created_at)), 0) FROM recording WHERE "
-             "state < ?",
-             JOURNAL_RECORDING_DONE, &facts.oldest_unsafe_at, err) ||
-        !ask(journal, "SELECT count(*) FROM webhook WHERE id > ?", 0, &number, err))
-        return false;
-    facts.webhooks = (uint64_t)number;
-    *ret_facts = facts;
-    return true;
+    return journal_fetch(
+        journal,
+        "SELECT count(*) FILTER (WHERE state = ?1), count(*) FILTER (WHERE state = ?2), "
+        "count(*) FILTER (WHERE state = ?3), count(*) FILTER (WHERE state = ?4), "
+        "count(*) FILTER (WHERE state = ?5), count(*) FILTER (WHERE state = ?6), "
+        "count(*) FILTER (WHERE state = ?4 AND EXISTS (SELECT 1 FROM file WHERE recording_id = "
+        "recording.id AND " JOURNAL_SQL_IS_UNSAFE ")), "
+        "(SELECT count(*) FROM file WHERE media = 1 AND incomplete = 1), "
+        "(SELECT coalesce(sum(object_bytes), 0) FROM file JOIN recording AS its ON its.id = "
+        "recording_id WHERE file.state = ?7 AND its.state NOT IN (?4, ?6)), "
+        "coalesce(min(coalesce((SELECT max(mtime_ns) / 1000000000 FROM file WHERE recording_id = "
+        "recording.id AND media = 1), created_at)) FILTER (WHERE state < ?4), 0), "
+        "(SELECT count(*) FROM webhook) FROM recording",
+        VALUES(INT(JOURNAL_RECORDING_WORKING), INT(JOURNAL_RECORDING_WAITING),
+               INT(JOURNAL_RECORDING_FAILED), INT(JOURNAL_RECORDING_DONE),
+               INT(JOURNAL_RECORDING_RECORDING), INT(JOURNAL_RECORDING_ABANDONED),
+               INT(JOURNAL_FILE_PENDING)),
+        columns, ret_facts, &found, err);
 }

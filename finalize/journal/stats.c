@@ -23,30 +23,23 @@ static const uint32_t finalize_bounds_ms[] = {
 static const struct stats_family families[STATS_METRICS] = {
     [STATS_SENT_BYTES] = {.name = PREFIX "sent_bytes_total",
                           .help = "Bytes of recordings handed to the network, also those of "
-                                  "requests that failed.",
-                          .type = STATS_COUNTER},
+                                  "requests that failed."},
     [STATS_SENT_PARTS] = {.name = PREFIX "sent_parts_total",
                           .help = "Parts, and files too small for parts, that the bucket "
-                                  "acknowledged.",
-                          .type = STATS_COUNTER},
+                                  "acknowledged."},
     [STATS_RESENT_BYTES] = {.name = PREFIX "resent_bytes_total",
-                            .help = "Bytes of the parts that were sent again.",
-                            .type = STATS_COUNTER},
+                            .help = "Bytes of the parts that were sent again."},
     [STATS_RESENT_PARTS] = {.name = PREFIX "resent_parts_total",
                             .help = "Times a part was sent again: a request failed, or its bytes "
-                                    "had changed since they were sent.",
-                            .type = STATS_COUNTER},
+                                    "had changed since they were sent."},
     [STATS_VERIFIED_BYTES] = {.name = PREFIX "verified_bytes_total",
                               .help = "Bytes of the parts that were compared and needed no "
-                                      "sending.",
-                              .type = STATS_COUNTER},
+                                      "sending."},
     [STATS_VERIFIED_PARTS] = {.name = PREFIX "verified_parts_total",
                               .help = "Parts sent earlier whose bytes were compared with the file "
-                                      "and found the same.",
-                              .type = STATS_COUNTER},
+                                      "and found the same."},
     [STATS_S3_REQUESTS] = {.name = PREFIX "s3_requests_total",
                            .help = "Requests to the S3 service, by operation and outcome.",
-                           .type = STATS_COUNTER,
                            .label = {"operation", "outcome"},
                            .values = {s3_operation_names, s3_outcome_names},
                            .sparse = true},
@@ -61,7 +54,6 @@ static const struct stats_family families[STATS_METRICS] = {
     [STATS_RETRIES] = {.name = PREFIX "retries_total",
                        .help = "Requests that failed and were tried again, by whom they went to "
                                "and why they failed.",
-                       .type = STATS_COUNTER,
                        .label = {"target", "reason"},
                        .values = {targets, reasons}},
     [STATS_FINALIZE_SECONDS] = {.name = PREFIX "finalize_duration_seconds",
@@ -72,13 +64,11 @@ static const struct stats_family families[STATS_METRICS] = {
                                 .bounds_ms = finalize_bounds_ms},
     [STATS_NOTICES] = {.name = PREFIX "notices_total",
                        .help = "Notices to the backend, by what came of them.",
-                       .type = STATS_COUNTER,
                        .label = {"outcome"},
                        .values = {notices}},
     [STATS_WEBHOOKS] = {.name = PREFIX "webhook_events_total",
                         .help = "Tries to deliver events to CONFOMEET_WEBHOOK_URL, and events "
                                 "dropped because too many were waiting.",
-                        .type = STATS_COUNTER,
                         .label = {"outcome"},
                         .values = {webhooks}},
     [STATS_S3_LAST_SUCCESS] = {.name = PREFIX "s3_last_success_timestamp_seconds",
