@@ -14,7 +14,7 @@ static bool may_still_change(const struct reconcile_file *file, unsigned number)
     return number == 1 || whole.offset + whole.length > file->size_bytes;
 }
 
-static bool same_bytes(const struct journal_part *held, const struct reconcile_bytes *bytes)
+static bool same_bytes(const struct journal_part *held, const struct hasher_result *bytes)
 {
     if (held->has_fingerprint)
         return !memcmp(held->fingerprint, bytes->fingerprint, sizeof held->fingerprint);
@@ -23,7 +23,7 @@ static bool same_bytes(const struct journal_part *held, const struct reconcile_b
 
 enum reconcile_verdict reconcile_part(const struct reconcile_file *file, unsigned number,
                                       const struct journal_part *held,
-                                      const struct reconcile_bytes *bytes)
+                                      const struct hasher_result *bytes)
 {
     if (may_still_change(file, number))
         return RECONCILE_NOT_YET;

@@ -8,7 +8,7 @@
 #ifndef FINALIZE_RECONCILE_H
 #define FINALIZE_RECONCILE_H
 
-#include "finalize/hash/digest.h"
+#include "finalize/hash/hasher.h"
 #include "finalize/journal/journal.h"
 #include "finalize/upload/resend.h"
 
@@ -19,12 +19,6 @@ struct reconcile_file {
     uint64_t base_bytes; /* of the part plan */
     uint64_t size_bytes; /* as of now */
     bool growing; /* its writer has not finished: the first part and the tail may still change */
-};
-
-/* What was computed of a part's bytes as they are on the disk now. */
-struct reconcile_bytes {
-    uint8_t fingerprint[16];      /* XXH3-128 */
-    char md5_hex[DIGEST_MD5_HEX]; /* "" unless it was asked for */
 };
 
 enum reconcile_verdict {
@@ -41,7 +35,7 @@ enum reconcile_verdict {
  */
 enum reconcile_verdict reconcile_part(const struct reconcile_file *file, unsigned number,
                                       const struct journal_part *held,
-                                      const struct reconcile_bytes *bytes);
+                                      const struct hasher_result *bytes);
 
 /* Why a part of which the bucket holds, or held, `held` (NULL: nothing) is to be sent: RESEND_NOT
  * for the first time. */

@@ -10,21 +10,26 @@
 
 /* ---- small moves ---------------------------------------------------------------------------- */
 
-void upload_go_to(struct upload *upload, enum upload_stage stage)
+bool upload_go_to(struct upload *upload, enum upload_stage stage)
 {
     upload->stage = stage;
     upload->tries = upload->signings = 0;
     upload->not_before_ms = 0;
+    return true;
 }
 
-void upload_fail(struct upload *upload, const struct error *error)
+bool upload_end(struct upload *upload)
 {
-    if (error->kind != ERROR_NONE)
-        upload->error = *error;
-    else
-        error_set(&upload->error, ERROR_TRANSIENT, "the server's answers for %s make no sense",
-                  upload->options.file->key);
     upload->stage = UPLOAD_STAGE_ENDED;
+    return true;
+}
+
+bool upload_fail(struct upload *upload, const struct error *error)
+{
+    upload->error = *error;
+    error_set(&upload->error, ERROR_TRANSIENT, "the server's answers for %s make no sense",
+              upload->options.file->key);
+    return upload_end(upload);
 }
 
 void upload_report(const struct upload *upload, const char *sentence)
@@ -42,23 +47,21 @@ bool upload_report_resends(struct upload *upload)
     return any;
 }
 
-bool upload_save_phase(struct upload *upload, enum journal_phase phase, int64_t now,
-                       struct error *err)
+bool upload_save_phase(struct upload *upload, enum journal_phase phase, struct error *err)
 {
     upload->options.file->phase = phase;
-    upload->options.file->phase_at = now;
+    upload->options.file->phase_at = upload->now;
     return journal_save_file(upload->options.journal, upload->options.file, err);
 }
 
-bool upload_save_without_parts(struct upload *upload, enum journal_phase phase, int64_t now,
-                               struct error *err)
+bool upload_save_without_parts(struct upload *upload, enum journal_phase phase, struct error *err)
 {
     struct journal *journal = upload->options.journal;
 
     if (!journal_begin(journal, err))
         return false;
     if (journal_forget_parts(journal, upload->options.file->id, err) &&
-        upload_save_phase(upload, phase, now, err) && journal_commit(journal, err))
+        upload_save_phase(upload, phase, err) && journal_commit(journal, err))
         return true;
     journal_rollback(journal);
     return false;
@@ -66,14 +69,11 @@ bool upload_save_without_parts(struct upload *upload, enum journal_phase phase, 
 
 bool upload_end_if_changed(struct upload *upload)
 {
-    struct error error = ERROR_INIT;
-
     if (upload->options.unchanged(upload->options.context))
         return false;
-    error_set(&error, ERROR_CHANGED, "%s changed while it was uploaded",
+    error_set(&upload->error, ERROR_CHANGED, "%s changed while it was uploaded",
               upload->options.file->path);
-    upload_fail(upload, &error);
-    return true;
+    return upload_end(upload);
 }
 
 /* ---- opening and closing -------------------------------------------------------------------- */
@@ -128,14 +128,14 @@ bool upload_take_reply(struct upload *upload, unsigned slot, struct s3_result *r
 {
     if (slot != CONTROL_SLOT)
         return upload_parts_take_reply(&upload->parts, slot, result, now_ms, now, err);
-    return upload_take_control_reply(upload, result, now_ms, now, err);
+    upload->now_ms = now_ms;
+    upload->now = now;
+    return upload_take_control_reply(upload, result, err);
 }
 
 bool upload_take_bytes(struct upload *upload, unsigned slot, const struct hasher_result *result,
                        struct error *err)
 {
-    struct error error = ERROR_INIT;
-
     if (slot != CONTROL_SLOT)
         return upload_parts_take_bytes(&upload->parts, slot, result, err);
     upload->under_way = false;
@@ -147,13 +147,12 @@ bool upload_take_bytes(struct upload *upload, unsigned slot, const struct hasher
     if (result->whole)
         return true;
     if (result->read_errno)
-        error_set_errno(&error, ERROR_PERMANENT, result->read_errno, "cannot read %s",
+        error_set_errno(&upload->error, ERROR_PERMANENT, result->read_errno, "cannot read %s",
                         upload->options.file->path);
     else
-        error_set(&error, ERROR_CHANGED, "%s became shorter while it was read",
+        error_set(&upload->error, ERROR_CHANGED, "%s became shorter while it was read",
                   upload->options.file->path);
-    upload_fail(upload, &error);
-    return true;
+    return upload_end(upload);
 }
 
 /* ---- what to do next ------------------------------------------------------------------------ */
@@ -164,7 +163,6 @@ static bool write_complete_body(struct upload *upload, struct error *err)
     const struct journal_file *file = upload->options.file;
     unsigned count = part_count(file->part_size_bytes, file->object_bytes);
     struct journal_part part = {.number = 0};
-    struct error error = ERROR_INIT;
     bool found;
 
     buffer_clear(&upload->complete_body);
@@ -173,19 +171,17 @@ static bool write_complete_body(struct upload *upload, struct error *err)
         if (!journal_next_part(upload->options.journal, file->id, part.number, &part, &found, err))
             return false;
         if (!found || part.number != number) {
-            error_set(&error, ERROR_TRANSIENT, "part %u of %s is not in the journal", number,
-                      file->key);
-            upload_fail(upload, &error);
-            return true;
+            error_set(&upload->error, ERROR_TRANSIENT, "part %u of %s is not in the journal",
+                      number, file->key);
+            return upload_end(upload);
         }
         s3_xml_add_part(&upload->complete_body, number, part.etag);
     }
     s3_xml_end_complete(&upload->complete_body);
-    if (upload->complete_body.failed) {
-        error_set(&error, ERROR_TRANSIENT, "no memory to complete %s", file->key);
-        upload_fail(upload, &error);
-    }
-    return true;
+    if (!upload->complete_body.failed)
+        return true;
+    error_set(&upload->error, ERROR_TRANSIENT, "no memory to complete %s", file->key);
+    return upload_end(upload);
 }
 
 static struct s3_call call_of(const struct upload *upload, enum s3_operation operation)
@@ -234,8 +230,7 @@ static void ask_to_compare(const struct upload *upload, struct upload_step *ret_
 
 /* Writes to the journal what must be known of a request before it is sent, and fills in its call.
  */
-static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *ret_call,
-                            struct error *err)
+static bool prepare_request(struct upload *upload, struct s3_call *ret_call, struct error *err)
 {
     struct journal_file *file = upload->options.file;
 
@@ -252,12 +247,12 @@ static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *
         *ret_call = put_call(upload);
         resend_add(&upload->resends, upload->put_again, file->object_bytes);
         return upload_end_if_changed(upload) ||
-               upload_save_phase(upload, JOURNAL_PHASE_PUTTING, now, err);
+               upload_save_phase(upload, JOURNAL_PHASE_PUTTING, err);
     case UPLOAD_STAGE_CREATE:
         *ret_call = call_of(upload, S3_CREATE_UPLOAD);
         file->part_size_bytes = upload->options.settings->s3_part_size_bytes;
         upload->metadata.part_size_bytes = file->part_size_bytes;
-        return upload_save_phase(upload, JOURNAL_PHASE_CREATING, now, err);
+        return upload_save_phase(upload, JOURNAL_PHASE_CREATING, err);
     case UPLOAD_STAGE_LIST:
         *ret_call = call_of(upload, S3_LIST_PARTS);
         ret_call->part_number_marker = upload->listing.compared;
@@ -269,21 +264,21 @@ static bool prepare_request(struct upload *upload, int64_t now, struct s3_call *
             return true;
         return write_complete_body(upload, err) &&
                (upload->stage == UPLOAD_STAGE_ENDED ||
-                upload_save_phase(upload, JOURNAL_PHASE_COMPLETING, now, err));
+                upload_save_phase(upload, JOURNAL_PHASE_COMPLETING, err));
     default:
         assert(0 && "a stage without a request");
         return true;
     }
 }
 
-static bool next_control_step(struct upload *upload, bool may_send, uint64_t now_ms, int64_t now,
-                              struct upload_step *ret_step, struct error *err)
+static bool next_control_step(struct upload *upload, bool may_send, struct upload_step *ret_step,
+                              struct error *err)
 {
     struct s3_call call = {.fd = -1};
 
     if (upload->under_way)
         return true;
-    if (upload->not_before_ms > now_ms) {
+    if (upload->not_before_ms > upload->now_ms) {
         ret_step->kind = UPLOAD_STEP_PAUSE;
         ret_step->until_ms = upload->not_before_ms;
         return true;
@@ -300,7 +295,7 @@ static bool next_control_step(struct upload *upload, bool may_send, uint64_t now
     }
     if (!may_send)
         return true;
-    if (!prepare_request(upload, now, &call, err))
+    if (!prepare_request(upload, &call, err))
         return false;
     if (upload->stage == UPLOAD_STAGE_ENDED) {
         ret_step->kind = UPLOAD_STEP_END;
@@ -313,12 +308,12 @@ static bool next_control_step(struct upload *upload, bool may_send, uint64_t now
 }
 
 /* Goes on when the walk over the parts has ended, one way or another. */
-static bool leave_parts(struct upload *upload, int64_t now, struct error *err)
+static bool leave_parts(struct upload *upload, struct error *err)
 {
     const struct upload_parts *parts = &upload->parts;
 
     if (parts->gone) /* the requests under way are told the same in a moment */
-        return parts->busy || upload_start_afresh(upload, RESEND_UPLOAD_GONE, now, err);
+        return parts->busy || upload_start_afresh(upload, RESEND_UPLOAD_GONE, err);
     if (parts->error.kind != ERROR_NONE) {
         upload_fail(upload, &parts->error);
     } else if (parts->all_held) {
@@ -337,16 +332,18 @@ static bool was_given_up(const struct journal_file *file)
 bool upload_next(struct upload *upload, bool may_send, uint64_t now_ms, int64_t now,
                  struct upload_step *ret_step, struct error *err)
 {
+    upload->now_ms = now_ms;
+    upload->now = now;
     *ret_step = (struct upload_step){.kind = UPLOAD_STEP_NONE, .slot = CONTROL_SLOT};
     if (!upload->options.file->key[0] && upload->stage != UPLOAD_STAGE_ENDED &&
         !upload_choose_key(upload, err))
         return false;
     if (upload->stage == UPLOAD_STAGE_PROBE && was_given_up(upload->options.file) &&
-        !upload_give_up(upload, RESEND_NOT, now, err))
+        !upload_give_up(upload, RESEND_NOT, err))
         return false;
     if (upload->stage == UPLOAD_STAGE_PARTS) {
         if (!upload_parts_next(&upload->parts, may_send, now_ms, ret_step, err) ||
-            !leave_parts(upload, now, err))
+            !leave_parts(upload, err))
             return false;
         if (upload->stage == UPLOAD_STAGE_PARTS)
             return true;
@@ -356,7 +353,7 @@ bool upload_next(struct upload *upload, bool may_send, uint64_t now_ms, int64_t 
         ret_step->kind = UPLOAD_STEP_END;
         return true;
     }
-    return next_control_step(upload, may_send, now_ms, now, ret_step, err);
+    return next_control_step(upload, may_send, ret_step, err);
 }
 
 const struct error *upload_error(const struct upload *upload)

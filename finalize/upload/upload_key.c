@@ -29,7 +29,7 @@ bool upload_choose_key(struct upload *upload, struct error *err)
     struct journal_file *file = upload->options.file;
     struct journal_file wanted = *file;
     char sentence[2 * S3_MAX_KEY_BYTES + 128];
-    struct error error = ERROR_INIT;
+    struct error ignored = ERROR_INIT;
     bool taken = true;
 
     for (wanted.key_suffix = is_of_base_key(upload) ? file->key_suffix + 1 : 0;
@@ -38,7 +38,7 @@ bool upload_choose_key(struct upload *upload, struct error *err)
             wanted.key_suffix = 2;
         if (wanted.key_suffix == 0)
             snprintf(wanted.key, sizeof wanted.key, "%s", upload->options.base_key);
-        else if (!key_add_suffix(upload->options.base_key, wanted.key_suffix, wanted.key, &error))
+        else if (!key_add_suffix(upload->options.base_key, wanted.key_suffix, wanted.key, &ignored))
             break;
         if (!journal_save_key(upload->options.journal, &wanted, &taken, err))
             return false;
@@ -46,10 +46,9 @@ bool upload_choose_key(struct upload *upload, struct error *err)
             break;
     }
     if (taken) {
-        error_set(&error, ERROR_PERMANENT, "%s and %u keys like it are taken",
+        error_set(&upload->error, ERROR_PERMANENT, "%s and %u keys like it are taken",
                   upload->options.base_key, MAX_KEY_SUFFIX);
-        upload_fail(upload, &error);
-        return true;
+        return upload_end(upload);
     }
     *file = wanted;
     if (file->key_suffix) {
@@ -58,23 +57,21 @@ bool upload_choose_key(struct upload *upload, struct error *err)
                  upload->options.base_key, file->key);
         upload_report(upload, sentence);
     }
-    upload_go_to(upload, UPLOAD_STAGE_PROBE);
-    return true;
+    return upload_go_to(upload, UPLOAD_STAGE_PROBE);
 }
 
-bool upload_leave_key(struct upload *upload, int64_t now, struct error *err)
+bool upload_leave_key(struct upload *upload, struct error *err)
 {
     struct journal_file *file = upload->options.file;
     bool was_sent = file->upload_id[0] || file->phase == JOURNAL_PHASE_PUTTING;
-    struct error error = ERROR_INIT;
 
     if (was_sent && ++upload->fresh_starts > UPLOAD_MAX_FRESH_STARTS) {
-        error_set(&error, ERROR_TRANSIENT, "%s was sent %u times, and another object took its key",
-                  file->path, upload->fresh_starts);
-        upload_fail(upload, &error);
-        return true;
+        error_set(&upload->error, ERROR_TRANSIENT,
+                  "%s was sent %u times, and another object took its key", file->path,
+                  upload->fresh_starts);
+        return upload_end(upload);
     }
-    if (file->upload_id[0] && !upload_give_up(upload, RESEND_KEY_TAKEN, now, err))
+    if (file->upload_id[0] && !upload_give_up(upload, RESEND_KEY_TAKEN, err))
         return false;
     if (was_sent)
         upload->put_again = RESEND_KEY_TAKEN;

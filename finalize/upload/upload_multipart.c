@@ -41,57 +41,53 @@ static bool report_lost_parts(struct upload *upload, enum resend_reason reason, 
     return true;
 }
 
-bool upload_give_up(struct upload *upload, enum resend_reason reason, int64_t now,
-                    struct error *err)
+bool upload_give_up(struct upload *upload, enum resend_reason reason, struct error *err)
 {
     struct journal_file *file = upload->options.file;
 
     if (!report_lost_parts(upload, reason, err) ||
-        !journal_add_leftover(upload->options.journal, file->key, file->upload_id, now, err))
+        !journal_add_leftover(upload->options.journal, file->key, file->upload_id, upload->now,
+                              err))
         return false;
     upload->all_held = false;
     file->upload_id[0] = 0;
-    return upload_save_without_parts(upload, JOURNAL_PHASE_NONE, now, err);
+    return upload_save_without_parts(upload, JOURNAL_PHASE_NONE, err);
 }
 
-bool upload_start_afresh(struct upload *upload, enum resend_reason reason, int64_t now,
-                         struct error *err)
+bool upload_start_afresh(struct upload *upload, enum resend_reason reason, struct error *err)
 {
     struct journal_file *file = upload->options.file;
-    struct error error = ERROR_INIT;
 
     if (!report_lost_parts(upload, reason, err))
         return false;
     if (++upload->fresh_starts > UPLOAD_MAX_FRESH_STARTS) {
-        error_set(&error, ERROR_TRANSIENT, "the upload of %s had to be begun again %u times: %s",
-                  file->path, upload->fresh_starts, resend_text(reason));
-        upload_fail(upload, &error);
-        return true;
+        error_set(&upload->error, ERROR_TRANSIENT,
+                  "the upload of %s had to be begun again %u times: %s", file->path,
+                  upload->fresh_starts, resend_text(reason));
+        return upload_end(upload);
     }
     upload->put_again = reason;
     upload->all_held = false;
     upload->blind_completes = 0;
     file->upload_id[0] = 0;
-    if (!upload_save_without_parts(upload, JOURNAL_PHASE_NONE, now, err))
-        return false;
-    upload_go_to(upload, UPLOAD_STAGE_PROBE);
-    return true;
+    return upload_save_without_parts(upload, JOURNAL_PHASE_NONE, err) &&
+           upload_go_to(upload, UPLOAD_STAGE_PROBE);
 }
 
 /* ---- where to go on -------------------------------------------------------------------------- */
 
-void upload_begin_parts(struct upload *upload)
+bool upload_begin_parts(struct upload *upload)
 {
     upload_parts_begin(&upload->parts, (unsigned)upload->options.settings->s3_parallel);
-    upload_go_to(upload, UPLOAD_STAGE_PARTS);
+    return upload_go_to(upload, UPLOAD_STAGE_PARTS);
 }
 
-static void begin_list(struct upload *upload)
+static bool begin_list(struct upload *upload)
 {
     upload->listing = (struct upload_listing){.journal = upload->options.journal,
                                               .resends = &upload->resends,
                                               .file_id = upload->options.file->id};
-    upload_go_to(upload, UPLOAD_STAGE_LIST);
+    return upload_go_to(upload, UPLOAD_STAGE_LIST);
 }
 
 /* False, and failed, when the file has more bytes than an object may have. */
@@ -99,81 +95,68 @@ static bool fits_one_object(struct upload *upload)
 {
     const struct settings *settings = upload->options.settings;
     const struct journal_file *file = upload->options.file;
-    struct error error = ERROR_INIT;
 
     if (file->object_bytes > settings->s3_max_object_bytes)
-        error_set(&error, ERROR_PERMANENT,
+        error_set(&upload->error, ERROR_PERMANENT,
                   "%s has %llu bytes, more than CONFOMEET_S3_MAX_OBJECT_SIZE allows", file->path,
                   (unsigned long long)file->object_bytes);
     else if (part_count(settings->s3_part_size_bytes, file->object_bytes) > S3_MAX_PARTS)
-        error_set(&error, ERROR_PERMANENT,
+        error_set(&upload->error, ERROR_PERMANENT,
                   "%s has %llu bytes: too many for %u parts, CONFOMEET_S3_PART_SIZE is too small",
                   file->path, (unsigned long long)file->object_bytes, S3_MAX_PARTS);
-    if (error.kind == ERROR_NONE)
+    else
         return true;
-    upload_fail(upload, &error);
-    return false;
+    return !upload_end(upload);
 }
 
-void upload_begin_on_free_key(struct upload *upload)
+bool upload_begin_on_free_key(struct upload *upload)
 {
     const struct journal_file *file = upload->options.file;
 
     if (!fits_one_object(upload))
-        return;
-    switch (file->phase) {
-    case JOURNAL_PHASE_OPEN:
-        begin_list(upload);
-        break;
-    case JOURNAL_PHASE_COMPLETING:
-        if (upload->all_held && upload->blind_completes < MAX_BLIND_COMPLETES)
-            upload->stage = UPLOAD_STAGE_COMPLETE;
-        else
-            begin_list(upload);
-        break;
-    default: /* without upload_go_to(): the tries of a PUT whose fate was unknown go on being
-                counted */
-        upload->put_bytes.whole = false;
-        upload->stage = file->object_bytes <= upload->options.settings->s3_part_size_bytes &&
-                                !upload->options.growing
-                            ? UPLOAD_STAGE_PUT
-                            : UPLOAD_STAGE_CREATE;
-        break;
+        return true;
+    if (file->phase == JOURNAL_PHASE_COMPLETING && upload->all_held &&
+        upload->blind_completes < MAX_BLIND_COMPLETES) {
+        upload->stage = UPLOAD_STAGE_COMPLETE;
+        return true;
     }
+    if (file->phase == JOURNAL_PHASE_OPEN || file->phase == JOURNAL_PHASE_COMPLETING)
+        return begin_list(upload);
+    /* Without upload_go_to(): the tries of a PUT whose fate was unknown go on being counted. */
+    upload->put_bytes.whole = false;
+    upload->stage = file->object_bytes <= upload->options.settings->s3_part_size_bytes &&
+                            !upload->options.growing
+                        ? UPLOAD_STAGE_PUT
+                        : UPLOAD_STAGE_CREATE;
+    return true;
 }
 
-static bool begin_again(struct upload *upload, enum resend_reason reason, int64_t now,
-                        struct error *err)
+static bool begin_again(struct upload *upload, enum resend_reason reason, struct error *err)
 {
     upload_go_to(upload, UPLOAD_STAGE_PROBE);
-    return upload_give_up(upload, reason, now, err);
+    return upload_give_up(upload, reason, err);
 }
 
 /* ---- replies --------------------------------------------------------------------------------- */
 
-bool upload_take_created(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
-                         int64_t now, struct error *err)
+bool upload_take_created(struct upload *upload, struct s3_result *result, struct error *err)
 {
     struct journal_file *file = upload->options.file;
 
     if (upload_may_be_done(result)) {
-        upload_look_again(upload, UPLOAD_STAGE_PROBE, result, now_ms);
-        return upload_give_up(upload, RESEND_NOT, now, err);
+        upload_look_again(upload, UPLOAD_STAGE_PROBE, result);
+        return upload_give_up(upload, RESEND_NOT, err);
     }
-    if (result->outcome != S3_DONE) {
-        upload_try_again(upload, result, now_ms);
-        return true;
-    }
+    if (result->outcome != S3_DONE)
+        return upload_try_again(upload, result);
     memcpy(file->upload_id, result->upload_id, sizeof file->upload_id);
-    if (!upload_save_without_parts(upload, JOURNAL_PHASE_OPEN, now, err))
+    if (!upload_save_without_parts(upload, JOURNAL_PHASE_OPEN, err))
         return false;
     upload->listed = false;
-    upload_begin_parts(upload);
-    return true;
+    return upload_begin_parts(upload);
 }
 
-bool upload_take_listed(struct upload *upload, const struct s3_result *result, int64_t now,
-                        struct error *err)
+bool upload_take_listed(struct upload *upload, struct s3_result *result, struct error *err)
 {
     const struct journal_file *file = upload->options.file;
     struct reconcile_file finished = {.base_bytes = file->part_size_bytes,
@@ -181,18 +164,15 @@ bool upload_take_listed(struct upload *upload, const struct s3_result *result, i
     unsigned before = upload->listing.compared;
 
     if (result->outcome != S3_DONE)
-        return upload_start_afresh(upload, RESEND_UPLOAD_GONE, now, err);
+        return upload_start_afresh(upload, RESEND_UPLOAD_GONE, err);
     if (!upload_listing_compare(&upload->listing, &result->listing, err))
         return false;
-    if (result->listing.truncated && upload->listing.compared > before) {
-        upload_go_to(upload, UPLOAD_STAGE_LIST); /* the next page */
-        return true;
-    }
+    if (result->listing.truncated && upload->listing.compared > before)
+        return upload_go_to(upload, UPLOAD_STAGE_LIST); /* the next page */
     if (!finished.size_bytes || !reconcile_fits(&finished, upload->listing.highest_listed))
-        return begin_again(upload, RESEND_SHORTER_FILE, now, err);
+        return begin_again(upload, RESEND_SHORTER_FILE, err);
     upload->listed = true;
-    upload_begin_parts(upload);
-    return true;
+    return upload_begin_parts(upload);
 }
 
 /*
@@ -201,60 +181,53 @@ bool upload_take_listed(struct upload *upload, const struct s3_result *result, i
  * the journal, so that the next run goes on with it.
  */
 static bool take_refused_parts(struct upload *upload, const struct s3_result *result,
-                               uint64_t now_ms, int64_t now, struct error *err)
+                               struct error *err)
 {
     struct journal_file *file = upload->options.file;
     bool repaired = upload->listed && upload->parts.acknowledged;
-    struct error error = ERROR_INIT;
 
     upload->all_held = false;
     file->complete_refusals += !repaired;
     if (file->complete_refusals == MAX_REFUSALS)
-        return begin_again(upload, RESEND_PARTS_REFUSED, now, err);
+        return begin_again(upload, RESEND_PARTS_REFUSED, err);
     if (file->complete_refusals >= 2 * MAX_REFUSALS) {
-        error_set(&error, ERROR_PERMANENT,
+        error_set(&upload->error, ERROR_PERMANENT,
                   "the server acknowledged every part of %s, but refuses to complete the upload "
                   "with them, under a second upload id, too: %s",
                   file->key, result->error.text);
-        snprintf(error.s3_code, sizeof error.s3_code, "%s", result->error.s3_code);
-        upload_fail(upload, &error);
+        memcpy(upload->error.s3_code, result->error.s3_code, sizeof upload->error.s3_code);
+        upload_end(upload);
     } else if (++upload->completes >= MAX_COMPLETES) {
         upload_fail(upload, &result->error);
     } else {
         upload->tries = upload->completes;
-        upload_look_again(upload, UPLOAD_STAGE_PROBE, result, now_ms);
+        upload_look_again(upload, UPLOAD_STAGE_PROBE, result);
     }
     return journal_save_file(upload->options.journal, file, err);
 }
 
-bool upload_take_completed(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
-                           int64_t now, struct error *err)
+bool upload_take_completed(struct upload *upload, struct s3_result *result, struct error *err)
 {
     switch (result->outcome) {
     case S3_DONE:
         upload->missing_confirms = 0;
-        upload_go_to(upload, UPLOAD_STAGE_CONFIRM);
-        return true;
+        return upload_go_to(upload, UPLOAD_STAGE_CONFIRM);
     case S3_KEY_TAKEN: /* so it was not completed */
         upload_go_to(upload, UPLOAD_STAGE_PROBE);
-        return upload_save_phase(upload, JOURNAL_PHASE_OPEN, now, err);
+        return upload_save_phase(upload, JOURNAL_PHASE_OPEN, err);
     case S3_BAD_PART:
-        return take_refused_parts(upload, result, now_ms, now, err);
+        return take_refused_parts(upload, result, err);
     case S3_NO_SUCH_UPLOAD: /* gone, or it was done and the reply was lost: HEAD decides */
         upload->all_held = false;
         break;
     case S3_SLOW_DOWN: /* refused, so not done */
-        upload_try_again(upload, result, now_ms);
-        return true;
+        return upload_try_again(upload, result);
     default: /* S3_RETRY: HEAD decides */
         upload->blind_completes += result->sent;
         break;
     }
-    if (++upload->completes >= MAX_COMPLETES) {
-        upload_fail(upload, &result->error);
-        return true;
-    }
+    if (++upload->completes >= MAX_COMPLETES)
+        return upload_fail(upload, &result->error);
     upload->tries = upload->completes; /* the pauses get longer, whatever succeeds in between */
-    upload_look_again(upload, UPLOAD_STAGE_PROBE, result, now_ms);
-    return true;
+    return upload_look_again(upload, UPLOAD_STAGE_PROBE, result);
 }

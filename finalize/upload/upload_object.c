@@ -17,8 +17,7 @@ static bool is_ours(const struct upload *upload, const struct s3_result *result)
 }
 
 /* HEAD saw the object, whole and with our mark: this, and nothing else, makes a file uploaded. */
-static bool confirm(struct upload *upload, const struct s3_result *result, int64_t now,
-                    struct error *err)
+static bool confirm(struct upload *upload, const struct s3_result *result, struct error *err)
 {
     struct journal_file *file = upload->options.file;
     bool left_open = file->upload_id[0] && file->phase != JOURNAL_PHASE_COMPLETING;
@@ -26,18 +25,16 @@ static bool confirm(struct upload *upload, const struct s3_result *result, int64
     if (upload_end_if_changed(upload))
         return true;
     /* An earlier Complete was done after all, late, while we went on. */
-    if (left_open && !upload_give_up(upload, RESEND_NOT, now, err))
+    if (left_open && !upload_give_up(upload, RESEND_NOT, err))
         return false;
     file->state = JOURNAL_FILE_UPLOADED;
-    file->uploaded_at = now;
+    file->uploaded_at = upload->now;
     file->upload_id[0] = 0;
     file->complete_refusals = 0;
     file->last_error[0] = 0;
     memcpy(file->etag, result->etag, sizeof file->etag);
-    if (!upload_save_without_parts(upload, JOURNAL_PHASE_NONE, now, err))
-        return false;
-    upload_go_to(upload, UPLOAD_STAGE_ENDED);
-    return true;
+    return upload_save_without_parts(upload, JOURNAL_PHASE_NONE, err) &&
+           upload_go_to(upload, UPLOAD_STAGE_ENDED);
 }
 
 /*
@@ -53,23 +50,22 @@ static bool is_altered(const struct upload *upload, const struct s3_result *resu
            (!result->mark[0] || !strcmp(result->mark, file->mark));
 }
 
-static void fail_as_altered(struct upload *upload, const struct s3_result *result)
+static bool fail_as_altered(struct upload *upload, const struct s3_result *result)
 {
     const struct journal_file *file = upload->options.file;
-    struct error error = ERROR_INIT;
 
     if (!result->mark[0])
-        error_set(&error, ERROR_PERMANENT,
+        error_set(&upload->error, ERROR_PERMANENT,
                   "%s was stored, but HeadObject shows none of the metadata that was sent: the "
                   "server, or a gateway before it, drops x-amz-meta-* headers",
                   file->key);
     else
-        error_set(&error, ERROR_PERMANENT,
+        error_set(&upload->error, ERROR_PERMANENT,
                   "%s was stored with %llu bytes, but HeadObject shows %llu: the server, or a "
                   "gateway before it, stores other bytes than were sent",
                   file->key, (unsigned long long)file->object_bytes,
                   (unsigned long long)result->size_bytes);
-    upload_fail(upload, &error);
+    return upload_end(upload);
 }
 
 /* ---- an object that the journal does not know ------------------------------------------------ */
@@ -81,9 +77,7 @@ static bool may_adopt(struct upload *upload, const struct s3_result *result)
         return false;
     free(upload->adopt); /* of another key */
     upload->adopt = upload_adopt_begin(result, upload->options.file->object_bytes);
-    if (upload->adopt)
-        upload_go_to(upload, UPLOAD_STAGE_ADOPT);
-    return upload->adopt != NULL;
+    return upload->adopt && upload_go_to(upload, UPLOAD_STAGE_ADOPT);
 }
 
 bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
@@ -92,24 +86,21 @@ bool upload_take_adopted(struct upload *upload, const struct hasher_result *byte
     uint64_t offset, length;
 
     if (!upload_adopt_take(upload->adopt, bytes))
-        return upload_leave_key(upload, 0, err);
+        return upload_leave_key(upload, err);
     if (upload_adopt_next(upload->adopt, &offset, &length))
         return true;
     if (!upload_adopt_is_same(upload->adopt))
-        return upload_leave_key(upload, 0, err);
+        return upload_leave_key(upload, err);
     upload_report(upload,
                   "the bucket has this very file already, from before the journal was lost");
     memcpy(upload->options.file->mark, upload->adopt->mark, S3_MARK_SIZE);
-    if (!journal_save_file(upload->options.journal, upload->options.file, err))
-        return false;
-    upload_go_to(upload, UPLOAD_STAGE_PROBE); /* which finds the mark to be ours now */
-    return true;
+    return journal_save_file(upload->options.journal, upload->options.file, err) &&
+           upload_go_to(upload, UPLOAD_STAGE_PROBE); /* which finds the mark to be ours now */
 }
 
 /* ---- replies --------------------------------------------------------------------------------- */
 
-bool upload_take_head(struct upload *upload, struct s3_result *result, uint64_t now_ms, int64_t now,
-                      struct error *err)
+bool upload_take_head(struct upload *upload, struct s3_result *result, struct error *err)
 {
     if (result->outcome == S3_ASK_REASON) {
         upload->stage_after_reason = upload->stage;
@@ -117,60 +108,46 @@ bool upload_take_head(struct upload *upload, struct s3_result *result, uint64_t 
         return true;
     }
     if (result->outcome == S3_DONE && is_ours(upload, result))
-        return confirm(upload, result, now, err);
-    if (result->outcome == S3_DONE && is_altered(upload, result)) {
-        fail_as_altered(upload, result);
-        return true;
-    }
+        return confirm(upload, result, err);
+    if (result->outcome == S3_DONE && is_altered(upload, result))
+        return fail_as_altered(upload, result);
     if (result->outcome == S3_DONE)
-        return may_adopt(upload, result) || upload_leave_key(upload, now, err);
-    if (upload->stage == UPLOAD_STAGE_PROBE) {
-        upload_begin_on_free_key(upload);
-        return true;
-    }
-    if (upload->stage == UPLOAD_STAGE_CHECK_KEY) {
-        upload_go_to(upload, UPLOAD_STAGE_COMPLETE);
-        return true;
-    }
+        return may_adopt(upload, result) || upload_leave_key(upload, err);
+    if (upload->stage == UPLOAD_STAGE_PROBE)
+        return upload_begin_on_free_key(upload);
+    if (upload->stage == UPLOAD_STAGE_CHECK_KEY)
+        return upload_go_to(upload, UPLOAD_STAGE_COMPLETE);
     if (++upload->missing_confirms >= MAX_MISSING_CONFIRMS)
-        return upload_start_afresh(upload, RESEND_NOT_THERE, now, err);
+        return upload_start_afresh(upload, RESEND_NOT_THERE, err);
     error_set(&result->error, ERROR_TRANSIENT, "%s is not there after it was stored",
               upload->options.file->key);
-    upload_try_again(upload, result, now_ms);
-    return true;
+    return upload_try_again(upload, result);
 }
 
 /* GET told what HEAD, whose replies have no body, could not. A refusal has ended the upload
  * already. */
-bool upload_take_reason(struct upload *upload, struct s3_result *result, uint64_t now_ms,
-                        int64_t now, struct error *err)
+bool upload_take_reason(struct upload *upload, struct s3_result *result, struct error *err)
 {
     upload->stage = upload->stage_after_reason;
     if (result->outcome == S3_NO_SUCH_KEY)
-        return upload_take_head(upload, result, now_ms, now, err);
+        return upload_take_head(upload, result, err);
     error_set(&result->error, ERROR_TRANSIENT, "HeadObject of %s is refused, but GetObject is not",
               upload->options.file->key);
-    upload_try_again(upload, result, now_ms);
-    return true;
+    return upload_try_again(upload, result);
 }
 
-bool upload_take_put(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
-                     int64_t now, struct error *err)
+bool upload_take_put(struct upload *upload, struct s3_result *result, struct error *err)
 {
-    switch (result->outcome) {
-    case S3_DONE:
+    if (result->outcome == S3_DONE) {
         upload->missing_confirms = 0;
-        upload_go_to(upload, UPLOAD_STAGE_CONFIRM);
-        break;
-    case S3_KEY_TAKEN: /* so this one was not stored */
-        upload_go_to(upload, UPLOAD_STAGE_PROBE);
-        return upload_save_phase(upload, JOURNAL_PHASE_NONE, now, err);
-    default: /* HEAD decides, unless it was not done for certain */
-        upload->put_again = resend_reason_of(result);
-        upload_look_again(upload,
-                          upload_may_be_done(result) ? UPLOAD_STAGE_PROBE : UPLOAD_STAGE_PUT,
-                          result, now_ms);
-        break;
+        return upload_go_to(upload, UPLOAD_STAGE_CONFIRM);
     }
-    return true;
+    if (result->outcome == S3_KEY_TAKEN) { /* so this one was not stored */
+        upload_go_to(upload, UPLOAD_STAGE_PROBE);
+        return upload_save_phase(upload, JOURNAL_PHASE_NONE, err);
+    }
+    /* HEAD decides, unless it was not done for certain. */
+    upload->put_again = resend_reason_of(result);
+    return upload_look_again(
+        upload, upload_may_be_done(result) ? UPLOAD_STAGE_PROBE : UPLOAD_STAGE_PUT, result);
 }

@@ -58,14 +58,9 @@ static bool has_ended(const struct upload_parts *parts)
 
 /* ---- what a slot waits for ------------------------------------------------------------------- */
 
-static bool is_to_be_read(const struct upload_slot *slot)
+static bool is_waiting(const struct upload_slot *slot)
 {
-    return slot->part_number && !slot->under_way && !slot->sha256_hex[0];
-}
-
-static bool is_to_be_sent(const struct upload_slot *slot)
-{
-    return slot->part_number && !slot->under_way && slot->sha256_hex[0];
+    return slot->part_number && !slot->under_way;
 }
 
 /* ---- what to do next ------------------------------------------------------------------------ */
@@ -120,7 +115,7 @@ static struct upload_slot *find_ready(struct upload_parts *parts, uint64_t now_m
     for (unsigned i = 0; i < parts->slot_count; i++) {
         struct upload_slot *slot = &parts->slots[i];
 
-        if (!is_to_be_sent(slot))
+        if (!is_waiting(slot) || !slot->sha256_hex[0])
             continue;
         if (slot->not_before_ms > now_ms) {
             if (slot->not_before_ms < *ret_until_ms)
@@ -135,7 +130,7 @@ static struct upload_slot *find_ready(struct upload_parts *parts, uint64_t now_m
 static struct upload_slot *find_to_read(struct upload_parts *parts)
 {
     for (unsigned i = 0; i < parts->slot_count; i++)
-        if (is_to_be_read(&parts->slots[i]))
+        if (is_waiting(&parts->slots[i]) && !parts->slots[i].sha256_hex[0])
             return &parts->slots[i];
     return NULL;
 }
@@ -187,7 +182,7 @@ static bool take_next_part(struct upload_parts *parts, struct upload_slot *slot,
 static void drop_waiting(struct upload_parts *parts)
 {
     for (unsigned i = 0; i < parts->slot_count; i++)
-        if (parts->slots[i].part_number && !parts->slots[i].under_way)
+        if (is_waiting(&parts->slots[i]))
             free_slot(parts, &parts->slots[i]);
 }
 
@@ -264,15 +259,12 @@ static bool take_comparison(struct upload_parts *parts, struct upload_slot *slot
                             const struct hasher_result *result, struct error *err)
 {
     struct reconcile_file file = file_of(parts);
-    struct reconcile_bytes bytes;
     struct journal_part held;
     bool found;
 
-    memcpy(bytes.fingerprint, result->fingerprint, sizeof bytes.fingerprint);
-    memcpy(bytes.md5_hex, result->md5_hex, sizeof bytes.md5_hex);
     if (!journal_find_part(parts->journal, parts->file->id, slot->part_number, &held, &found, err))
         return false;
-    if (reconcile_part(&file, slot->part_number, found ? &held : NULL, &bytes) == RECONCILE_HELD)
+    if (reconcile_part(&file, slot->part_number, found ? &held : NULL, result) == RECONCILE_HELD)
         return keep_part(parts, slot, &held, result, err);
     slot->verifying = false; /* to be read again, with the digests that a request needs */
     return true;

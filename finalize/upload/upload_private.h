@@ -33,6 +33,8 @@ struct upload {
     enum upload_stage stage;
     enum upload_stage stage_after_reason;
     struct error error;
+    uint64_t now_ms; /* as the call that is under way gave them: see upload_next() */
+    int64_t now;
 
     /* The control request: the one that isn't a part's. */
     bool under_way;
@@ -58,13 +60,17 @@ struct upload {
     struct upload_parts parts;
 };
 
+/* Where nothing else is said, a bool without an `err` is always true: for functions that end with
+ * such a call and can only fail for the journal. */
+
 /* ---- upload.c ---- */
 
 /* Goes on with another stage; its tries are counted from nothing. */
-void upload_go_to(struct upload *upload, enum upload_stage stage);
+bool upload_go_to(struct upload *upload, enum upload_stage stage);
 
-/* Ends the upload for the reason `error`. */
-void upload_fail(struct upload *upload, const struct error *error);
+/* Ends the upload: for the reason that `upload->error` says already, or for `error`. */
+bool upload_end(struct upload *upload);
+bool upload_fail(struct upload *upload, const struct error *error);
 
 /* Says something that a person may want to know. */
 void upload_report(const struct upload *upload, const char *sentence);
@@ -72,13 +78,13 @@ void upload_report(const struct upload *upload, const char *sentence);
 /* Says what was sent again and why, as far as it was not said yet. False: nothing. */
 bool upload_report_resends(struct upload *upload);
 
-/* Writes `phase`, since `now`, and all else of the row to the journal. */
-bool upload_save_phase(struct upload *upload, enum journal_phase phase, int64_t now,
-                       struct error *err) __attribute__((warn_unused_result));
+/* Writes `phase`, since now, and all else of the row to the journal. */
+bool upload_save_phase(struct upload *upload, enum journal_phase phase, struct error *err)
+    __attribute__((warn_unused_result));
 
 /* Likewise, and forgets the row's parts, in one write. */
-bool upload_save_without_parts(struct upload *upload, enum journal_phase phase, int64_t now,
-                               struct error *err) __attribute__((warn_unused_result));
+bool upload_save_without_parts(struct upload *upload, enum journal_phase phase, struct error *err)
+    __attribute__((warn_unused_result));
 
 /*
  * True, and ended, when the file was written to since its row was made: whatever was read of it may
@@ -96,33 +102,32 @@ bool upload_choose_key(struct upload *upload, struct error *err)
     __attribute__((warn_unused_result));
 
 /* The bucket has an object of this key that isn't this recording: it is left alone. */
-bool upload_leave_key(struct upload *upload, int64_t now, struct error *err)
-    __attribute__((warn_unused_result));
+bool upload_leave_key(struct upload *upload, struct error *err) __attribute__((warn_unused_result));
 
 /* ---- upload_replies.c ---- */
 
 /* Repeats the control request after a pause, or leaves it for now. */
-void upload_try_again(struct upload *upload, const struct s3_result *result, uint64_t now_ms);
+bool upload_try_again(struct upload *upload, const struct s3_result *result);
 
 /* As upload_try_again(), for a request whose fate is to be found out before it may be repeated. */
-void upload_look_again(struct upload *upload, enum upload_stage stage,
-                       const struct s3_result *result, uint64_t now_ms);
+bool upload_look_again(struct upload *upload, enum upload_stage stage,
+                       const struct s3_result *result);
 
 /* True when it is not known whether the server did what was asked. */
 bool upload_may_be_done(const struct s3_result *result);
 
 /* Takes the reply to the control request. */
-bool upload_take_control_reply(struct upload *upload, struct s3_result *result, uint64_t now_ms,
-                               int64_t now, struct error *err) __attribute__((warn_unused_result));
+bool upload_take_control_reply(struct upload *upload, struct s3_result *result, struct error *err)
+    __attribute__((warn_unused_result));
 
 /* ---- upload_object.c: replies of HeadObject, GetObject and PutObject ---- */
 
-bool upload_take_head(struct upload *upload, struct s3_result *result, uint64_t now_ms, int64_t now,
-                      struct error *err) __attribute__((warn_unused_result));
-bool upload_take_reason(struct upload *upload, struct s3_result *result, uint64_t now_ms,
-                        int64_t now, struct error *err) __attribute__((warn_unused_result));
-bool upload_take_put(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
-                     int64_t now, struct error *err) __attribute__((warn_unused_result));
+bool upload_take_head(struct upload *upload, struct s3_result *result, struct error *err)
+    __attribute__((warn_unused_result));
+bool upload_take_reason(struct upload *upload, struct s3_result *result, struct error *err)
+    __attribute__((warn_unused_result));
+bool upload_take_put(struct upload *upload, struct s3_result *result, struct error *err)
+    __attribute__((warn_unused_result));
 /* Takes what was read for UPLOAD_STAGE_ADOPT. */
 bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
                          struct error *err) __attribute__((warn_unused_result));
@@ -130,26 +135,26 @@ bool upload_take_adopted(struct upload *upload, const struct hasher_result *byte
 /* ---- upload_multipart.c: the multipart upload, from Create to Complete ---- */
 
 /* The key is free: goes on from where the journal says that we are. */
-void upload_begin_on_free_key(struct upload *upload);
+bool upload_begin_on_free_key(struct upload *upload);
 
 /* Goes on with the parts of the upload that is open. */
-void upload_begin_parts(struct upload *upload);
+bool upload_begin_parts(struct upload *upload);
 
 /*
  * Gives up the multipart upload, or the one of unknown id that a lost reply may have left: it is
  * housekeeping's from now on. Its parts are to be sent again for `reason`.
  */
-bool upload_give_up(struct upload *upload, enum resend_reason reason, int64_t now,
-                    struct error *err) __attribute__((warn_unused_result));
+bool upload_give_up(struct upload *upload, enum resend_reason reason, struct error *err)
+    __attribute__((warn_unused_result));
 
 /* Nothing of this file is in the bucket any more: begins again, a few times. */
-bool upload_start_afresh(struct upload *upload, enum resend_reason reason, int64_t now,
-                         struct error *err) __attribute__((warn_unused_result));
+bool upload_start_afresh(struct upload *upload, enum resend_reason reason, struct error *err)
+    __attribute__((warn_unused_result));
 
-bool upload_take_created(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
-                         int64_t now, struct error *err) __attribute__((warn_unused_result));
-bool upload_take_listed(struct upload *upload, const struct s3_result *result, int64_t now,
-                        struct error *err) __attribute__((warn_unused_result));
-bool upload_take_completed(struct upload *upload, const struct s3_result *result, uint64_t now_ms,
-                           int64_t now, struct error *err) __attribute__((warn_unused_result));
+bool upload_take_created(struct upload *upload, struct s3_result *result, struct error *err)
+    __attribute__((warn_unused_result));
+bool upload_take_listed(struct upload *upload, struct s3_result *result, struct error *err)
+    __attribute__((warn_unused_result));
+bool upload_take_completed(struct upload *upload, struct s3_result *result, struct error *err)
+    __attribute__((warn_unused_result));
 #endif

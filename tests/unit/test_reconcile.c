@@ -34,9 +34,9 @@ static struct journal_part listed(unsigned number, uint64_t length, const char *
     return part;
 }
 
-static struct reconcile_bytes on_disk(char letter, const char *md5)
+static struct hasher_result on_disk(char letter, const char *md5)
 {
-    struct reconcile_bytes bytes = {.md5_hex = ""};
+    struct hasher_result bytes = {.md5_hex = ""};
 
     memset(bytes.fingerprint, letter, sizeof bytes.fingerprint);
     snprintf(bytes.md5_hex, sizeof bytes.md5_hex, "%s", md5);
@@ -71,7 +71,7 @@ END_TEST
 START_TEST(while_a_recording_grows_neither_its_first_part_nor_its_tail_is_sent)
 {
     struct journal_part first = sent(1, 1000, 'a'), tail = sent(4, 500, 'd');
-    struct reconcile_bytes same = on_disk('a', "");
+    struct hasher_result same = on_disk('a', "");
 
     ck_assert_int_eq(reconcile_part(&growing, 1, NULL, NULL), RECONCILE_NOT_YET);
     ck_assert_int_eq(reconcile_part(&growing, 1, &first, NULL), RECONCILE_NOT_YET);
@@ -116,7 +116,7 @@ END_TEST
 START_TEST(a_part_whose_bytes_are_the_same_is_held)
 {
     struct journal_part second = sent(2, 1000, 'b');
-    struct reconcile_bytes same = on_disk('b', "");
+    struct hasher_result same = on_disk('b', "");
 
     ck_assert_int_eq(reconcile_part(&finished, 2, &second, &same), RECONCILE_HELD);
 }
@@ -125,7 +125,7 @@ END_TEST
 START_TEST(a_part_that_changed_is_sent_again)
 {
     struct journal_part second = sent(2, 1000, 'b');
-    struct reconcile_bytes other = on_disk('b', "");
+    struct hasher_result other = on_disk('b', "");
 
     other.fingerprint[15] ^= 1;
     ck_assert_int_eq(reconcile_part(&finished, 2, &second, &other), RECONCILE_SEND);
@@ -138,7 +138,7 @@ END_TEST
 START_TEST(a_changed_part_is_not_saved_by_an_etag_that_looks_right)
 {
     struct journal_part second = sent(2, 1000, 'b');
-    struct reconcile_bytes other = on_disk('x', md5_a);
+    struct hasher_result other = on_disk('x', md5_a);
 
     snprintf(second.etag, sizeof second.etag, "%s", md5_a);
     ck_assert_int_eq(reconcile_part(&finished, 2, &second, &other), RECONCILE_SEND);
@@ -149,7 +149,7 @@ START_TEST(a_part_of_another_length_is_sent_without_being_read)
 {
     struct journal_part shorter = sent(2, 999, 'b'), longer = sent(4, 1000, 'd');
     struct journal_part tail_of_before = sent(3, 400, 'c');
-    struct reconcile_bytes same = on_disk('b', "");
+    struct hasher_result same = on_disk('b', "");
 
     ck_assert_int_eq(reconcile_part(&finished, 2, &shorter, NULL), RECONCILE_SEND);
     ck_assert_int_eq(reconcile_part(&finished, 2, &shorter, &same), RECONCILE_SEND);
@@ -162,7 +162,7 @@ END_TEST
 START_TEST(a_tail_of_the_right_length_is_compared)
 {
     struct journal_part tail = sent(4, 500, 'd');
-    struct reconcile_bytes same = on_disk('d', "");
+    struct hasher_result same = on_disk('d', "");
 
     ck_assert_int_eq(reconcile_part(&finished, 4, &tail, NULL), RECONCILE_VERIFY);
     ck_assert_int_eq(reconcile_part(&finished, 4, &tail, &same), RECONCILE_HELD);
@@ -172,7 +172,7 @@ END_TEST
 START_TEST(a_part_known_from_the_listing_is_held_when_its_etag_is_the_md5_of_the_bytes)
 {
     struct journal_part part = listed(2, 1000, md5_a);
-    struct reconcile_bytes same = on_disk('a', md5_a);
+    struct hasher_result same = on_disk('a', md5_a);
 
     ck_assert_int_eq(reconcile_part(&finished, 2, &part, NULL), RECONCILE_VERIFY);
     ck_assert_int_eq(reconcile_part(&finished, 2, &part, &same), RECONCILE_HELD);
@@ -185,7 +185,7 @@ START_TEST(a_part_known_from_the_listing_whose_etag_is_something_else_is_sent)
 {
     static const char *const etags[] = {md5_b, "", "0cc175b9c0f1b6a831c399e269772661-1",
                                         "0cc175b9c0f1b6a831c399e26977266"};
-    struct reconcile_bytes same = on_disk('a', md5_a);
+    struct hasher_result same = on_disk('a', md5_a);
 
     for (unsigned i = 0; i < sizeof etags / sizeof etags[0]; i++) {
         struct journal_part part = listed(2, 1000, etags[i]);
@@ -198,7 +198,7 @@ END_TEST
 START_TEST(without_an_md5_a_part_known_from_the_listing_is_sent)
 {
     struct journal_part part = listed(2, 1000, md5_a), nameless = listed(2, 1000, "");
-    struct reconcile_bytes same = on_disk(0, "");
+    struct hasher_result same = on_disk(0, "");
 
     ck_assert_int_eq(reconcile_part(&finished, 2, &part, &same), RECONCILE_SEND);
     ck_assert_int_eq(reconcile_part(&finished, 2, &nameless, &same), RECONCILE_SEND);
