@@ -3,8 +3,8 @@
  *
  * One SQLite file (WAL) for all recordings of a recordings directory; SQLite's header is included
  * by journal*.c alone. A step is written here before the world is told that it happened. Rows of
- * one recording are written by the holder of its lock (recording.h) alone; several processes share
- * the file. Decides nothing.
+ * one recording are written by the holder of its lock (session_dir.h) alone; several processes
+ * share the file. Decides nothing.
  *
  * Errors: ERROR_TRANSIENT for a full disk or a journal that is busy for long, ERROR_PERMANENT for
  * one that can't be used (not ours, damaged, no permission, made by a newer version).

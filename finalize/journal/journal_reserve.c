@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define PLENTY_BYTES (4 * (uint64_t)JOURNAL_RESERVE_BYTES)
-/* The log (CHECKPOINT_PAGES of journal_commit.c) and its index of 32 KiB, and some rows. */
+/* The log (CHECKPOINT of journal_connect.c) and its index of 32 KiB, and some rows. */
 #define LEAST_BYTES (256u * 1024)
 /* A transaction of ours changes some pages of 4 KiB for each file of a recording; those with very
  * many files are why this is not less. */

@@ -82,12 +82,12 @@ struct s3_result {
 };
 
 /*
- * Reads the reply to `call` (rules: CONTRACT of S3 servers, in docs/s3-servers.md). `now` is our
- * own clock when the reply came: a RequestTimeTooSkewed reply's Date corrects the offset, a region
- * in an error reply corrects the region (each at most three times in a row, then S3_REFUSED);
- * credentials are never sent to another host, so a redirect there is S3_REFUSED and names the host.
- * Never fails: what can't be understood is S3_RETRY for a 2xx of an unreadable body, and where it
- * is for want of memory, S3_REFUSED otherwise. `ret_result` is to be given to s3_result_done().
+ * Reads the reply to `call` (rules: docs/s3-servers.md). `now` is our own clock when the reply
+ * came: a RequestTimeTooSkewed reply's Date corrects the offset, a region in an error reply
+ * corrects the region (each at most three times in a row, then S3_REFUSED); credentials are never
+ * sent to another host, so a redirect there is S3_REFUSED and names the host. Never fails: a reply
+ * that cannot be parsed is S3_RETRY when it is a 2xx or memory ran out, else S3_REFUSED. The caller
+ * gives `ret_result` to s3_result_done().
  */
 void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply *reply, time_t now,
              struct s3_result *ret_result);

@@ -18,7 +18,7 @@
 
 /*
  * Tells whether a file still is the one that it was: another file, or one that was written to,
- * differs. The number of its device is no part of it: LVM, btrfs, NFS and the order in which disks
+ * differs. The device number is not part of it: LVM, btrfs, NFS and the order in which disks
  * are found give a file system another number after a reboot. An inode that is used again brings
  * another time of change, which counts nanoseconds.
  */

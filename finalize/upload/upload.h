@@ -9,8 +9,8 @@
  *   probe ─┬─ ours already ─────────────────────────────────────────► done
  *          ├─ another's object: another key, probe again
  *          └─ free ─┬─ small: read, put ──────────────► confirm ─► done
- *                   └─ large: (list │ create) ─► parts ─► check key ─► complete ─►
- * confirm ─► done
+ *                   └─ large: (list │ create) ─► parts ─► probe ─► complete ─┐
+ *                                                        done ◄─ confirm ◄───┘
  */
 #ifndef FINALIZE_UPLOAD_H
 #define FINALIZE_UPLOAD_H

@@ -77,7 +77,7 @@ prepare() {
 	cp "$original" "$session/$name"
 	case $recording in
 	refused) rules+=(--fault head:1:403) ;;
-	orphan) rules+=(--fault create:1:lost) ;;
+	lost-id) rules+=(--fault create:1:lost) ;;
 	resumed)
 		start_proxy "$proxy_log" --fault part:3-:500
 		finalize "CONFOMEET_S3_URL=$proxy_url" CONFOMEET_S3_PARALLEL=1 CONFOMEET_S3_RETRY_FOR=0 \

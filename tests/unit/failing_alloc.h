@@ -2,7 +2,7 @@
  * failing_alloc - makes one allocation fail: the n-th from a point on, for tests that let each fail
  * once.
  *
- * Ours are counted by the linker (--wrap, see alloc_failures.cmake), the libraries' by the hooks
+ * Ours are counted by the linker (--wrap, see CMakeLists.txt), the libraries' by the hooks
  * that they have for it. Blocks of ours that are not freed are counted as well, so that leaks show
  * without a sanitizer too.
  */

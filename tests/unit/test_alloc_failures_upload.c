@@ -13,7 +13,7 @@
 #define KEY  "12345_2024-04-23-15-04-05.mp4"
 #define MARK "00112233445566778899aabbccddeeff"
 
-enum way { SMALL, PARTS, GOING_ON, ORPHAN, WAYS };
+enum way { SMALL, PARTS, GOING_ON, LOST_ID, WAYS };
 
 static const size_t sizes[WAYS] = {700, 2500, 2500, 2500};
 
@@ -208,14 +208,14 @@ static void expect_uploaded(void)
 /* What an earlier run left, before memory runs out. */
 static void prepare(enum way way)
 {
-    if (way == ORPHAN)
+    if (way == LOST_ID)
         fake_fault_on(&bucket, (struct fake_fault){.operation = S3_CREATE_UPLOAD,
                                                    .first = 1,
                                                    .last = 1,
                                                    .kind = FAKE_LOSE_REPLY});
     if (way == GOING_ON)
         ck_assert(!run(4)); /* HEAD, create, two parts */
-    else if (way == ORPHAN)
+    else if (way == LOST_ID)
         ck_assert(!run(2));
 }
 
