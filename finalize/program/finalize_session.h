@@ -18,7 +18,7 @@ enum finalize_session_caller {
     FINALIZE_SESSION_WATCHER   /* who does so, too, and gives way to the others */
 };
 
-/* Returns the program's exit code (explain.h). Stops in order on SIGTERM and SIGINT. */
+/* Returns the program's exit code (explain.h). Stops in order on SIGTERM, SIGINT and SIGHUP. */
 int finalize_session(const struct settings *settings, const char *directory,
                      enum finalize_session_caller caller);
 

@@ -36,11 +36,17 @@ void program_end(int code)
 
 void program_stop_open(struct program_stop *stop)
 {
+    struct sigaction hangup = {.sa_handler = SIG_DFL};
     sigset_t stops;
 
     sigemptyset(&stops);
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGINT);
+    /* s6-overlay 1.22 sends it first when a container stops; under nohup it is ignored, and would
+     * be read from the descriptor all the same. */
+    sigaction(SIGHUP, NULL, &hangup);
+    if (hangup.sa_handler != SIG_IGN)
+        sigaddset(&stops, SIGHUP);
     sigprocmask(SIG_BLOCK, &stops, NULL);
     *stop = (struct program_stop){.fd = signalfd(-1, &stops, SFD_NONBLOCK | SFD_CLOEXEC)};
 }

@@ -23,7 +23,7 @@ void program_begin(void);
  */
 _Noreturn void program_end(int code);
 
-/* TERM and INT become readable on a descriptor that one can wait for: no handler, no races. */
+/* TERM, INT and HUP become readable on a descriptor that one can wait for: no handler, no races. */
 struct program_stop {
     int fd; /* -1: could not be had */
     bool requested;

@@ -110,6 +110,19 @@ told_to_stop_it_stops_and_goes_on_later() {
 	expect_finished "$copies/12345_a.mp4"
 }
 
+under_nohup_a_hangup_does_not_stop_it() {
+	local pid
+	make_file "$session/12345_a.mp4" $((64 * MIB))
+	program_prefix=(nohup)
+	start_finalize CONFOMEET_S3_RATE_LIMIT=24MiB "$session"
+	pid=$!
+	wait_for 60 has_parts 1
+	kill -HUP "$pid"
+	finish_finalize "$pid"
+	expect_code 0
+	expect_all_gone
+}
+
 told_to_stop_while_it_waits_it_stops() {
 	local pid started
 	make_file "$session/12345_a.mp4" 1000
@@ -263,6 +276,8 @@ run killed_at_several_points_of_300_MiB
 run only_parts_that_were_under_way_are_sent_again
 run told_to_stop_it_stops_and_goes_on_later TERM
 run told_to_stop_it_stops_and_goes_on_later INT
+run told_to_stop_it_stops_and_goes_on_later HUP
+run under_nohup_a_hangup_does_not_stop_it
 run told_to_stop_while_it_waits_it_stops
 run the_file had_a_byte_changed
 run the_file became_longer
