@@ -6,6 +6,7 @@
 #include "finalize/program/explain.h"
 #include "finalize/program/program.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ static bool is_confirmed(size_t count)
 {
     char answer[16];
 
-    printf("Give %s up? The files stay on the disk. [y/N] ", count > 1 ? "these" : "it");
+    printf("Give %s up? What is on the disk stays there. [y/N] ", count > 1 ? "these" : "it");
     fflush(stdout);
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
@@ -48,6 +49,11 @@ static void on_message(void *context, const char *session_id, const struct run_m
         fprintf(stderr, "waiting: another process works on this recording\n");
 }
 
+static bool is_gone(const char *directory)
+{
+    return access(directory, F_OK) != 0 && errno == ENOENT;
+}
+
 static int abandon_one(const struct command *command, const char *reason, const char *directory,
                        struct program_stop *stop)
 {
@@ -65,7 +71,8 @@ static int abandon_one(const struct command *command, const char *reason, const 
         return command_fail(&err);
     buffer_init(&text, 16384);
     text_column_append(&text, directory, 0);
-    printf("abandoned: %s; its files stay%s\n", buffer_text(&text),
+    printf("abandoned: %s; %s%s\n", buffer_text(&text),
+           is_gone(directory) ? "its directory is gone" : "its files stay",
            result.aborted ? ", what was sent of it is removed from the bucket" : "");
     buffer_done(&text);
     if (!result.left)

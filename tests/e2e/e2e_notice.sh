@@ -147,7 +147,7 @@ what_was_removed_before_it_was_uploaded_is_lost() {
 	finalize "$session"
 	expect_code 1 'vanished before they were safe'
 	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" abandon --yes 1
-	expect_code 0
+	expect_code 0 'its directory is gone'
 	expect "accepted notices" 0 "$(accepted_notices)"
 }
 
