@@ -114,18 +114,16 @@ static int keep_house(struct work *work)
     return housekeeping_run(&options, &err) ? EXPLAIN_EXIT_OK : say_outcome(NULL, &err);
 }
 
-static void on_finding(void *context, const struct probe_finding *finding)
+static void on_finding(const struct probe_finding *finding)
 {
-    (void)context;
     if (!finding->fine)
         log_line(SETTINGS_LOG_DEBUG, NULL, "probing: %s: %s", finding->subject, finding->text);
 }
 
 static int probe(struct work *work)
 {
-    const struct probe_report report = {.finding = on_finding};
-
-    return probe_answers(work->settings, &report) ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_LATER;
+    return probe_servers(work->settings, PROBE_ANSWERS, on_finding) ? EXPLAIN_EXIT_OK
+                                                                    : EXPLAIN_EXIT_LATER;
 }
 
 static int deliver_events(struct work *work)

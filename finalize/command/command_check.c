@@ -114,16 +114,14 @@ static void check_journal(struct check *check)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static void on_finding(void *context, const struct probe_finding *finding)
+static void on_finding(const struct probe_finding *finding)
 {
-    (void)context;
     print_finding(finding->fine, finding->subject, finding->text,
                   finding->error ? explain_repair(finding->error) : finding->advice);
 }
 
 static int check_all(const struct settings *settings, const char *config, bool full)
 {
-    const struct probe_report report = {.finding = on_finding};
     struct check check = {.settings = settings, .all_fine = true};
 
     settings_write_effective(settings, (const char *const *)environ, config, stdout);
@@ -131,7 +129,8 @@ static int check_all(const struct settings *settings, const char *config, bool f
     fine("settings", "all values are valid");
     check_recordings_dir(&check);
     check_journal(&check);
-    check.all_fine = probe_all(settings, full, &report) && check.all_fine;
+    check.all_fine =
+        probe_servers(settings, full ? PROBE_FULL : PROBE_ALL, on_finding) && check.all_fine;
     return check.all_fine ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_PERSON;
 }
 

@@ -72,8 +72,8 @@ static bool choose_base_key(struct delivery *delivery, struct error *err)
         facts.meeting = meeting;
     }
     choose_day(delivery, media_name, &facts);
-    return key_choose(options->settings->s3_key_prefix ? options->settings->s3_key_prefix : "",
-                      &facts, delivery->file.path, delivery->file.media, delivery->base_key, err);
+    return key_choose(options->settings->s3_key_prefix, &facts, delivery->file.path,
+                      delivery->file.media, delivery->base_key, err);
 }
 
 /* metadata.json may have to go without a member: that one is uploaded from memory. */
@@ -282,19 +282,13 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
     return ok;
 }
 
-const struct error *delivery_error(const struct delivery *delivery)
+struct delivery_outcome delivery_outcome(const struct delivery *delivery)
 {
-    return delivery->error.kind == ERROR_NONE ? NULL : &delivery->error;
-}
-
-int64_t delivery_retry_at(const struct delivery *delivery)
-{
-    return delivery->retry_at;
-}
-
-const struct journal_file *delivery_file(const struct delivery *delivery)
-{
-    return &delivery->file;
+    return (struct delivery_outcome){
+        .file = &delivery->file,
+        .error = delivery->error.kind == ERROR_NONE ? NULL : &delivery->error,
+        .retry_at = delivery->retry_at,
+    };
 }
 
 void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept)

@@ -78,15 +78,15 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
                          uint64_t now_ms, int64_t now, struct pace *pace, struct error *err)
     __attribute__((warn_unused_result));
 
-/* After UPLOAD_STEP_END: NULL when the file is safe (the row says so), else why it is not. */
-const struct error *delivery_error(const struct delivery *delivery);
+struct delivery_outcome {
+    const struct journal_file *file; /* its row as it is now; borrowed, as the error */
+    const struct error *error;       /* NULL when the file is safe (the row says so) */
+    int64_t retry_at; /* seconds since 1970, since the server asked for a pause until then that was
+                         longer than the patience left; 0: it did not */
+};
 
-/* After an error: seconds since 1970, since the server asked for a pause until then that was longer
- * than the patience left; 0: it did not. */
-int64_t delivery_retry_at(const struct delivery *delivery);
-
-/* Its row as it is now; borrowed. */
-const struct journal_file *delivery_file(const struct delivery *delivery);
+/* After UPLOAD_STEP_END. */
+struct delivery_outcome delivery_outcome(const struct delivery *delivery);
 
 void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept);
 

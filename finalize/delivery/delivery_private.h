@@ -26,7 +26,7 @@ struct delivery {
     uint64_t started_ms[UPLOAD_PARTS_MAX_SLOTS + 1];  /* since when they are */
     bool ended;
     struct error error;
-    int64_t retry_at; /* see delivery_retry_at() */
+    int64_t retry_at; /* see struct delivery_outcome */
 
     bool notice_under_way;
     unsigned notice_tries;

@@ -57,26 +57,7 @@ static bool take_new(struct engine *engine, struct error *err)
     return true;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------
- */
-
-static bool start_request(struct engine *engine, struct active *active, struct delivery_step *step,
-                          struct error *err)
-{
-    if (loop_start(engine->loop, &step->request, active->delivery, step->slot, err))
-        return true;
-    http_request_done(&step->request);
-    return false;
-}
-
-static bool start_read(struct engine *engine, struct active *active,
-                       const struct delivery_step *step, struct error *err)
-{
-    if (!hasher_submit(engine->hasher, &step->read))
-        return error_set(err, ERROR_TRANSIENT, "too many reads at once");
-    active->reads++;
-    return true;
-}
+/* ---- steps ---------------------------------------------------------------------------------- */
 
 /* Asks one delivery for steps until it has none for now. */
 static bool pump(struct engine *engine, struct active *active, struct error *err)
@@ -91,12 +72,14 @@ static bool pump(struct engine *engine, struct active *active, struct error *err
             return false;
         switch (step.kind) {
         case UPLOAD_STEP_REQUEST:
-            if (!start_request(engine, active, &step, err))
-                return false;
-            break;
+            if (loop_start(engine->loop, &step.request, active->delivery, step.slot, err))
+                break;
+            http_request_done(&step.request);
+            return false;
         case UPLOAD_STEP_READ:
-            if (!start_read(engine, active, &step, err))
-                return false;
+            if (!hasher_submit(engine->hasher, &step.read))
+                return error_set(err, ERROR_TRANSIENT, "too many reads at once");
+            active->reads++;
             break;
         case UPLOAD_STEP_END:
             loop_cancel(engine->loop, active->delivery);
@@ -120,8 +103,7 @@ static bool pump_all(struct engine *engine, struct error *err)
     return true;
 }
 
-/* ---- what came of them --------------------------------------------------------------------------
- */
+/* ---- what came of them ---------------------------------------------------------------------- */
 
 static bool collect_reads(struct engine *engine, struct error *err)
 {
@@ -187,8 +169,7 @@ static void report_progress(struct engine *engine)
                              loop_bytes_under_way(engine->loop));
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------ */
+/* ---- the loop ------------------------------------------------------------------------------- */
 
 static uint64_t next_deadline(const struct engine *engine, uint64_t now_ms)
 {

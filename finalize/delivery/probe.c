@@ -23,7 +23,7 @@
 
 struct probe {
     const struct settings *settings;
-    const struct probe_report *report;
+    void (*finding)(const struct probe_finding *finding);
     bool all_fine;
     struct loop *loop;
     struct s3 *s3;
@@ -38,7 +38,7 @@ struct probe {
 static void tell(struct probe *probe, struct probe_finding finding)
 {
     probe->all_fine = probe->all_fine && finding.fine;
-    probe->report->finding(probe->report->context, &finding);
+    probe->finding(&finding);
 }
 
 static void fine(struct probe *probe, const char *subject, const char *text)
@@ -98,8 +98,7 @@ static bool choose_key(struct probe *probe, const char *name, struct error *err)
     facts.year = day.tm_year + 1900;
     facts.month = day.tm_mon + 1;
     facts.day = day.tm_mday;
-    return key_choose(probe->settings->s3_key_prefix ? probe->settings->s3_key_prefix : "", &facts,
-                      name, true, probe->key, err);
+    return key_choose(probe->settings->s3_key_prefix, &facts, name, true, probe->key, err);
 }
 
 static struct s3_call call_of(struct probe *probe, enum s3_operation operation)
@@ -300,7 +299,7 @@ static bool open_bucket(struct probe *probe)
     return false;
 }
 
-static void probe_bucket(struct probe *probe, bool full)
+static void probe_bucket(struct probe *probe, enum probe_extent extent)
 {
     char text[512];
 
@@ -309,7 +308,7 @@ static void probe_bucket(struct probe *probe, bool full)
     snprintf(text, sizeof text, "objects of %.255s at %.200s can be looked at",
              probe->settings->s3_bucket, probe->settings->s3_url);
     fine(probe, "reading", text);
-    if (probe_multipart(probe, full))
+    if (extent != PROBE_ANSWERS && probe_multipart(probe, extent == PROBE_FULL))
         probe_object(probe);
 }
 
@@ -359,45 +358,20 @@ static void probe_backend(struct probe *probe)
     http_reply_done(&reply);
 }
 
-/* Opens what it takes to ask a server. */
-static bool open_network(struct probe *probe)
+bool probe_servers(const struct settings *settings, enum probe_extent extent,
+                   void (*finding)(const struct probe_finding *finding))
 {
+    struct probe probe = {
+        .settings = settings, .finding = finding, .all_fine = true, .patience_ms = PATIENCE_MS};
     struct error error = ERROR_INIT;
 
-    if (loop_open(probe->settings, 0, NULL, &probe->loop, &error))
-        return true;
-    wrong_because(probe, "network", &error);
-    return false;
-}
-
-static void close_network(struct probe *probe)
-{
-    s3_close(probe->s3);
-    loop_close(probe->loop);
-}
-
-bool probe_all(const struct settings *settings, bool full, const struct probe_report *report)
-{
-    struct probe probe = {
-        .settings = settings, .report = report, .all_fine = true, .patience_ms = PATIENCE_MS};
-
-    if (open_network(&probe)) {
-        probe_bucket(&probe, full);
-        probe_backend(&probe);
+    if (!loop_open(settings, 0, NULL, &probe.loop, &error)) {
+        wrong_because(&probe, "network", &error);
+        return false;
     }
-    close_network(&probe);
-    return probe.all_fine;
-}
-
-bool probe_answers(const struct settings *settings, const struct probe_report *report)
-{
-    struct probe probe = {
-        .settings = settings, .report = report, .all_fine = true, .patience_ms = PATIENCE_MS};
-
-    if (open_network(&probe) && open_bucket(&probe)) {
-        (void)probe_head(&probe);
-        probe_backend(&probe);
-    }
-    close_network(&probe);
+    probe_bucket(&probe, extent);
+    probe_backend(&probe);
+    s3_close(probe.s3);
+    loop_close(probe.loop);
     return probe.all_fine;
 }

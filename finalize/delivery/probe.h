@@ -19,21 +19,16 @@ struct probe_finding {
     const struct error *error; /* what went wrong; NULL: nothing, or no error but a finding */
 };
 
-struct probe_report {
-    void *context;
-    void (*finding)(void *context, const struct probe_finding *finding);
+enum probe_extent {
+    PROBE_ANSWERS, /* whether an object that does not exist is looked for; nothing is written */
+    PROBE_ALL,     /* the rights in the bucket too (a real multipart upload, aborted again), and
+                      whether an object keeps our metadata (deleted again, where the key may) */
+    PROBE_FULL     /* all, and the part that is sent has the size of the settings, not 1 KiB */
 };
 
-/*
- * Tries the clock, the rights in the bucket (a real multipart upload, aborted again), whether an
- * object comes back with our metadata (it is deleted again, where the key may), and the backend.
- * Goes on after a failure where that makes sense. `full`: the part that is sent has the size of the
- * settings, not 1 KiB. True when all is fine.
- */
-bool probe_all(const struct settings *settings, bool full, const struct probe_report *report);
-
-/* Only whether the servers answer: looks for an object that does not exist, and asks the backend
- * for what it has no answer to. Nothing is written. True when both do. */
-bool probe_answers(const struct settings *settings, const struct probe_report *report);
+/* Asks bucket and backend, goes on after a failure where that makes sense, and tells of each
+ * `finding`. True when all is fine. */
+bool probe_servers(const struct settings *settings, enum probe_extent extent,
+                   void (*finding)(const struct probe_finding *finding));
 
 #endif

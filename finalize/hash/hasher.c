@@ -119,15 +119,15 @@ static bool hash(struct hasher *hasher, unsigned ranges, const struct hasher_job
     unsigned wants = jobs[0]->wants;
     uint64_t length = jobs[0]->length;
 
-    for (unsigned i = 0; i < ranges; i++)
+    for (unsigned i = 0; i < ranges; i++) {
         *results[i] = (struct hasher_result){
             .owner = jobs[i]->owner,
             .slot = jobs[i]->slot,
             .read_errno = ENOTSUP, /* unless it is told otherwise, an algorithm is not to be had */
         };
-    for (unsigned i = 0; i < ranges; i++)
         if (XXH3_128bits_reset(hasher->lanes[i].xxh) != XXH_OK)
             return false;
+    }
     if (!digests_begin(hasher, ranges, wants))
         return false;
     for (uint64_t done = 0; done < length;) {
@@ -143,8 +143,7 @@ static bool hash(struct hasher *hasher, unsigned ranges, const struct hasher_job
     return digests_end(hasher, ranges, wants, results);
 }
 
-/* ---- the thread ------------------------------------------------------------------------------
- */
+/* ---- the thread ----------------------------------------------------------------------------- */
 
 static bool make_a_pair(const struct hasher *hasher, const struct hasher_job *const jobs[LANES])
 {

@@ -89,15 +89,13 @@ bool http_reply_header(const struct http_reply *reply, const char *name, char *r
 
 enum error_network http_failed_network(enum http_failure failure)
 {
-    switch (failure) {
-    case HTTP_FAILED_RESOLVE:
-        return ERROR_NETWORK_NAME;
-    case HTTP_FAILED_CONNECT:
-    case HTTP_FAILED_TIMEOUT:
-        return ERROR_NETWORK_CONNECTION;
-    case HTTP_FAILED_TLS:
-        return ERROR_NETWORK_TLS;
-    default:
-        return ERROR_NETWORK_NONE;
-    }
+    static const enum error_network networks[] = {
+        [HTTP_FAILED_RESOLVE] = ERROR_NETWORK_NAME,
+        [HTTP_FAILED_CONNECT] = ERROR_NETWORK_CONNECTION,
+        [HTTP_FAILED_TIMEOUT] = ERROR_NETWORK_CONNECTION,
+        [HTTP_FAILED_TLS] = ERROR_NETWORK_TLS,
+        [HTTP_FAILED_LOCAL] = ERROR_NETWORK_NONE, /* the last one: the rest is 0, too */
+    };
+
+    return networks[failure];
 }

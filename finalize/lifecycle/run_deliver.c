@@ -113,13 +113,13 @@ static bool on_next(void *context, struct delivery **ret_delivery, struct error 
 static bool on_ended(void *context, const struct delivery *delivery, struct error *err)
 {
     struct run *run = context;
-    const struct error *error = delivery_error(delivery);
+    struct delivery_outcome outcome = delivery_outcome(delivery);
 
-    if (delivery_retry_at(delivery) > run->retry_at)
-        run->retry_at = delivery_retry_at(delivery);
-    if (error)
-        return keep_failure(run, delivery_file(delivery), error, err);
-    run->ended_bytes += delivery_file(delivery)->object_bytes;
+    if (outcome.retry_at > run->retry_at)
+        run->retry_at = outcome.retry_at;
+    if (outcome.error)
+        return keep_failure(run, outcome.file, outcome.error, err);
+    run->ended_bytes += outcome.file->object_bytes;
     run->got_somewhere = true;
     return true;
 }

@@ -29,8 +29,3 @@ const char *const s3_outcome_names[] = {
     [S3_REFUSED] = "refused",
     NULL,
 };
-
-const char *s3_operation_name(enum s3_operation operation)
-{
-    return s3_operation_names[operation];
-}

@@ -39,6 +39,4 @@ enum s3_outcome {
 extern const char *const s3_operation_names[];
 extern const char *const s3_outcome_names[];
 
-const char *s3_operation_name(enum s3_operation operation);
-
 #endif

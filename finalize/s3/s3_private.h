@@ -32,9 +32,7 @@ struct s3 {
 
 /* A reply that is an error, taken apart. */
 struct s3_refusal {
-    int status;
-    bool is_s3; /* its body is an S3 <Error> */
-    bool has_body;
+    bool is_s3;              /* its body is an S3 <Error> */
     struct s3_xml_error xml; /* all "" when it isn't */
     char hint[200];          /* what we add for people, or "" */
 };

@@ -144,7 +144,7 @@ enum s3_outcome s3_judge_refusal(struct s3 *s3, const struct s3_call *call,
                                  struct s3_refusal *refusal)
 {
     const struct s3_code *meant =
-        s3_code_find(refusal->xml.code, refusal->status, refusal->xml.message);
+        s3_code_find(refusal->xml.code, reply->status, refusal->xml.message);
 
     if (call->operation == S3_HEAD_OBJECT)
         return outcome_of_head(s3, reply);

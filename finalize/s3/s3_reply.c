@@ -75,7 +75,7 @@ static uint64_t read_retry_after(const struct http_reply *reply, time_t server_n
 /* "UploadPart of part 3 of <key>"; of a long key its end, which is where keys differ. */
 static void describe(const struct s3_call *call, char *out, size_t size)
 {
-    const char *name = s3_operation_name(call->operation), *key = call->key ? call->key : "";
+    const char *name = s3_operation_names[call->operation], *key = call->key ? call->key : "";
     size_t length = strlen(key);
     char part[32] = "";
 
@@ -124,10 +124,10 @@ static void fail_as_refused(const struct s3_call *call, const struct http_reply 
 
     buffer_init(&why, sizeof result->error.text);
     if (*xml->code)
-        buffer_append_format(&why, "%d %s", refusal->status, xml->code);
+        buffer_append_format(&why, "%d %s", reply->status, xml->code);
     else
-        buffer_append_format(&why, "HTTP status %d", refusal->status);
-    if (refusal->has_body && !refusal->is_s3)
+        buffer_append_format(&why, "HTTP status %d", reply->status);
+    if (reply->body.length && !refusal->is_s3)
         buffer_append_text(&why, ", not an S3 reply");
     if (*xml->message) {
         buffer_append_text(&why, ": ");
@@ -150,7 +150,7 @@ static void fail_as_refused(const struct s3_call *call, const struct http_reply 
 /* False when the body is no S3 <Error>: errno tells whether that is for want of memory. */
 static bool take_refusal_apart(const struct http_reply *reply, struct s3_refusal *ret_refusal)
 {
-    *ret_refusal = (struct s3_refusal){.status = reply->status, .has_body = reply->body.length > 0};
+    *ret_refusal = (struct s3_refusal){.is_s3 = false};
     ret_refusal->is_s3 =
         s3_xml_read_error(buffer_text(&reply->body), reply->body.length, &ret_refusal->xml);
     return ret_refusal->is_s3;

@@ -320,7 +320,7 @@ static bool build(struct draft *draft, time_t now, struct http_request *request,
 
     if (s3_is_about_upload(operation) && !names_upload(draft->call))
         return error_set(err, ERROR_PERMANENT, "%s: no upload id or part number",
-                         s3_operation_name(operation));
+                         s3_operation_names[operation]);
     make_query(draft);
     if (!make_url(draft))
         return false;
@@ -357,7 +357,7 @@ bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
     if (draft.headers)
         ok = build(&draft, now, ret_request, err);
     if (!ok)
-        error_set(err, ERROR_TRANSIENT, "%s: no memory", s3_operation_name(call->operation));
+        error_set(err, ERROR_TRANSIENT, "%s: no memory", s3_operation_names[call->operation]);
     free(draft.headers);
     buffer_done(&draft.host);
     buffer_done(&draft.path);

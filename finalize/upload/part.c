@@ -52,10 +52,3 @@ unsigned part_count(uint64_t base_bytes, uint64_t size_bytes)
     }
     return size_bytes > 0 ? S3_MAX_PARTS + 1 : count;
 }
-
-uint64_t part_capacity(uint64_t base_bytes)
-{
-    struct part_range last = part_range(base_bytes, S3_MAX_PARTS);
-
-    return last.offset + last.length;
-}

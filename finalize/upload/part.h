@@ -33,7 +33,4 @@ struct part_range part_range_in(uint64_t base_bytes, unsigned number, uint64_t s
  * more than fit. */
 unsigned part_count(uint64_t base_bytes, uint64_t size_bytes);
 
-/* Most bytes that 10,000 parts hold. */
-uint64_t part_capacity(uint64_t base_bytes);
-
 #endif

@@ -198,34 +198,18 @@ static struct s3_call call_of(const struct upload *upload, enum s3_operation ope
     };
 }
 
-static struct s3_call put_call(const struct upload *upload)
-{
-    struct s3_call call = call_of(upload, S3_PUT_OBJECT);
-
-    call.upload_id = NULL;
-    call.fd = upload->options.fd;
-    call.length = upload->options.file->object_bytes;
-    call.payload_sha256 = upload->put_bytes.sha256_hex;
-    if (upload->options.settings->s3_content_md5 && upload->put_bytes.md5_base64[0])
-        call.content_md5 = upload->put_bytes.md5_base64;
-    return call;
-}
-
-static void ask_to_read_all(const struct upload *upload, struct upload_step *ret_step)
+static void ask_to_read(const struct upload *upload, struct upload_step *ret_step)
 {
     ret_step->kind = UPLOAD_STEP_READ;
-    ret_step->read.offset = 0;
+    if (upload->stage == UPLOAD_STAGE_ADOPT) {
+        ret_step->read.wants = HASHER_WANTS_MD5;
+        (void)upload_adopt_next(upload->adopt, &ret_step->read.offset, &ret_step->read.length);
+        return;
+    }
     ret_step->read.length = upload->options.file->object_bytes;
     ret_step->read.wants = HASHER_WANTS_SHA256;
     if (upload->options.settings->s3_content_md5)
         ret_step->read.wants |= HASHER_WANTS_MD5;
-}
-
-static void ask_to_compare(const struct upload *upload, struct upload_step *ret_step)
-{
-    ret_step->kind = UPLOAD_STEP_READ;
-    ret_step->read.wants = HASHER_WANTS_MD5;
-    (void)upload_adopt_next(upload->adopt, &ret_step->read.offset, &ret_step->read.length);
 }
 
 /* Writes to the journal what must be known of a request before it is sent, and fills in its call.
@@ -244,7 +228,13 @@ static bool prepare_request(struct upload *upload, struct s3_call *ret_call, str
         *ret_call = call_of(upload, S3_GET_FIRST_BYTE);
         return true;
     case UPLOAD_STAGE_PUT:
-        *ret_call = put_call(upload);
+        *ret_call = call_of(upload, S3_PUT_OBJECT);
+        ret_call->upload_id = NULL;
+        ret_call->fd = upload->options.fd;
+        ret_call->length = file->object_bytes;
+        ret_call->payload_sha256 = upload->put_bytes.sha256_hex;
+        if (upload->put_bytes.md5_base64[0]) /* the settings want it, and OpenSSL has it */
+            ret_call->content_md5 = upload->put_bytes.md5_base64;
         resend_add(&upload->resends, upload->put_again, file->object_bytes);
         return upload_end_if_changed(upload) ||
                upload_save_phase(upload, JOURNAL_PHASE_PUTTING, err);
@@ -283,14 +273,10 @@ static bool next_control_step(struct upload *upload, bool may_send, struct uploa
         ret_step->until_ms = upload->not_before_ms;
         return true;
     }
-    if (upload->stage == UPLOAD_STAGE_PUT && !upload->put_bytes.whole) {
+    if (upload->stage == UPLOAD_STAGE_ADOPT ||
+        (upload->stage == UPLOAD_STAGE_PUT && !upload->put_bytes.whole)) {
         upload->under_way = true;
-        ask_to_read_all(upload, ret_step);
-        return true;
-    }
-    if (upload->stage == UPLOAD_STAGE_ADOPT) {
-        upload->under_way = true;
-        ask_to_compare(upload, ret_step);
+        ask_to_read(upload, ret_step);
         return true;
     }
     if (!may_send)

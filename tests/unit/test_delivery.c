@@ -266,7 +266,7 @@ static const struct error *drive(void)
             ck_abort_msg("it waits for nothing");
             break;
         case UPLOAD_STEP_END:
-            return delivery_error(delivery);
+            return delivery_outcome(delivery).error;
         }
     }
     ck_abort_msg("it does not end");
@@ -284,7 +284,7 @@ static const struct error *deliver(void)
     found = drive();
     if (found)
         error = *found;
-    retry_at = delivery_retry_at(delivery);
+    retry_at = delivery_outcome(delivery).retry_at;
     delivery_close(delivery);
     delivery = NULL;
     load_row();

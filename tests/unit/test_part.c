@@ -1,5 +1,6 @@
 #include "finalize/upload/part.h"
 
+#include "tests/unit/part_capacity.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>

@@ -100,16 +100,16 @@ END_TEST
 
 START_TEST(operations_have_the_names_that_s3_gives_them)
 {
-    ck_assert_str_eq(s3_operation_name(S3_HEAD_OBJECT), "HeadObject");
-    ck_assert_str_eq(s3_operation_name(S3_GET_FIRST_BYTE), "GetObject");
-    ck_assert_str_eq(s3_operation_name(S3_PUT_OBJECT), "PutObject");
-    ck_assert_str_eq(s3_operation_name(S3_CREATE_UPLOAD), "CreateMultipartUpload");
-    ck_assert_str_eq(s3_operation_name(S3_UPLOAD_PART), "UploadPart");
-    ck_assert_str_eq(s3_operation_name(S3_LIST_PARTS), "ListParts");
-    ck_assert_str_eq(s3_operation_name(S3_COMPLETE_UPLOAD), "CompleteMultipartUpload");
-    ck_assert_str_eq(s3_operation_name(S3_ABORT_UPLOAD), "AbortMultipartUpload");
-    ck_assert_str_eq(s3_operation_name(S3_LIST_UPLOADS), "ListMultipartUploads");
-    ck_assert_str_eq(s3_operation_name(S3_DELETE_OBJECT), "DeleteObject");
+    ck_assert_str_eq(s3_operation_names[S3_HEAD_OBJECT], "HeadObject");
+    ck_assert_str_eq(s3_operation_names[S3_GET_FIRST_BYTE], "GetObject");
+    ck_assert_str_eq(s3_operation_names[S3_PUT_OBJECT], "PutObject");
+    ck_assert_str_eq(s3_operation_names[S3_CREATE_UPLOAD], "CreateMultipartUpload");
+    ck_assert_str_eq(s3_operation_names[S3_UPLOAD_PART], "UploadPart");
+    ck_assert_str_eq(s3_operation_names[S3_LIST_PARTS], "ListParts");
+    ck_assert_str_eq(s3_operation_names[S3_COMPLETE_UPLOAD], "CompleteMultipartUpload");
+    ck_assert_str_eq(s3_operation_names[S3_ABORT_UPLOAD], "AbortMultipartUpload");
+    ck_assert_str_eq(s3_operation_names[S3_LIST_UPLOADS], "ListMultipartUploads");
+    ck_assert_str_eq(s3_operation_names[S3_DELETE_OBJECT], "DeleteObject");
 }
 END_TEST
 

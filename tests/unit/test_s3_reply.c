@@ -212,7 +212,7 @@ START_TEST(each_error_has_its_outcome)
     enum s3_outcome outcome = read_code(errors[_i].operation, errors[_i].status, errors[_i].code);
 
     ck_assert_msg(outcome == errors[_i].outcome, "%s, %d %s: %d",
-                  s3_operation_name(errors[_i].operation), errors[_i].status, errors[_i].code,
+                  s3_operation_names[errors[_i].operation], errors[_i].status, errors[_i].code,
                   (int)outcome);
     ck_assert(result.sent);
     ck_assert_int_eq(result.error.kind, expected_kind(outcome));
@@ -221,7 +221,7 @@ START_TEST(each_error_has_its_outcome)
     ck_assert_int_eq(result.error.http_status, errors[_i].status);
     if (errors[_i].operation != S3_HEAD_OBJECT)
         ck_assert_str_eq(result.error.s3_code, errors[_i].code);
-    ck_assert_ptr_nonnull(strstr(result.error.text, s3_operation_name(errors[_i].operation)));
+    ck_assert_ptr_nonnull(strstr(result.error.text, s3_operation_names[errors[_i].operation]));
     ck_assert_ptr_nonnull(strstr(result.error.text, "a/b.mp4: "));
     ck_assert_ptr_null(strstr(result.error.text, "  "));
     ck_assert_ptr_null(strstr(result.error.text, ": ;"));

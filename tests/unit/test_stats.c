@@ -58,7 +58,7 @@ START_TEST(labels_are_the_words_of_their_enums)
         empty();
         stats_count_s3(&stats, operation, S3_DONE, &none, 0, 1, 100);
         snprintf(labels, sizeof labels, "operation=\"%s\",outcome=\"done\"",
-                 s3_operation_name(operation));
+                 s3_operation_names[operation]);
         ck_assert_uint_eq(value_of("jibri_upload_s3_requests_total", labels), 1);
     }
     empty();

@@ -1,6 +1,6 @@
 #include "finalize/upload/upload_parts.h"
 
-#include "finalize/upload/part.h"
+#include "tests/unit/part_capacity.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
