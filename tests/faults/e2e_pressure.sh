@@ -183,7 +183,7 @@ a_full_recordings_disk_is_freed_by_the_call_that_gets_through() {
 	before=$(state_of "$session")
 	for _ in 1 2 3; do
 		finalize CONFOMEET_S3_URL=http://127.0.0.1:1 CONFOMEET_S3_RETRY_FOR=0 "$session"
-		expect_code 75 'what to do: .*call it again'
+		expect_code 75 'what to do: .*(call it|try) again'
 		expect "the files" "$before" "$(state_of "$session")"
 		dd if=/dev/zero bs=4096 >>"$recordings/filler" 2>/dev/null || true
 	done

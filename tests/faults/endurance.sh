@@ -147,7 +147,7 @@ expect_given_up() {
 	finalize "${@:2}" "$session"
 	expect_at_most "seconds" 25 $((SECONDS - began))
 	expect "exit code" 75 "$code"
-	expect_match "the last line" ' error: not finished: .*; what to do: .*call it again' "$last_line"
+	expect_match "the last line" ' error: not finished: .*; what to do: .*(call it|try) again' "$last_line"
 	expect_match "what was said" "$1" "$output"
 	expect "lines that say what to do" 1 "$(grep -c 'what to do:' <<<"$output")"
 	expect "the files" "$before" "$(state_of "$session")"
