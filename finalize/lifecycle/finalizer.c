@@ -293,6 +293,18 @@ static bool hand_over(struct run *run, struct error *err)
     return true;
 }
 
+/* Another process has the recording for longer than this call may take: one of the watcher's own
+ * runs, perhaps, which sends parts and does not know that Jibri is done. Best effort: without it
+ * the recording is an orphan, later. */
+static void leave_to_watcher(struct run *run)
+{
+    struct journal_recording row;
+    struct error ignored = ERROR_INIT;
+
+    if (find_work(run, &row, &ignored))
+        (void)!journal_hand_over(run->journal, run->directory, time(NULL), &ignored);
+}
+
 static bool work(struct run *run, struct error *err)
 {
     struct journal_recording row;
@@ -323,7 +335,10 @@ static bool run_once(const struct run_options *options, const char *path, uint64
         if (!ok || ret_summary->handed_over)
             goto out;
     }
-    ok = run_lock(&run, err) && work(&run, err);
+    ok = run_lock(&run, err);
+    if (!ok && err->kind == ERROR_STOPPED && ret_summary->watched && options->may_hand_over)
+        leave_to_watcher(&run);
+    ok = ok && work(&run, err);
     if (run.row.id) {
         run_unlock(&run);
         abort_leftovers(&run);

@@ -5,10 +5,14 @@
 #include "tests/unit/unit.h"
 
 #include <check.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -317,6 +321,61 @@ START_TEST(no_one_else_waits_because_of_kills)
 }
 END_TEST
 
+/* Holds the lock of `path` in a process of its own until that is killed. */
+static pid_t hold(const char *path)
+{
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(ready), 0);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (!pid) {
+        int fd = open(path, O_RDONLY | O_CREAT, 0600);
+
+        if (fd < 0)
+            fd = open(path, O_RDONLY);
+        if (fd < 0 || flock(fd, LOCK_EX) || write(ready[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return pid;
+}
+
+static void let_go(pid_t pid)
+{
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+START_TEST(a_call_whose_time_is_over_before_it_has_the_lock_leaves_the_recording_to_the_watcher)
+{
+    char watcher_lock[160];
+    char directory[SESSION_PATH_SIZE] = "";
+    pid_t watcher, worker;
+    bool found;
+
+    unit_write(in_session(MEDIA), "x", 1);
+    snprintf(watcher_lock, sizeof watcher_lock, "%s/.jibri-finalize/watcher.lock", base);
+    watcher = hold(watcher_lock);
+    worker = hold(session);
+    options.may_hand_over = true;
+    options.wait_ms = 1;
+    ck_assert(!run());
+    let_go(worker);
+    let_go(watcher);
+    ck_assert_int_eq(err.kind, ERROR_STOPPED);
+    error_clear(&err);
+    ck_assert(journal_next_handed_over(journal, "", directory, &found, &err) && found);
+    ck_assert_str_eq(directory, session);
+}
+END_TEST
+
 START_TEST(a_run_that_fails_leaves_a_next_try)
 {
     unit_write_text(in_session(MEDIA), "bytes");
@@ -357,6 +416,9 @@ int main(void)
     tcase_add_test(cases, a_directory_that_nothing_is_known_of_is_no_input);
     tcase_add_test(cases, three_kills_in_a_row_make_it_wait);
     tcase_add_test(cases, no_one_else_waits_because_of_kills);
+    tcase_add_test(
+        cases,
+        a_call_whose_time_is_over_before_it_has_the_lock_leaves_the_recording_to_the_watcher);
     tcase_add_test(cases, a_run_that_fails_leaves_a_next_try);
     tcase_add_test(cases, so_does_one_that_cannot_begin_to_reach_the_servers);
     suite_add_tcase(suite, cases);
