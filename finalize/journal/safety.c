@@ -25,6 +25,7 @@ void safety_add(struct safety *safety, const struct journal_file *file)
         safety->withheld++;
         break;
     case JOURNAL_FILE_PENDING:
+        safety->pending++;
         safety->media_pending += file->media;
         /* fall through */
     case JOURNAL_FILE_UPLOADED:
@@ -58,7 +59,17 @@ bool safety_load(struct journal *journal, int64_t recording_id, struct safety *r
     return true;
 }
 
+unsigned safety_lost(const struct safety *safety)
+{
+    return safety->media ? safety->media_gone : safety->gone;
+}
+
+unsigned safety_to_upload(const struct safety *safety)
+{
+    return safety->media ? safety->media_pending : safety->pending;
+}
+
 bool safety_is_safe(const struct safety *safety)
 {
-    return !safety->waiting && !safety->refused && !safety->media_gone;
+    return !safety->waiting && !safety->refused && !safety_lost(safety);
 }

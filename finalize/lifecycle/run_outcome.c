@@ -17,10 +17,9 @@ bool run_judge(struct run *run, struct error *err)
 
     if (!safety_load(run->journal, run->row.id, safety, err))
         return false;
-    if (safety->media_gone)
-        return error_set(err, ERROR_PERMANENT,
-                         "%u media file(s) vanished before they were safe in the bucket",
-                         safety->media_gone);
+    if (safety_lost(safety))
+        return error_set(err, ERROR_PERMANENT, "%u %s vanished before they were safe in the bucket",
+                         safety_lost(safety), safety->media ? "media file(s)" : "file(s)");
     return safety_is_safe(safety) ||
            error_set(err, ERROR_TRANSIENT, "%s",
                      run->options->notify_only
@@ -35,7 +34,7 @@ static void decide_state(struct run *run, struct error *ret_lost)
     bool safe = run_judge(run, ret_lost);
 
     if (run->worst.kind == ERROR_NONE && !safe &&
-        (safety->waiting || safety->refused || !safety->media_gone))
+        (safety->waiting || safety->refused || !safety_lost(safety)))
         run_keep_worst(run, ret_lost);
     if (run->worst.kind != ERROR_NONE) {
         run->row.state = run->worst.kind == ERROR_PERMANENT ? JOURNAL_RECORDING_FAILED

@@ -122,7 +122,8 @@ static bool write_event(const struct settings *settings, const struct webhook_ev
     write_text(out, "meeting", writer->meeting);
     write_text(out, "meeting_url", row->meeting_url);
     fprintf(out, ",\"media_files\":%u,\"complete\":%s,\"tries\":%u", writer->safety.media,
-            writer->safety.incomplete || writer->safety.media_gone ? "false" : "true", row->tries);
+            writer->safety.incomplete || safety_lost(&writer->safety) ? "false" : "true",
+            row->tries);
     write_text(out, "error", row->last_error);
     write_text(out, "bucket", settings->s3_bucket);
     fputs(",\"files\":[", out);

@@ -104,15 +104,15 @@ static void name_worker(struct report_recording *recording)
         (void)fclose(in);
 }
 
-/* Whether it is lost though no run has said so yet: no media file of it is left to be uploaded,
- * since its directory is gone. Not where another directory is above it: the volume is not mounted.
+/* Whether it is lost though no run has said so yet: what was to be uploaded is gone with its
+ * directory. Not where another directory is above it: the volume is not mounted.
  */
 static bool is_lost(const struct journal_recording *row, const struct safety *safety)
 {
     struct stat status;
     char parent[SESSION_PATH_SIZE];
 
-    if ((safety->files && !safety->media_pending) || stat(row->directory, &status) == 0 ||
+    if ((safety->files && !safety_to_upload(safety)) || stat(row->directory, &status) == 0 ||
         errno != ENOENT)
         return false;
     snprintf(parent, sizeof parent, "%s", row->directory);

@@ -151,6 +151,25 @@ what_was_removed_before_it_was_uploaded_is_lost() {
 	expect "accepted notices" 0 "$(accepted_notices)"
 }
 
+# Segments, which are no media: FILE... of these vanish.
+so_is_a_recording_without_media() {
+	local file
+	for file in 4711_1.ts 4711_2.ts; do
+		make_file "$session/$file" 1000
+	done
+	finalize CONFOMEET_S3_RETRY_FOR=0 CONFOMEET_S3_URL=http://127.0.0.1:1 "$session"
+	expect_code 75
+	for file; do
+		rm -r "$session${file:+/$file}"
+	done
+	finalize "$session"
+	expect_code 1 'file\(s\) vanished before they were safe'
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" retry 1
+	expect_code 1 'file\(s\) vanished before they were safe'
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" abandon --yes 1
+	expect_code 0
+}
+
 a_recording_without_a_meeting_id_stays() {
 	local name before requests
 	for name in room_2024-04-23-15-04-05.mp4 12345.mp4 4294967296_x.mp4 -5_x.mp4 _x.mp4; do
@@ -239,6 +258,8 @@ run the_notice_needs_nothing_of_the_disk
 run the_notice_needs_nothing_of_the_disk 12345_a.mp4
 run nor_does_a_retry_of_it
 run what_was_removed_before_it_was_uploaded_is_lost
+run so_is_a_recording_without_media ""
+run so_is_a_recording_without_media 4711_1.ts
 run a_recording_without_a_meeting_id_stays
 run a_refused_notice_does_not_hold_up_the_others
 run notices_can_be_switched_off

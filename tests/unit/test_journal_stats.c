@@ -166,7 +166,8 @@ START_TEST(the_oldest_unsafe_recording_is_as_old_as_its_end)
 }
 END_TEST
 
-/* The rule of safety.h stands in SQL, too: both are asked of each row that there can be. */
+/* The rule of safety.h stands in SQL, too: both are asked of each row that there can be, alone and
+ * beside a media file that is safe. */
 START_TEST(what_is_done_but_not_safe_is_counted_as_lost)
 {
     struct journal_facts facts;
@@ -175,20 +176,24 @@ START_TEST(what_is_done_but_not_safe_is_counted_as_lost)
 
     for (enum journal_file_state state = JOURNAL_FILE_PENDING; state <= JOURNAL_FILE_WITHHELD;
          state++)
-        for (int media = 0; media < 2; media++) {
+        for (int i = 0; i < 4; i++) {
+            struct journal_file safe = {.path = "b", .media = true, .state = JOURNAL_FILE_SAFE};
             struct journal_file file = {
-                .path = "a", .media = media, .incomplete = true, .state = state};
+                .path = "a", .media = i & 1, .incomplete = true, .state = state};
             char directory[32];
 
-            snprintf(directory, sizeof directory, "/r/%d-%d", (int)state, media);
-            file.recording_id = add_recording(directory, JOURNAL_RECORDING_DONE, 100, 0, 0);
+            snprintf(directory, sizeof directory, "/r/%d-%d", (int)state, i);
+            file.recording_id = safe.recording_id =
+                add_recording(directory, JOURNAL_RECORDING_DONE, 100, 0, 0);
             ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
+            ck_assert(i < 2 || journal_add_file(journal, &safe, &err));
             ck_assert(safety_load(journal, file.recording_id, &safety, &err));
             lost += !safety_is_safe(&safety);
             ck_assert(journal_load_facts(journal, &facts, &err));
-            ck_assert_msg(facts.lost == lost, "state %d, media %d", (int)state, media);
+            ck_assert_msg(facts.lost == lost, "state %d, case %d", (int)state, i);
         }
-    ck_assert_uint_eq(facts.incomplete, 5);
+    ck_assert_uint_eq(facts.incomplete, 10);
+    ck_assert_uint_eq(facts.lost, 2 * 4 + 3); /* not: a file that is gone beside safe media */
 }
 END_TEST
 

@@ -253,10 +253,18 @@ START_TEST(a_recording_that_vanished_is_lost_and_not_safe)
     row = add_recording("fine", JOURNAL_RECORDING_DONE, NOW);
     add_file(row.id, "1_b.mp4", JOURNAL_FILE_SAFE, 10);
     add_file(row.id, "some.log", JOURNAL_FILE_GONE, 10);
+    row = add_recording("segments", JOURNAL_RECORDING_DONE, NOW);
+    add_file(row.id, "1.ts", JOURNAL_FILE_SAFE, 10);
+    add_file(row.id, "2.ts", JOURNAL_FILE_GONE, 10);
+    row = add_recording("vanished", JOURNAL_RECORDING_WAITING, NOW);
+    add_file(row.id, "1.ts", JOURNAL_FILE_PENDING, 10);
+    ck_assert_int_eq(rmdir(row.directory), 0);
     open_report(false);
     walk(&everything);
-    ck_assert_int_eq(seen[0].state, REPORT_SAFE);
+    ck_assert_int_eq(seen[0].state, REPORT_LOST);
     ck_assert_int_eq(seen[1].state, REPORT_LOST);
+    ck_assert_int_eq(seen[2].state, REPORT_SAFE);
+    ck_assert_int_eq(seen[3].state, REPORT_LOST);
 }
 END_TEST
 
