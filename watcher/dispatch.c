@@ -16,7 +16,7 @@
 #define SEND_PARTS_EVERY_S 4 /* of one session: a part takes many seconds to be written */
 #define CLOCK_WAS_SET_S    2 /* more than the two clocks may differ from one call to the next */
 #define MOST_FINALIZERS    2u
-#define MOST_IN_VAIN       3u
+#define MOST_LEFT_DUE      3u
 #define WAKE_AT_ONCE       4u /* sessions that wait for a worker, when one has ended */
 
 /* ---- telling --------------------------------------------------------------------------------- */
@@ -139,7 +139,7 @@ static bool is_held_off(struct dispatch *dispatch, struct watched_session *sessi
 {
     struct error failure = ERROR_INIT;
 
-    if (!session->ended || session->in_vain < MOST_IN_VAIN)
+    if (!session->ended || session->left_due < MOST_LEFT_DUE)
         return false;
     session->look_at = dispatch->now + 1;
     if (!interrupted_note(dispatch->settings, dispatch->journal, session->directory,
@@ -156,7 +156,7 @@ static void act(struct dispatch *dispatch, struct watched_session *session,
     if (decision->worker == WORKER_KINDS) {
         session->look_at = decision->look_at;
         if (session->ended)
-            session->in_vain = 0;
+            session->left_due = 0;
     } else if (!is_held_off(dispatch, session, decision->worker)) {
         send_worker(dispatch, session, decision->worker, decision->reason);
     }
@@ -250,9 +250,9 @@ static void take_end(struct dispatch *dispatch, const struct worker *worker, int
         return;
     session->working = false;
     session->ended = true;
-    session->in_vain = worker->kind == WORKER_SEND_PARTS && exit_code == EXPLAIN_EXIT_OK
-                           ? 0
-                           : session->in_vain + 1;
+    session->left_due = worker->kind == WORKER_SEND_PARTS && exit_code == EXPLAIN_EXIT_OK
+                            ? 0
+                            : session->left_due + 1;
     session->look_at = dispatch->now + (worker->kind == WORKER_SEND_PARTS ? SEND_PARTS_EVERY_S : 0);
 }
 

@@ -34,7 +34,7 @@ struct targets {
 /*
  * Finds the recordings that `names` name, each once, in their order. ERROR_USAGE when one is
  * ambiguous: the candidates are printed to `out`; ERROR_NO_INPUT when there is none (a directory
- * that is there is one, though the journal has never heard of it: state REPORT_FOUND). To be given
+ * that is there is one, even if it is not in the journal: state REPORT_FOUND). To be given
  * to targets_done() in any case.
  */
 bool targets_find(struct report *report, char *const *names, size_t count, int64_t now, FILE *out,

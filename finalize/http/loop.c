@@ -110,7 +110,7 @@ static bool note_ends(struct loop *loop)
     return any;
 }
 
-/* Before libcurl works: a look-up whose time is over is left behind before libcurl waits for it.
+/* Before libcurl works: a lookup that timed out is detached before libcurl waits for it.
  * True when a request has ended. */
 static bool watch(struct loop *loop, uint64_t now_ms)
 {

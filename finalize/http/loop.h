@@ -2,8 +2,8 @@
  * loop - the only place that moves bytes: many HTTP requests at once, in one thread.
  *
  * Takes requests as values and gives replies as values; decides nothing, retries nothing. Nothing
- * here waits for the look-up of a name: a request that ends within one leaves it behind, to end by
- * itself.
+ * here waits for a DNS lookup: when a request ends during its lookup, the lookup is detached and
+ * ends by itself.
  */
 #ifndef FINALIZE_LOOP_H
 #define FINALIZE_LOOP_H

@@ -14,7 +14,7 @@
 #define A_DAY_MS           (86400L * 1000) /* longer than any look-up of a name */
 #define KEEP_ALIVE_IDLE_S  45L /* shorter than routers remember a connection that is silent */
 #define KEEP_ALIVE_EVERY_S 15L
-#define SERVER_ERROR       9u   /* where the 5 of a 5xx is, behind "HTTP/1.1 " */
+#define SERVER_ERROR       9u   /* offset of the 5 of a 5xx, after "HTTP/1.1 " */
 #define BEFORE_LIBCURL_MS  250u /* a look-up is given up before libcurl's connect timeout */
 
 /* The first reason counts; what libcurl says of its end comes after it. */

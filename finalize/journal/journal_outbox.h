@@ -25,7 +25,7 @@ struct journal_webhook {
     int64_t recording_id;
     char event_id[JOURNAL_OUTBOX_ID_SIZE];
     unsigned tries;     /* before this one */
-    struct buffer body; /* owned by who took it: buffer_done() */
+    struct buffer body; /* owned by the caller: buffer_done() */
 };
 
 /* Adds an event. `ret_dropped` is how many had to go for it. */

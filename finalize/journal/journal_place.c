@@ -66,7 +66,7 @@ static void move_companions(const char *path, const char *aside)
     snprintf(to, sizeof to, "%s-wal", aside);
     (void)rename(from, to);
     snprintf(from, sizeof from, "%s-shm", path);
-    (void)unlink(from); /* an index of the log, made anew when it is needed */
+    (void)unlink(from); /* the index of the WAL; SQLite recreates it on demand */
 }
 
 static bool set_aside(const char *path, char ret_aside[ASIDE_SIZE], struct error *err)

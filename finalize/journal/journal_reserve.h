@@ -15,12 +15,12 @@
 
 #define JOURNAL_RESERVE_BYTES (1024u * 1024)
 
-/* Makes it, or makes it whole, where the disk has several times its size left: whoever begins to
- * work does not take the last room from who is at work. */
+/* Creates the reserve, or extends it to its full size, when the disk has several times that size
+ * free: a process that begins must not take the last space from one that is working. */
 void journal_reserve_make(const char *journal);
 
-/* The same with what the disk has left, even if that is less than the reserve is to be: for who has
- * ended, so that nobody else takes the room meanwhile. */
+/* The same with whatever space is free, even if less than the full size: called at the end of a
+ * run, so that other writers do not take the space meanwhile. */
 void journal_reserve_keep(const char *journal);
 
 /* Whether the disk has too little left for what is written at once. */

@@ -2,8 +2,8 @@
  * journal_stats - the numbers of all processes together, kept in the journal, and what its rows say
  * when they are counted.
  *
- * Counting is a comfort: a journal that is busy or full makes numbers be dropped, and never makes
- * anybody wait for long.
+ * Counting is best effort: when the journal is busy or full, numbers are dropped; a caller waits at
+ * most 200 ms.
  */
 #ifndef FINALIZE_JOURNAL_STATS_H
 #define FINALIZE_JOURNAL_STATS_H

@@ -316,7 +316,7 @@ static json_t *parse_body(const struct http_reply *reply)
 {
     const char *text = buffer_text(&reply->body);
 
-    /* A text with a NUL byte in it is no JSON, but jansson passes over one behind a number. */
+    /* A text with a NUL byte is not JSON, but jansson accepts one after a number. */
     if (reply->failure != HTTP_OK || strlen(text) != reply->body.length)
         return NULL;
     return json_loads(text, JSON_ALLOW_NUL, NULL);

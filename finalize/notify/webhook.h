@@ -39,7 +39,7 @@ bool webhook_build(const struct settings *settings, const struct journal_webhook
 /* What the reply to it means. */
 struct webhook_verdict {
     bool delivered;
-    bool down;       /* nobody there, or not able to: no use in trying other events now */
+    bool down;       /* the receiver is unreachable or failing: other events wait too */
     char error[200]; /* without the address, which may hold a token */
 };
 void webhook_judge(const struct http_reply *reply, struct webhook_verdict *ret_verdict);

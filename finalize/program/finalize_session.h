@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 enum finalize_session_caller {
-    FINALIZE_SESSION_JIBRI,    /* who waits for at most CONFOMEET_FINALIZE_WAIT */
-    FINALIZE_SESSION_OPERATOR, /* who waits for as long as something moves */
-    FINALIZE_SESSION_WATCHER   /* who does so, too, and gives way to the others */
+    FINALIZE_SESSION_JIBRI,    /* waits at most CONFOMEET_FINALIZE_WAIT */
+    FINALIZE_SESSION_OPERATOR, /* waits while there is progress */
+    FINALIZE_SESSION_WATCHER   /* the same, and gives way to the other two */
 };
 
 /* Returns the program's exit code (explain.h). Stops in order on SIGTERM, SIGINT and SIGHUP. */

@@ -14,7 +14,8 @@
 
 /*
  * As root: becomes the owner and the group of `directory`, for good and without other groups;
- * nothing is done when that is root, or when the directory isn't there. As anybody else: nothing.
+ * nothing is done when that is root, or when the directory isn't there. For any other user, does
+ * nothing.
  */
 bool owner_become(const char *directory, struct error *err) __attribute__((warn_unused_result));
 

@@ -2,7 +2,7 @@
  * s3_limits - the sizes of what S3 names: keys, upload ids, ETags, our own mark of an object, and
  * how many parts of which size an upload may have.
  *
- * For those who store these without speaking to a server (the journal, keys).
+ * For code that stores these and sends no requests (the journal, keys).
  */
 #ifndef FINALIZE_S3_LIMITS_H
 #define FINALIZE_S3_LIMITS_H

@@ -1,7 +1,7 @@
 /*
  * s3_operation - what is asked of S3 and what came of it: the two enums and their words.
  *
- * For those who count and report requests without making any (stats, metrics); s3.h makes them.
+ * For code that counts and reports requests (stats, metrics); s3.h builds them.
  */
 #ifndef FINALIZE_S3_OPERATION_H
 #define FINALIZE_S3_OPERATION_H

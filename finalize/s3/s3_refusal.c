@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MAX_CORRECTIONS 3u
-#define SAME_CLOCK_S    60 /* offsets that differ by less are the same lesson */
+#define SAME_CLOCK_S    60 /* offsets that differ by less count as unchanged */
 
 /* A correction: requests that are under way by now will be answered as this one was. */
 static enum s3_outcome sign_again(struct s3 *s3, unsigned *corrections)
@@ -68,7 +68,7 @@ static enum s3_outcome learn_clock(struct s3 *s3, const struct http_reply *reply
     return S3_RETRY;
 }
 
-/* Who is meant by a redirect that we do not follow. */
+/* Names the target of a redirect that is not followed. */
 static void explain_redirect(const struct s3 *s3, const struct http_reply *reply,
                              struct s3_refusal *refusal)
 {

@@ -23,7 +23,8 @@ static const char *const methods[] = {
     [S3_DELETE_OBJECT] = "DELETE",
 };
 
-/* A request while it is built. Fixed room for what is ours; the settings' metadata comes behind. */
+/* A request while it is built. Our own headers have a fixed size; the settings' metadata follows.
+ */
 struct draft {
     const struct s3 *s3;
     const struct s3_call *call;

@@ -82,8 +82,8 @@ static bool bound_tail(struct work *work)
     return true;
 }
 
-/* The moov box but for its tables; these get their places. The box's header comes first: by it the
- * index is known as such, however much of it there is. */
+/* The moov box but for its tables; these get their places. The box's header comes first: it
+ * identifies the index, even a partial one. */
 static bool write_movie(struct work *work)
 {
     struct buffer movie;

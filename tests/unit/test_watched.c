@@ -30,7 +30,7 @@ START_TEST(a_session_is_added_once_and_found_again)
 
     ck_assert_ptr_nonnull(session);
     ck_assert_str_eq(session->directory, "/r/b");
-    ck_assert(!session->look_at && !session->working && !session->in_vain);
+    ck_assert(!session->look_at && !session->working && !session->left_due);
     session->look_at = 7;
     ck_assert_ptr_nonnull(watched_get(&sessions, "/r/a"));
     ck_assert_ptr_nonnull(watched_get(&sessions, "/r/c"));
