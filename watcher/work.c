@@ -128,15 +128,14 @@ static int probe(struct work *work)
 
 static int deliver_events(struct work *work)
 {
-    struct webhook_run options = {.settings = work->settings,
-                                  .recordings_dir = work->subject,
-                                  .stop_fd = work->stop.fd,
-                                  .patience_ms = EVENTS_PATIENCE_MS,
-                                  .stop_requested = on_stop_requested,
-                                  .context = &work->stop};
+    const struct webhook_delivery options = {.settings = work->settings,
+                                             .patience_ms = EVENTS_PATIENCE_MS,
+                                             .stop_requested = on_stop_requested,
+                                             .context = &work->stop};
     struct error err = ERROR_INIT;
 
-    return webhook_run(&options, &err) ? EXPLAIN_EXIT_OK : say_outcome(NULL, &err);
+    return webhook_run(&options, work->subject, work->stop.fd, &err) ? EXPLAIN_EXIT_OK
+                                                                     : say_outcome(NULL, &err);
 }
 
 /* ---- choosing -------------------------------------------------------------------------------- */
@@ -156,13 +155,15 @@ int work_run(const struct settings *settings, enum worker_kind kind, const char 
                                                 work) = {[WORKER_SEND_PARTS] = send_parts,
                                                          [WORKER_HOUSEKEEPING] = keep_house,
                                                          [WORKER_EVENTS] = deliver_events};
+    const struct finalize_session_options usual = {0};
     struct work work = {.settings = settings, .subject = subject};
+    bool stopped;
     int code;
 
     /* When the watcher dies, its work stops in order; the next watcher goes on. */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (kind == WORKER_FINALIZE)
-        return finalize_session(settings, subject, FINALIZE_SESSION_WATCHER);
+        return finalize_session(settings, subject, FINALIZE_SESSION_WATCHER, &usual, &stopped);
     if (kind == WORKER_PROBE) /* leaves nothing to end in order: SIGTERM ends it at once */
         return probe(&work);
     program_stop_open(&work.stop);

@@ -38,11 +38,12 @@ int command_fail(const struct error *err)
     }
 }
 
-void command_finish_output(FILE *out, int *code)
+/* Whether standard output took all of it; if not, that is said and *code is changed. */
+static void finish_output(int *code)
 {
     struct error err = ERROR_INIT;
 
-    if (fflush(out) == 0 && !ferror(out))
+    if (fflush(stdout) == 0 && !ferror(stdout))
         return;
     if (errno == EPIPE)
         return; /* who reads no further wants no more */
@@ -205,25 +206,47 @@ bool command_list(struct command *command, const struct report_filter *filter, s
     return ok;
 }
 
-int command_print(bool (*write)(void *context, FILE *out, struct error *err), void *context)
+/* Prints it, or says what failed. */
+static int end_print(const char *text, size_t length, const struct error *err)
+{
+    int code = EXPLAIN_EXIT_OK;
+
+    if (err->kind != ERROR_NONE)
+        return command_fail(err);
+    (void)fwrite(text, 1, length, stdout);
+    finish_output(&code);
+    return code;
+}
+
+int command_print_json(bool (*write)(void *context, FILE *out, struct error *err), void *context)
 {
     struct error err = ERROR_INIT;
-    int code = EXPLAIN_EXIT_OK;
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
+    int code;
 
     if (!out || !write(context, out, &err) || fflush(out) != 0)
         error_set(&err, ERROR_TRANSIENT, "no memory for what is to be shown"); /* the first cause
                                                                                    counts */
     if (out)
         (void)fclose(out); /* it is memory */
-    if (err.kind == ERROR_NONE) {
-        (void)fwrite(text, 1, length, stdout);
-        command_finish_output(stdout, &code);
-    } else {
-        code = command_fail(&err);
-    }
+    code = end_print(text, length, &err);
     free(text);
+    return code;
+}
+
+int command_print_text(bool (*write)(void *context, struct buffer *out, struct error *err),
+                       void *context)
+{
+    struct error err = ERROR_INIT;
+    struct buffer text;
+    int code;
+
+    buffer_init(&text, COMMAND_TEXT_CEILING);
+    if (!write(context, &text, &err) || text.failed)
+        error_set(&err, ERROR_TRANSIENT, "there is too much to show");
+    code = end_print(buffer_text(&text), text.length, &err);
+    buffer_done(&text);
     return code;
 }

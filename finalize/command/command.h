@@ -56,8 +56,11 @@ bool command_find(struct command *command, struct error *err) __attribute__((war
 bool command_list(struct command *command, const struct report_filter *filter, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Prints what `write` writes, all of it or none, and returns the exit code; says what failed. */
-int command_print(bool (*write)(void *context, FILE *out, struct error *err), void *context);
+/* Print what `write` writes, all of it or none, and return the exit code; say what failed. */
+#define COMMAND_TEXT_CEILING (64u << 20)
+int command_print_text(bool (*write)(void *context, struct buffer *out, struct error *err),
+                       void *context);
+int command_print_json(bool (*write)(void *context, FILE *out, struct error *err), void *context);
 
 /*
  * As root: becomes the owner of the recordings directory, which is found as by command_open(). For
@@ -68,8 +71,5 @@ bool command_become_owner(const struct settings *settings, const char *argument,
 
 /* Says on standard error why it did not work and what to do, and returns the exit code. */
 int command_fail(const struct error *err);
-
-/* Whether `out` took all of it; if not, that is said and *code is changed. */
-void command_finish_output(FILE *out, int *code);
 
 #endif

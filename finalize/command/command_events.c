@@ -5,35 +5,18 @@
 #include "finalize/program/explain.h"
 #include "finalize/report/report_json.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define MOST_EVENTS  1000u /* of one recording */
 #define LAST_EVENTS  50u   /* of all of them */
 #define TIME_COLUMNS 19u
-#define TEXT_CEILING (64u << 20)
 
 struct events {
     unsigned most; /* 0: the usual */
     struct command command;
     int64_t id; /* 0: of all */
-    struct buffer out;
+    struct buffer *out;
 };
-
-static bool read_number(const char *text, unsigned *ret_number)
-{
-    char *end;
-    unsigned long value;
-
-    errno = 0;
-    value = strtoul(text, &end, 10);
-    if (errno || *end || text[0] < '0' || text[0] > '9' || value < 1 || value > 1000000)
-        return false;
-    *ret_number = (unsigned)value;
-    return true;
-}
 
 /* ---- the text -------------------------------------------------------------------------------- */
 
@@ -62,10 +45,10 @@ static bool on_event(void *context, const struct journal_view_entry *event, stru
     if (event->path[0])
         buffer_append_format(&text, "%s: ", event->path);
     buffer_append_text(&text, event->text);
-    append_time(&events->out, event->at);
+    append_time(events->out, event->at);
     if (narrow)
-        buffer_append_text(&events->out, "\n  ");
-    text_column_append_wrapped(&events->out, buffer_text(&text), indent, indent,
+        buffer_append_text(events->out, "\n  ");
+    text_column_append_wrapped(events->out, buffer_text(&text), indent, indent,
                                events->command.style.columns);
     buffer_done(&text);
     return true;
@@ -76,26 +59,24 @@ static bool on_begins(void *context, const struct report_recording *recording, s
     struct events *events = context;
 
     (void)err;
-    status_text_append_title(&events->out, recording, &events->command.style);
+    status_text_append_title(events->out, recording, &events->command.style);
     return true;
 }
 
-static bool write_text(void *context, FILE *out, struct error *err)
+static bool write_text(void *context, struct buffer *out, struct error *err)
 {
     struct events *events = context;
     struct report *report = events->command.report;
     const struct report_filter filter = {.recording_id = events->id};
     const struct report_visitor visitor = {.context = events, .begins = on_begins};
-    bool ok;
 
-    buffer_init(&events->out, TEXT_CEILING);
-    ok = (!events->id || report_each(report, &filter, time(NULL), &visitor, NULL, err)) &&
-         report_each_entry(report, events->id, events->most, on_event, events, err) &&
-         (!events->out.failed || error_set(err, ERROR_TRANSIENT, "there is too much to show"));
-    if (ok)
-        fputs(events->out.length ? buffer_text(&events->out) : "no events\n", out);
-    buffer_done(&events->out);
-    return ok;
+    events->out = out;
+    if ((events->id && !report_each(report, &filter, time(NULL), &visitor, NULL, err)) ||
+        !report_each_entry(report, events->id, events->most, on_event, events, err))
+        return false;
+    if (!out->length)
+        buffer_append_text(out, "no events\n");
+    return true;
 }
 
 static bool write_json(void *context, FILE *out, struct error *err)
@@ -129,7 +110,7 @@ static int look(struct events *events, bool json)
     }
     if (!events->most)
         events->most = events->id ? MOST_EVENTS : LAST_EVENTS;
-    return command_print(json ? write_json : write_text, events);
+    return json ? command_print_json(write_json, events) : command_print_text(write_text, events);
 }
 
 int command_events(const struct command_line *line)
@@ -138,7 +119,7 @@ int command_events(const struct command_line *line)
     struct events events = {.most = 0};
     int code;
 
-    if (last && !read_number(last, &events.most))
+    if (last && !command_line_number(last, 1000000, &events.most))
         return command_line_misused(line, "--last wants a number from 1, not %s", last);
     if (line->count > 1)
         return command_line_misused(line, "more than one recording is named");

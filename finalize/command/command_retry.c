@@ -6,8 +6,6 @@
 #include "finalize/report/report.h"
 #include "finalize/session/open_writer.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,22 +14,6 @@ struct retry {
     struct finalize_session_options options;
     bool all;
 };
-
-/* ---- the command line ------------------------------------------------------------------------ */
-
-static bool read_meeting_id(const char *text, int32_t *ret_meeting_id)
-{
-    char *end;
-    long value;
-
-    errno = 0;
-    value = strtol(text, &end, 10);
-    if (errno || end == text || *end || text[0] < '0' || text[0] > '9' || value < 1 ||
-        value > INT32_MAX)
-        return false;
-    *ret_meeting_id = (int32_t)value;
-    return true;
-}
 
 /* ---- which ones ------------------------------------------------------------------------------ */
 
@@ -89,7 +71,8 @@ static int retry_one(const struct command *command, const struct retry *retry,
                 err.text);
         return (int)explain_exit_code(&err);
     }
-    return finalize_session_retry(&command->settings, target->directory, &options, ret_stopped);
+    return finalize_session(&command->settings, target->directory, FINALIZE_SESSION_OPERATOR,
+                            &options, ret_stopped);
 }
 
 static int retry_each(const struct command *command, const struct retry *retry)
@@ -118,14 +101,16 @@ int command_retry(const struct command_line *line)
 {
     const char *meeting_id = command_line_value(line, "meeting-id");
     struct retry retry = {.all = command_line_value(line, "all") != NULL};
+    unsigned number = 0;
     struct error err = ERROR_INIT;
     struct command command;
     int code;
 
     retry.options.notify_only = command_line_value(line, "notify-only") != NULL;
-    if (meeting_id && !read_meeting_id(meeting_id, &retry.options.meeting_id))
+    if (meeting_id && !command_line_number(meeting_id, INT32_MAX, &number))
         return command_line_misused(
             line, "--meeting-id wants a number from 1 to 2147483647, not %s", meeting_id);
+    retry.options.meeting_id = (int32_t)number;
     if (retry.all == (line->count > 0))
         return command_line_misused(line, retry.all ? "either --all or recordings are to be named"
                                                     : "no recording is named (or --all)");

@@ -17,7 +17,6 @@
 #define MOST_SAFE    10u   /* of the safe ones, unless more are asked for */
 #define MOST_ENTRIES 1000u /* of a recording's history, looked through for bytes sent again */
 #define WATCH_MS     1000
-#define TEXT_CEILING (64u << 20)
 #define LEAVE_SCREEN "\033[?25h\033[?1049l"
 #define ENTER_SCREEN "\033[?1049h\033[?25l"
 
@@ -91,8 +90,7 @@ static bool on_begins(void *context, const struct report_recording *recording, s
     struct status *status = context;
 
     (void)err;
-    if (status->by_name && !status->failed)
-        status_text_append_title(&status->table, recording, &status->command.style);
+    status_text_append_title(&status->table, recording, &status->command.style);
     return true;
 }
 
@@ -101,8 +99,7 @@ static bool on_file(void *context, const struct journal_view_file *file, struct 
     struct status *status = context;
 
     (void)err;
-    if (status->by_name && !status->failed)
-        status_text_append_file(&status->table, file, &status->command.style);
+    status_text_append_file(&status->table, file, &status->command.style);
     return true;
 }
 
@@ -153,20 +150,24 @@ static bool is_left_alone(const struct status *status)
 }
 
 /* Appends all that there is to show. */
-static bool append_text(struct status *status, struct buffer *out, struct error *err)
+static bool append_text(void *context, struct buffer *out, struct error *err)
 {
-    const struct report_visitor visitor = {
-        .context = status, .begins = on_begins, .file = on_file, .recording = on_recording};
+    struct status *status = context;
+    bool full = status->by_name && !status->failed;
+    const struct report_visitor visitor = {.context = status,
+                                           .begins = full ? on_begins : NULL,
+                                           .file = full ? on_file : NULL,
+                                           .recording = on_recording};
 
     status->command.style.now = time(NULL);
     status->command.style.watcher = report_watcher(status->command.report);
-    buffer_init(&status->table, TEXT_CEILING);
+    buffer_init(&status->table, COMMAND_TEXT_CEILING);
     if (!report_each(status->command.report, &status->filter, status->command.style.now, &visitor,
                      &status->totals, err)) {
         buffer_done(&status->table);
         return false;
     }
-    if (status->by_name && !status->totals.shown && !status->failed) {
+    if (full && !status->totals.shown) {
         buffer_done(&status->table);
         return error_set(err, ERROR_NO_INPUT,
                          "the journal knows nothing of %.300s, and it is not in the recordings "
@@ -190,20 +191,7 @@ static bool append_text(struct status *status, struct buffer *out, struct error 
     buffer_append(out, buffer_text(&status->table), status->table.length);
     append_hidden(out, status);
     buffer_done(&status->table);
-    return !out->failed || error_set(err, ERROR_TRANSIENT, "there is too much to show");
-}
-
-static bool write_text(void *context, FILE *out, struct error *err)
-{
-    struct buffer text;
-    bool ok;
-
-    buffer_init(&text, TEXT_CEILING);
-    ok = append_text(context, &text, err);
-    if (ok)
-        (void)fwrite(buffer_text(&text), 1, text.length, out);
-    buffer_done(&text);
-    return ok;
+    return true;
 }
 
 static bool write_json(void *context, FILE *out, struct error *err)
@@ -221,13 +209,12 @@ static bool write_json(void *context, FILE *out, struct error *err)
 /* ---- metrics --------------------------------------------------------------------------------- */
 
 /* That the journal can't be read is a metric, too. */
-static bool write_metrics(void *context, FILE *out, struct error *err)
+static bool write_metrics(void *context, struct buffer *out, struct error *err)
 {
     const struct command *command = context;
     struct metrics metrics = {.instance_id = command->settings.instance_id, .now = time(NULL)};
     struct journal *journal = NULL;
     struct error ignored = ERROR_INIT;
-    struct buffer text;
 
     (void)err;
     if (access(command->journal, F_OK) != 0)
@@ -237,10 +224,7 @@ static bool write_metrics(void *context, FILE *out, struct error *err)
         error_clear(&ignored);
     journal_close(journal);
     metrics_look_at_disk(command->recordings_dir, &metrics);
-    buffer_init(&text, METRICS_CEILING);
-    metrics_write(&metrics, &text);
-    (void)fwrite(buffer_text(&text), 1, text.length, out);
-    buffer_done(&text);
+    metrics_write(&metrics, out);
     return true;
 }
 
@@ -309,8 +293,9 @@ static int watch(struct status *status)
 
         screen_look(screen); /* it may have been resized */
         status->command.style.columns = screen->columns;
-        buffer_init(&out, TEXT_CEILING);
-        ok = append_text(status, &out, &err);
+        buffer_init(&out, COMMAND_TEXT_CEILING);
+        ok = append_text(status, &out, &err) &&
+             (!out.failed || error_set(&err, ERROR_TRANSIENT, "there is too much to show"));
         if (ok)
             paint(&out, screen->rows);
         buffer_done(&out);
@@ -338,8 +323,9 @@ static int look(struct status *status)
         return command_fail(&err);
     directories = status->by_name ? targets_directories(&command->targets) : NULL;
     status->filter.directories = directories;
-    code = status->watch ? watch(status)
-                         : command_print(status->json ? write_json : write_text, status);
+    code = status->watch  ? watch(status)
+           : status->json ? command_print_json(write_json, status)
+                          : command_print_text(append_text, status);
     free(directories);
     return code == EXPLAIN_EXIT_OK ? explain_exit_code_of_states(status->totals.shown_states)
                                    : code;
@@ -353,7 +339,8 @@ int command_status(const struct command_line *line)
     if (code != EXPLAIN_EXIT_OK)
         return code;
     if (command_open(&status.command, line, COMMAND_LOOKS, line->names[0], &code))
-        code = status.prometheus ? command_print(write_metrics, &status.command) : look(&status);
+        code =
+            status.prometheus ? command_print_text(write_metrics, &status.command) : look(&status);
     command_close(&status.command);
     return code;
 }

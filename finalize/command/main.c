@@ -61,7 +61,9 @@ static int finalize(const char *config, const char *directory)
     struct settings_problems problems;
     struct error err = ERROR_INIT;
     struct settings settings;
+    const struct finalize_session_options usual = {0};
     int code = EXPLAIN_EXIT_SETTINGS;
+    bool stopped;
 
     if (!settings_load((const char *const *)environ, config ? config : settings_default_file(),
                        &settings, &problems)) {
@@ -71,7 +73,7 @@ static int finalize(const char *config, const char *directory)
     log_open(settings.log_level, settings.log_format);
     program_say_warnings(&problems);
     if (command_become_owner(&settings, directory, &err)) {
-        code = finalize_session(&settings, directory, FINALIZE_SESSION_JIBRI);
+        code = finalize_session(&settings, directory, FINALIZE_SESSION_JIBRI, &usual, &stopped);
     } else {
         log_line(SETTINGS_LOG_ERROR, NULL, "%s; what to do: %s", err.text, explain_advice(&err));
         code = (int)explain_exit_code(&err);

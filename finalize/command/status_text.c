@@ -3,7 +3,6 @@
 #include "config/units.h"
 #include "finalize/command/text_column.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -100,27 +99,12 @@ static void end_line(struct buffer *out)
 
 /* ---- how it stands --------------------------------------------------------------------------- */
 
-struct sentence {
-    char *text;
-    size_t size;
-};
-
-/* Adds a piece, after "; " unless it is the first. */
-static void add(struct sentence *sentence, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void add(struct sentence *sentence, const char *format, ...)
+/* Where the next piece of a sentence goes: after "; " unless it is the first. */
+static struct buffer *next(struct buffer *sentence)
 {
-    size_t length = strlen(sentence->text);
-    va_list arguments;
-
-    if (length && length + 2 < sentence->size) {
-        memcpy(sentence->text + length, "; ", sizeof "; ");
-        length += 2;
-    }
-    va_start(arguments, format);
-    vsnprintf(sentence->text + length, sentence->size - length, format, arguments);
-    va_end(arguments);
+    if (sentence->length)
+        buffer_append_text(sentence, "; ");
+    return sentence;
 }
 
 static unsigned percent_of(const struct report_recording *recording)
@@ -130,7 +114,7 @@ static unsigned percent_of(const struct report_recording *recording)
                : 0;
 }
 
-static void add_progress(struct sentence *sentence, const struct report_recording *recording)
+static void add_progress(struct buffer *sentence, const struct report_recording *recording)
 {
     char rate[32], left[48] = "", held[32];
 
@@ -139,58 +123,58 @@ static void add_progress(struct sentence *sentence, const struct report_recordin
     if (recording->seconds_left >= 0)
         units_format_duration((uint64_t)recording->seconds_left * 1000, left, sizeof left);
     if (recording->state == REPORT_RECORDING && recording->row.id)
-        add(sentence, "%s sent meanwhile", held);
+        buffer_append_format(next(sentence), "%s sent meanwhile", held);
     else if (recording->held_bytes < recording->size_bytes)
-        add(sentence, "%u %%%s%s%s%s%s", percent_of(recording), recording->rate >= 1 ? ", " : "",
-            recording->rate >= 1 ? rate : "", recording->rate >= 1 ? "/s" : "", left[0] ? ", " : "",
-            left[0] ? left : "");
+        buffer_append_format(next(sentence), "%u %%%s%s%s%s%s", percent_of(recording),
+                             recording->rate >= 1 ? ", " : "", recording->rate >= 1 ? rate : "",
+                             recording->rate >= 1 ? "/s" : "", left[0] ? ", " : "",
+                             left[0] ? left : "");
     else if (recording->notices_due)
-        add(sentence, "in the bucket, the backend is told");
+        buffer_append_format(next(sentence), "in the bucket, the backend is told");
     if (!recording->safety.files && !recording->row.id)
-        add(sentence, "no file yet");
+        buffer_append_format(next(sentence), "no file yet");
     if (left[0])
-        snprintf(sentence->text + strlen(sentence->text), sentence->size - strlen(sentence->text),
-                 " left");
+        buffer_append_text(sentence, " left");
 }
 
-static void add_next_try(struct sentence *sentence, const struct report_recording *recording,
+static void add_next_try(struct buffer *sentence, const struct report_recording *recording,
                          const struct status_text_style *style)
 {
     char when[64];
 
     if (style->watcher == 0)
-        add(sentence, "no watcher runs");
+        buffer_append_format(next(sentence), "no watcher runs");
     else if (recording->row.next_try_at)
-        add(sentence, "next try %s",
-            from_now(recording->row.next_try_at, style->now, when, sizeof when));
+        buffer_append_format(next(sentence), "next try %s",
+                             from_now(recording->row.next_try_at, style->now, when, sizeof when));
     else
-        add(sentence, "the watcher goes on with it");
+        buffer_append_format(next(sentence), "the watcher goes on with it");
     if (recording->held_bytes && recording->held_bytes < recording->size_bytes)
-        add(sentence, "%u %% is in the bucket", percent_of(recording));
+        buffer_append_format(next(sentence), "%u %% is in the bucket", percent_of(recording));
     else if (recording->notices_due)
-        add(sentence, "in the bucket, the backend is not told");
+        buffer_append_format(next(sentence), "in the bucket, the backend is not told");
     if (recording->row.tries > 1)
-        add(sentence, "try %u", recording->row.tries);
+        buffer_append_format(next(sentence), "try %u", recording->row.tries);
 }
 
-static void add_worker(struct sentence *sentence, const struct report_recording *recording)
+static void add_worker(struct buffer *sentence, const struct report_recording *recording)
 {
     if (recording->row.tries > 1)
-        add(sentence, "try %u", recording->row.tries);
+        buffer_append_format(next(sentence), "try %u", recording->row.tries);
     if (recording->worker_pid)
-        add(sentence, "by %s, process %ld",
-            recording->worker[0] ? recording->worker : "an unknown program",
-            (long)recording->worker_pid);
+        buffer_append_format(next(sentence), "by %s, process %ld",
+                             recording->worker[0] ? recording->worker : "an unknown program",
+                             (long)recording->worker_pid);
 }
 
 const char *status_text_detail(const struct report_recording *recording,
                                const struct status_text_style *style,
                                char out[STATUS_TEXT_DETAIL_SIZE])
 {
-    struct sentence sentence = {.text = out, .size = STATUS_TEXT_DETAIL_SIZE};
     const char *error = recording->row.last_error;
+    struct buffer sentence;
 
-    out[0] = 0;
+    buffer_init(&sentence, 16u * 1024);
     switch (recording->state) {
     case REPORT_SAFE:
         break;
@@ -206,34 +190,37 @@ const char *status_text_detail(const struct report_recording *recording,
         break;
     case REPORT_FAILED:
         if (recording->row.tries > 1)
-            add(&sentence, "try %u", recording->row.tries);
+            buffer_append_format(next(&sentence), "try %u", recording->row.tries);
         break;
     case REPORT_LOST:
         if (recording->safety.gone)
-            add(&sentence, "%u file(s) vanished", recording->safety.gone);
+            buffer_append_format(next(&sentence), "%u file(s) vanished", recording->safety.gone);
         else
-            add(&sentence, "its directory is gone");
+            buffer_append_format(next(&sentence), "its directory is gone");
         break;
     case REPORT_ABANDONED:
         if (recording->row.reason[0])
-            add(&sentence, "%s", recording->row.reason);
+            buffer_append_format(next(&sentence), "%s", recording->row.reason);
         error = "";
         break;
     case REPORT_FOUND:
-        add(&sentence, "left by a crash, or to be handed over");
+        buffer_append_format(next(&sentence), "left by a crash, or to be handed over");
         break;
     case REPORT_STATES:
         break;
     }
     if (error[0])
-        add(&sentence, "%s", error);
+        buffer_append_format(next(&sentence), "%s", error);
     if (recording->safety.files && !recording->safety.media)
-        add(&sentence, "no media file, the backend is told of nothing");
+        buffer_append_format(next(&sentence), "no media file, the backend is told of nothing");
     if (recording->safety.incomplete)
-        add(&sentence, "%u media file(s) incomplete, cut off by a crash",
-            recording->safety.incomplete);
+        buffer_append_format(next(&sentence), "%u media file(s) incomplete, cut off by a crash",
+                             recording->safety.incomplete);
     if (recording->safety.withheld)
-        add(&sentence, "%u file(s) kept back, may hold credentials", recording->safety.withheld);
+        buffer_append_format(next(&sentence), "%u file(s) kept back, may hold credentials",
+                             recording->safety.withheld);
+    snprintf(out, STATUS_TEXT_DETAIL_SIZE, "%s", buffer_text(&sentence));
+    buffer_done(&sentence);
     return out;
 }
 
@@ -299,10 +286,10 @@ void status_text_append_row(struct buffer *out, const struct report_recording *r
         append_block(out, recording, detail, style);
         return;
     }
-    text_column_append_padded(out, status_text_id(recording, id), ID_COLUMNS, false);
+    text_column_append_padded(out, status_text_id(recording, id), ID_COLUMNS);
     buffer_append_format(out, "  %-*s  ", (int)TIME_COLUMNS,
                          status_text_time(recording->row.created_at, when));
-    text_column_append_padded(out, meeting_of(recording), MEETING_COLUMNS, false);
+    text_column_append_padded(out, meeting_of(recording), MEETING_COLUMNS);
     buffer_append_format(out, "  %*s  ", (int)SIZE_COLUMNS,
                          units_format_size(recording->size_bytes, size, sizeof size));
     append_state(out, recording, style);

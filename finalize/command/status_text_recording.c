@@ -72,22 +72,12 @@ void status_text_append_title(struct buffer *out, const struct report_recording 
     append_labelled(out, "directory", recording->row.directory, style);
 }
 
-static const char *file_words(const struct journal_file *file)
-{
-    switch (file->state) {
-    case JOURNAL_FILE_PENDING:
-        return "not yet in the bucket";
-    case JOURNAL_FILE_UPLOADED:
-        return "in the bucket, the backend does not know";
-    case JOURNAL_FILE_SAFE:
-        return file->removed_at ? "safe" : "safe, a copy is here";
-    case JOURNAL_FILE_GONE:
-        return "vanished before it was safe";
-    case JOURNAL_FILE_WITHHELD:
-        break;
-    }
-    return "kept back, may hold credentials";
-}
+static const char *const file_words[] = {
+    [JOURNAL_FILE_PENDING] = "not yet in the bucket",
+    [JOURNAL_FILE_UPLOADED] = "in the bucket, the backend does not know",
+    [JOURNAL_FILE_SAFE] = "safe",
+    [JOURNAL_FILE_GONE] = "vanished before it was safe",
+    [JOURNAL_FILE_WITHHELD] = "kept back, may hold credentials"};
 
 void status_text_append_file(struct buffer *out, const struct journal_view_file *view,
                              const struct status_text_style *style)
@@ -98,9 +88,9 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
 
     buffer_init(&text, 64u * 1024);
     text_column_append(&text, file->path, 0);
-    buffer_append_format(&text, ": %s, %s",
+    buffer_append_format(&text, ": %s, %s%s",
                          units_format_size(file->object_bytes, size, sizeof size),
-                         file_words(file));
+                         file_words[file->state], safety_may_go(file) ? ", a copy is here" : "");
     if (file->incomplete)
         buffer_append_text(&text, ", incomplete (cut off by a crash)");
     if (file->duration_ms)

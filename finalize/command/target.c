@@ -13,7 +13,10 @@
 #define LEAST_PREFIX    4u
 #define MOST_CANDIDATES 20u
 
-enum target_match target_compare(const char *name, const struct report_recording *recording)
+enum match { TARGET_NO, TARGET_MAYBE, TARGET_EXACT };
+
+/* How well `name` names the recording; without '/', for a path is compared by the caller. */
+static enum match compare(const char *name, const struct report_recording *recording)
 {
     size_t length = strlen(name);
     char id[24];
@@ -107,7 +110,7 @@ static void add_candidate(struct search *search, const struct report_recording *
     if (search->maybe.count + search->exact.count >= MOST_CANDIDATES)
         return;
     buffer_append_text(&search->candidates, "  ");
-    text_column_append_padded(&search->candidates, status_text_id(recording, id), 6, false);
+    text_column_append_padded(&search->candidates, status_text_id(recording, id), 6);
     buffer_append_format(&search->candidates, "  %s  meeting ",
                          status_text_time(recording->row.created_at, when));
     text_column_append(&search->candidates, recording->meeting[0] ? recording->meeting : "-", 0);
@@ -119,12 +122,12 @@ static void add_candidate(struct search *search, const struct report_recording *
 static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
 {
     struct search *search = context;
-    enum target_match match = TARGET_NO;
+    enum match match = TARGET_NO;
 
     if (search->path && !strcmp(search->path, recording->row.directory))
         match = TARGET_EXACT;
     else if (!strchr(search->name, '/'))
-        match = target_compare(search->name, recording);
+        match = compare(search->name, recording);
     if (match == TARGET_NO)
         return true;
     add_candidate(search, recording);

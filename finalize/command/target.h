@@ -15,11 +15,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum target_match { TARGET_NO, TARGET_MAYBE, TARGET_EXACT };
-
-/* How well `name` names the recording; without '/', for a path is compared by the caller. */
-enum target_match target_compare(const char *name, const struct report_recording *recording);
-
 struct target {
     int64_t id;      /* 0: not in the journal */
     char *directory; /* absolute */

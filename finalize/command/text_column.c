@@ -82,16 +82,12 @@ static void append_blanks(struct buffer *out, unsigned count)
         buffer_append_text(out, " ");
 }
 
-void text_column_append_padded(struct buffer *out, const char *text, unsigned columns, bool right)
+void text_column_append_padded(struct buffer *out, const char *text, unsigned columns)
 {
     unsigned width = text_column_width(text);
-    unsigned blanks = width < columns ? columns - width : 0;
 
-    if (right)
-        append_blanks(out, blanks);
     text_column_append(out, text, columns);
-    if (!right)
-        append_blanks(out, blanks);
+    append_blanks(out, width < columns ? columns - width : 0);
 }
 
 /* The word that `text` begins with: its bytes and columns. */

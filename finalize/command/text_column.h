@@ -20,8 +20,8 @@ unsigned text_column_width(const char *text);
 /* Appends the text, cut to `columns` with "…" at its end; 0: whole. */
 void text_column_append(struct buffer *out, const char *text, unsigned columns);
 
-/* The same, with blanks after (or, `right`, before) it up to `columns`. */
-void text_column_append_padded(struct buffer *out, const char *text, unsigned columns, bool right);
+/* The same, with blanks after it up to `columns`. */
+void text_column_append_padded(struct buffer *out, const char *text, unsigned columns);
 
 /*
  * Appends the text broken at blanks into lines of at most `columns` (0: one line), each ended by a

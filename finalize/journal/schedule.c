@@ -44,7 +44,9 @@ bool schedule_is_of_another_clock(int64_t at, int64_t now, int64_t most_ahead_s)
     return at > now && at - now > most_ahead_s + 1;
 }
 
-int64_t schedule_longest_s(const struct settings *settings)
+/* The furthest that next_try_at of a recording or an event is ahead: the longest pause, or the
+ * longest Retry-After that is heeded. */
+static int64_t longest_s(const struct settings *settings)
 {
     int64_t pause_s = (int64_t)(pace_of(settings, SCHEDULE_PERSON).most_ms / 1000);
 
@@ -54,5 +56,5 @@ int64_t schedule_longest_s(const struct settings *settings)
 bool schedule_is_due(const struct settings *settings, int64_t next_try_at, int64_t now)
 {
     return next_try_at <= now ||
-           schedule_is_of_another_clock(next_try_at, now, schedule_longest_s(settings));
+           schedule_is_of_another_clock(next_try_at, now, longest_s(settings));
 }

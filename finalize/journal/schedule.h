@@ -38,10 +38,6 @@ int64_t schedule_next_try(const struct settings *settings, enum schedule_pace pa
  */
 bool schedule_is_of_another_clock(int64_t at, int64_t now, int64_t most_ahead_s);
 
-/* The furthest that next_try_at of a recording or an event is ahead: the longest pause, or the
- * longest Retry-After that is heeded. */
-int64_t schedule_longest_s(const struct settings *settings);
-
 /* Whether a next try is due: its time has come, or is of another clock. */
 bool schedule_is_due(const struct settings *settings, int64_t next_try_at, int64_t now);
 

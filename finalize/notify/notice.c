@@ -19,18 +19,15 @@
 
 void notice_url(const struct settings *settings, struct buffer *out)
 {
-    const char *base = settings->base_url;
+    const char *base = settings->base_url ? settings->base_url : "";
+    size_t length = strlen(base);
 
-    if (base && *base) {
-        size_t length = strlen(base);
-
-        while (length && base[length - 1] == '/')
-            length--;
-        buffer_append(out, base, length);
-    } else {
+    while (length && base[length - 1] == '/')
+        length--;
+    buffer_append(out, base, length);
+    if (!*base)
         buffer_append_format(out, "http://%s/meet",
                              settings->xmpp_domain ? settings->xmpp_domain : "");
-    }
     buffer_append_text(out, NOTICE_PATH);
 }
 
@@ -143,11 +140,6 @@ bool notice_build(const struct settings *settings, const struct notice *notice,
 }
 
 /* --- the reply --- */
-
-static bool is_success(int status)
-{
-    return status >= 200 && status < 300;
-}
 
 static bool is_worth_a_retry(int status)
 {
@@ -266,18 +258,11 @@ static void append_target(struct buffer *out, const struct settings *settings,
 
 static const char *setting_to_look_at(int status)
 {
-    switch (status) {
-    case 401:
-    case 403:
+    if (status == 401 || status == 403)
         return " (see CONFOMEET_BACKEND_TOKEN)";
-    case 404:
-    case 405:
+    if (status == 404 || status == 405)
         return " (see CONFOMEET_BASE_URL)";
-    case 407:
-        return " (see CONFOMEET_PROXY)";
-    default:
-        return "";
-    }
+    return status == 407 ? " (see CONFOMEET_PROXY)" : "";
 }
 
 static void append_status(struct buffer *out, const struct settings *settings,
@@ -327,12 +312,13 @@ static void judge_reply(const struct settings *settings, const char *file_name,
                         const struct http_reply *reply, struct notice_result *result,
                         struct buffer *text)
 {
+    bool success = reply->status >= 200 && reply->status < 300;
     json_t *body = parse_body(reply);
 
-    if (is_success(reply->status) && row_in(body)) {
+    if (success && row_in(body)) {
         result->outcome = NOTICE_ACCEPTED;
         result->backend_row = row_in(body);
-    } else if (is_success(reply->status)) {
+    } else if (success) {
         buffer_append_format(text,
                              "the backend answered the notice of %s with %d, but with no row's id: "
                              "it may have recorded it or not",

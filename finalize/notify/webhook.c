@@ -208,25 +208,23 @@ bool webhook_deliver_due(const struct webhook_delivery *delivery, struct error *
     return ok;
 }
 
-bool webhook_run(const struct webhook_run *options, struct error *err)
+bool webhook_run(const struct webhook_delivery *options, const char *recordings_dir, int stop_fd,
+                 struct error *err)
 {
     const struct settings *settings = options->settings;
     const struct loop_stop stop = {
-        .fd = options->stop_fd, .requested = options->stop_requested, .context = options->context};
+        .fd = stop_fd, .requested = options->stop_requested, .context = options->context};
+    struct webhook_delivery delivery = *options;
     struct stats stats = {0};
     struct rng rng;
-    struct webhook_delivery delivery = {.settings = settings,
-                                        .rng = &rng,
-                                        .stats = &stats,
-                                        .patience_ms = options->patience_ms,
-                                        .stop_requested = options->stop_requested,
-                                        .context = options->context};
     bool ok;
 
     if (!settings->webhook_url || !*settings->webhook_url)
         return true;
     rng_seed_from_system(&rng);
-    ok = journal_place_open(settings, options->recordings_dir, &delivery.journal, err) &&
+    delivery.rng = &rng;
+    delivery.stats = &stats;
+    ok = journal_place_open(settings, recordings_dir, &delivery.journal, err) &&
          loop_open(settings, 0, &stop, &delivery.loop, err) && webhook_deliver_due(&delivery, err);
     if (delivery.journal)
         journal_add_stats(delivery.journal, &stats);

@@ -60,16 +60,9 @@ struct webhook_delivery { /* all pointers are borrowed */
 bool webhook_deliver_due(const struct webhook_delivery *delivery, struct error *err)
     __attribute__((warn_unused_result));
 
-/* The same as work of its own, for the watcher's worker: opens what it needs, and counts. */
-struct webhook_run {
-    const struct settings *settings;
-    const char *recordings_dir;
-    int stop_fd;
-    uint64_t patience_ms;
-    bool (*stop_requested)(void *context);
-    void *context;
-};
-bool webhook_run(const struct webhook_run *options, struct error *err)
-    __attribute__((warn_unused_result));
+/* The same as work of its own, for the watcher's worker: opens what it needs, and counts. Of
+ * `options`: the settings, the patience and the stop. */
+bool webhook_run(const struct webhook_delivery *options, const char *recordings_dir, int stop_fd,
+                 struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -8,26 +8,37 @@
 #include <stddef.h>
 #include <string.h>
 
+#define GOES_ON "call it again with the same directory: it goes on where it stopped"
+
+static const struct {
+    enum explain_exit code;
+    const char *advice;
+} kinds[] = {
+    [ERROR_NONE] = {EXPLAIN_EXIT_OK, "nothing is to be done"},
+    [ERROR_TRANSIENT] = {EXPLAIN_EXIT_LATER, GOES_ON},
+    [ERROR_CHANGED] = {EXPLAIN_EXIT_LATER, GOES_ON},
+    [ERROR_STOPPED] = {EXPLAIN_EXIT_LATER, GOES_ON},
+    [ERROR_SETTINGS] = {EXPLAIN_EXIT_SETTINGS,
+                        "correct the settings (jibri-finalize check tells more), then call it "
+                        "again with the same directory"},
+    [ERROR_USAGE] = {EXPLAIN_EXIT_USAGE, "see jibri-finalize --help"},
+    [ERROR_NO_INPUT] = {EXPLAIN_EXIT_NO_INPUT, "give it the session directory that Jibri made"},
+    [ERROR_DAMAGED] = {EXPLAIN_EXIT_PERSON,
+                       "move the journal away and call it again with the same directory"},
+    [ERROR_PERMANENT] = {EXPLAIN_EXIT_PERSON,
+                         "repair the cause (jibri-finalize check tells more), then call it again "
+                         "with the same directory"},
+};
+
+/* A kind that has no row needs a person: it must not look like success. */
+static unsigned row_of(enum error_kind kind)
+{
+    return kind < sizeof kinds / sizeof *kinds && kinds[kind].advice ? kind : ERROR_PERMANENT;
+}
+
 enum explain_exit explain_exit_code(const struct error *err)
 {
-    switch (err->kind) {
-    case ERROR_NONE:
-        return EXPLAIN_EXIT_OK;
-    case ERROR_TRANSIENT:
-    case ERROR_CHANGED:
-    case ERROR_STOPPED:
-        return EXPLAIN_EXIT_LATER;
-    case ERROR_SETTINGS:
-        return EXPLAIN_EXIT_SETTINGS;
-    case ERROR_USAGE:
-        return EXPLAIN_EXIT_USAGE;
-    case ERROR_NO_INPUT:
-        return EXPLAIN_EXIT_NO_INPUT;
-    case ERROR_DAMAGED:
-    case ERROR_PERMANENT:
-        break;
-    }
-    return EXPLAIN_EXIT_PERSON;
+    return kinds[row_of(err->kind)].code;
 }
 
 int explain_exit_code_of_states(unsigned states)
@@ -39,15 +50,7 @@ int explain_exit_code_of_states(unsigned states)
 
 int explain_worse(int a, int b)
 {
-    static const int order[] = {EXPLAIN_EXIT_OK, EXPLAIN_EXIT_LATER};
-
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        if (a == order[i])
-            return b;
-        if (b == order[i])
-            return a;
-    }
-    return a;
+    return a == EXPLAIN_EXIT_OK || (a == EXPLAIN_EXIT_LATER && b != EXPLAIN_EXIT_OK) ? b : a;
 }
 
 static const char *const s3_advice[] = {
@@ -154,31 +157,6 @@ static const char *advice_for_words(const char *text)
     return NULL;
 }
 
-static const char *advice_for_kind(enum error_kind kind)
-{
-    switch (kind) {
-    case ERROR_NONE:
-        return "nothing is to be done";
-    case ERROR_TRANSIENT:
-    case ERROR_CHANGED:
-    case ERROR_STOPPED:
-        return "call it again with the same directory: it goes on where it stopped";
-    case ERROR_SETTINGS:
-        return "correct the settings (jibri-finalize check tells more), then call it again with "
-               "the same directory";
-    case ERROR_USAGE:
-        return "see jibri-finalize --help";
-    case ERROR_NO_INPUT:
-        return "give it the session directory that Jibri made";
-    case ERROR_DAMAGED:
-        return "move the journal away and call it again with the same directory";
-    case ERROR_PERMANENT:
-        break;
-    }
-    return "repair the cause (jibri-finalize check tells more), then call it again with the same "
-           "directory";
-}
-
 const char *explain_repair(const struct error *err)
 {
     const char *advice = err->from_backend ? NULL : s3_advice[s3_code_of_error(err)->meaning];
@@ -196,7 +174,7 @@ const char *explain_advice(const struct error *err)
 {
     const char *advice = explain_repair(err);
 
-    return advice ? advice : advice_for_kind(err->kind);
+    return advice ? advice : kinds[row_of(err->kind)].advice;
 }
 
 const char *explain_advice_for_text(const char *text)

@@ -181,9 +181,9 @@ static bool on_stop_requested(void *context)
     return program_stop_requested(&session->stop);
 }
 
-static int call(const struct settings *settings, const char *directory,
-                enum finalize_session_caller caller, const struct finalize_session_options *options,
-                bool *ret_stopped)
+int finalize_session(const struct settings *settings, const char *directory,
+                     enum finalize_session_caller caller,
+                     const struct finalize_session_options *options, bool *ret_stopped)
 {
     struct session session = {.started_ms = clock_now_ms()};
     bool by_jibri = caller == FINALIZE_SESSION_JIBRI;
@@ -210,19 +210,4 @@ static int call(const struct settings *settings, const char *directory,
     *ret_stopped = program_stop_requested(&session.stop);
     program_stop_close(&session.stop);
     return (int)explain_exit_code(&err);
-}
-
-int finalize_session(const struct settings *settings, const char *directory,
-                     enum finalize_session_caller caller)
-{
-    const struct finalize_session_options none = {0};
-    bool stopped;
-
-    return call(settings, directory, caller, &none, &stopped);
-}
-
-int finalize_session_retry(const struct settings *settings, const char *directory,
-                           const struct finalize_session_options *options, bool *ret_stopped)
-{
-    return call(settings, directory, FINALIZE_SESSION_OPERATOR, options, ret_stopped);
 }

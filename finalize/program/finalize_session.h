@@ -18,10 +18,6 @@ enum finalize_session_caller {
     FINALIZE_SESSION_WATCHER   /* the same, and gives way to the other two */
 };
 
-/* Returns the program's exit code (explain.h). Stops in order on SIGTERM, SIGINT and SIGHUP. */
-int finalize_session(const struct settings *settings, const char *directory,
-                     enum finalize_session_caller caller);
-
 /* What an operator may ask for, as in finalizer.h. Zero-initialised: the usual. */
 struct finalize_session_options {
     bool retries_abandoned;
@@ -29,8 +25,10 @@ struct finalize_session_options {
     int32_t meeting_id;
 };
 
-/* The same for an operator. *ret_stopped tells whether one of those signals came. */
-int finalize_session_retry(const struct settings *settings, const char *directory,
-                           const struct finalize_session_options *options, bool *ret_stopped);
+/* Returns the program's exit code (explain.h). Stops in order on SIGTERM, SIGINT and SIGHUP:
+ * *ret_stopped tells whether one of them came. */
+int finalize_session(const struct settings *settings, const char *directory,
+                     enum finalize_session_caller caller,
+                     const struct finalize_session_options *options, bool *ret_stopped);
 
 #endif

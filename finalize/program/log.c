@@ -22,12 +22,7 @@ void log_open(enum settings_log_level level, enum settings_log_format format)
     wanted_format = format;
 }
 
-static const char *level_name(enum settings_log_level level)
-{
-    static const char *const names[] = {"error", "warning", "info", "debug"};
-
-    return names[level];
-}
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 /* Also right for JSON, when quoted: control characters and what isn't UTF-8 become \u escapes. */
 static void append_escaped(struct buffer *out, const char *text, bool quoted)
@@ -78,10 +73,10 @@ void log_format(struct buffer *out, enum settings_log_format format, enum settin
         strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &day);
     if (json) {
         buffer_append_format(out, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":", stamp,
-                             level_name(level));
+                             level_names[level]);
         append_quoted(out, sentence);
     } else {
-        buffer_append_format(out, "%s %s: ", stamp, level_name(level));
+        buffer_append_format(out, "%s %s: ", stamp, level_names[level]);
         append_escaped(out, sentence, false);
     }
     for (; fields && fields->name; fields++) {

@@ -63,7 +63,6 @@ static bool stat_nearest(const char *journal, struct stat *ret_status)
 bool owner_may_use(const char *journal, char ret_advice[OWNER_ADVICE_SIZE], struct error *err)
 {
     char owner[NAME_SIZE], self[NAME_SIZE];
-    const struct passwd *entry;
     struct stat status;
 
     if (!stat_nearest(journal, &status) || status.st_uid == geteuid() ||
@@ -71,12 +70,11 @@ bool owner_may_use(const char *journal, char ret_advice[OWNER_ADVICE_SIZE], stru
         return true;
     name_user(status.st_uid, owner);
     name_user(geteuid(), self);
-    entry = getpwuid(status.st_uid);
-    if (entry)
+    if (getpwuid(status.st_uid))
         snprintf(ret_advice, OWNER_ADVICE_SIZE,
                  "call it as that user: docker exec -u %s ..., or, as root, su -s /bin/sh %s -c "
                  "'jibri-finalize ...'",
-                 entry->pw_name, entry->pw_name);
+                 owner, owner);
     else
         snprintf(
             ret_advice, OWNER_ADVICE_SIZE,
