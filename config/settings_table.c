@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* What every row begins with. */
-#define ROW(its_name, its_group, its_type, field)                                       \
-    .name = its_name, .group = SETTINGS_GROUP_##its_group, .type = SETTINGS_##its_type, \
+#define ROW(its_name, its_group, its_type, field)                                         \
+    .name = (its_name), .group = SETTINGS_GROUP_##its_group, .type = SETTINGS_##its_type, \
     .offset = offsetof(struct settings, field)
 
 #define MIB    (UINT64_C(1) << 20)

@@ -112,6 +112,8 @@ int main(int argc, char **argv)
             arguments = argv;
     }
     become_next(arguments);
+    if (arguments != argv)
+        free(arguments);
     fprintf(stderr, "ffmpeg: no other ffmpeg than jibri-finalize's is in PATH\n");
     return 127;
 }

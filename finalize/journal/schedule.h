@@ -27,7 +27,7 @@ enum schedule_pace {
  * begins with the pace's shortest pause and doubles up to its longest one, and of it a random time
  * between a half and all, so that a fleet does not come back at one instant.
  */
-int64_t schedule_next_try(const struct settings *settings, enum schedule_pace pace,
+int64_t schedule_next_try(const struct settings *settings, enum schedule_pace which,
                           unsigned failures, int64_t now, struct rng *rng);
 
 /*

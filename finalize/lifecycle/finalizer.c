@@ -239,14 +239,19 @@ static void sweep_others(struct run *run)
         run_remark(run, "", failure.text);
 }
 
-/* What an upload left to tidy up, and what the files that are lost left. Best effort. */
+/* What an upload left to tidy up, what the files that are lost left, and what an earlier run was
+ * killed before it could abort. Best effort. */
 static void abort_leftovers(struct run *run)
 {
     uint64_t until_ms = clock_now_ms() + LEFTOVERS_MS;
+    struct journal_leftover leftover;
     struct leftover_result result;
     struct error ignored = ERROR_INIT;
+    bool found;
 
-    if (run->s3 && !run_stop_requested(run))
+    if (!run_stop_requested(run) &&
+        journal_next_leftover(run->journal, 0, &leftover, &found, &ignored) && found &&
+        run_open_network(run, &ignored))
         (void)!leftover_abort(run->journal, run->loop, run->s3, NULL,
                               until_ms < run->deadline_ms ? until_ms : run->deadline_ms, &result,
                               &ignored);

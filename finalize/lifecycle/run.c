@@ -212,6 +212,8 @@ bool run_lock(struct run *run, struct error *err)
         run_unlock(run);
         if (!run_open(run, path, err))
             return false;
+        if (strcmp(run->directory, path) != 0) /* links are followed for the caller alone */
+            return error_set(err, ERROR_NO_INPUT, "a link stands in the place of %s", path);
     }
     return error_set(err, ERROR_TRANSIENT, "%s is replaced again and again, or can't be looked at",
                      path);

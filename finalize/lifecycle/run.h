@@ -18,36 +18,37 @@
 #include "finalize/session/session_dir.h"
 
 struct run {
-    /* Of the caller, before run_open(); all else is zero then. */
+    /* Of the caller, with `growing`, before run_open(); all else is zero then. */
     const struct run_options *options;
     struct run_summary *summary;
     uint64_t deadline_ms; /* of waiting for the lock, and of deliveries */
-    bool growing;         /* Jibri still writes: its finished parts are sent */
     /* Whether this file is to be delivered now. */
     bool (*wants)(struct run *run, const struct journal_file *file, bool *ret_wants,
                   struct error *err);
 
-    char directory[SESSION_PATH_SIZE]; /* absolute, links resolved */
-    char parent[SESSION_PATH_SIZE];    /* the directory above */
-    struct session_dir *session_dir;   /* NULL: it vanished; its row is in the journal */
-    int lock_fd;                       /* of the lock that stands in for its own then; -1: none */
+    struct session_dir *session_dir; /* NULL: it vanished; its row is in the journal */
     struct journal *journal;
-    struct journal_recording row; /* id 0: the work has not begun */
-    struct loop *loop;            /* NULL until run_open_network() */
+    struct loop *loop; /* NULL until run_open_network() */
     struct s3 *s3;
     struct rng rng;
     struct yield yield;
     struct journal_account account;
+    struct journal_recording row; /* id 0: the work has not begun */
 
     struct intake_result intake;
-    bool media; /* which files are being delivered: media first */
     int64_t after_id;
-    bool changed;              /* a file changed while it was worked on: one more round */
     uint64_t ended_bytes;      /* of deliveries that have ended well, in this round */
-    bool got_somewhere;        /* the bucket or the backend acknowledged something new */
-    struct error last_trouble; /* of the requests that were tried again */
     int64_t retry_at;          /* not before, as the servers asked; 0: they did not */
+    struct error last_trouble; /* of the requests that were tried again */
     struct error worst;        /* of all files: a permanent one before a transient one */
+
+    int lock_fd;        /* of the lock that stands in for a vanished directory's own; -1: none */
+    bool growing;       /* Jibri still writes: its finished parts are sent */
+    bool media;         /* which files are being delivered: media first */
+    bool changed;       /* a file changed while it was worked on: one more round */
+    bool got_somewhere; /* the bucket or the backend acknowledged something new */
+    char directory[SESSION_PATH_SIZE]; /* absolute, links resolved */
+    char parent[SESSION_PATH_SIZE];    /* the directory above */
 };
 
 /*

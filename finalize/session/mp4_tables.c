@@ -135,7 +135,7 @@ static void begin_table(struct mp4_tables *tables, size_t kind)
 static void repeat_end(struct mp4_tables *tables, size_t kind, const struct repeat *repeat)
 {
     if (repeat->count)
-        add_entry(tables, kind, (uint64_t[]){repeat->count, repeat->value});
+        add_entry(tables, kind, (uint64_t[3]){repeat->count, repeat->value});
 }
 
 static void repeat_add(struct mp4_tables *tables, size_t kind, struct repeat *repeat,
@@ -203,7 +203,7 @@ bool mp4_tables_add(struct mp4_tables *tables, const struct mp4_sample *sample)
     repeat_add(tables, CTTS, &round->shifts, (uint32_t)sample->cts);
     if (sample->sync)
         add_entry(tables, STSS, &round->samples);
-    add_entry(tables, STSZ, (uint64_t[]){sample->size});
+    add_entry(tables, STSZ, (uint64_t[3]){sample->size});
     return !tables->write_errno;
 }
 

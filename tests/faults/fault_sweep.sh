@@ -191,7 +191,7 @@ a_fault() {
 	repeat=()
 	! has_check accepted || repeat=(--may-repeat)
 	# It takes a second: of a run that ended well, expect_end sees most.
-	[ "$code" = 0 ] && [ "$fourth" = yes ] || expect_no_lies "$original" "${repeat[@]}"
+	if [ "$code" != 0 ] || [ "$fourth" != yes ]; then expect_no_lies "$original" "${repeat[@]}"; fi
 	if [ "$code" != 0 ]; then
 		expect "the files" "$before" "$(state_of "$session")"
 		end_fault

@@ -55,6 +55,7 @@ parts_sent_twice() {
 # file is true.
 expect_no_lies() {
 	printf '%s\n' "$output" >"$case_dir/said"
+	# shellcheck disable=SC2154  # name: the sweep's
 	env -i "${environment[@]}" "CONFOMEET_RECORDINGS_DIR=$recordings" python3 -B "$tests/faults/oracle.py" \
 		--program "$program" --recordings "$recordings" --original "${session##*/}/$name=$1" \
 		--bucket "$S3_ENDPOINT/$bucket" --aws-key "$S3_ACCESS_KEY:$S3_SECRET_KEY" --backend "$case_dir/backend.log" \
