@@ -106,16 +106,14 @@ static void put(struct mp4_tables *tables, size_t kind, uint64_t number, size_t 
     table->length += count;
 }
 
-/* An entry of numbers of 32 bits; of co64 one of 64 bits. */
-static void add_entry(struct mp4_tables *tables, size_t kind, const uint64_t *numbers)
+/* An entry of `count` numbers of 32 bits; of co64 one of 64 bits. */
+static void add_entry(struct mp4_tables *tables, size_t kind, const uint64_t *numbers, size_t count)
 {
-    size_t wide = kind == CO64 ? 8 : 4;
-
     if (!tables->writing)
         tables->tables[kind].entries++;
     else if (is_needed(tables, kind))
-        for (size_t i = 0; i < KINDS[kind].entry_bytes / wide; i++)
-            put(tables, kind, numbers[i], wide);
+        for (size_t i = 0; i < count; i++)
+            put(tables, kind, numbers[i], kind == CO64 ? 8 : 4);
 }
 
 static void begin_table(struct mp4_tables *tables, size_t kind)
@@ -135,7 +133,7 @@ static void begin_table(struct mp4_tables *tables, size_t kind)
 static void repeat_end(struct mp4_tables *tables, size_t kind, const struct repeat *repeat)
 {
     if (repeat->count)
-        add_entry(tables, kind, (uint64_t[3]){repeat->count, repeat->value});
+        add_entry(tables, kind, (uint64_t[]){repeat->count, repeat->value}, 2);
 }
 
 static void repeat_add(struct mp4_tables *tables, size_t kind, struct repeat *repeat,
@@ -156,7 +154,7 @@ static void end_run(struct mp4_tables *tables)
     struct round *round = &tables->round;
 
     if (round->run_samples && round->run_samples != round->described_samples) {
-        add_entry(tables, STSC, (uint64_t[]){round->runs, round->run_samples, 1});
+        add_entry(tables, STSC, (uint64_t[]){round->runs, round->run_samples, 1}, 3);
         round->described_samples = round->run_samples;
     }
     round->run_samples = 0;
@@ -194,7 +192,7 @@ bool mp4_tables_add(struct mp4_tables *tables, const struct mp4_sample *sample)
     if (sample->begins_run) {
         end_run(tables);
         round->runs++;
-        add_entry(tables, CO64, &sample->at);
+        add_entry(tables, CO64, &sample->at, 1);
     }
     round->run_samples++;
     tables->is_shifted |= sample->cts != 0;
@@ -202,8 +200,8 @@ bool mp4_tables_add(struct mp4_tables *tables, const struct mp4_sample *sample)
     tables->is_far |= sample->cts > INT32_MAX;
     repeat_add(tables, CTTS, &round->shifts, (uint32_t)sample->cts);
     if (sample->sync)
-        add_entry(tables, STSS, &round->samples);
-    add_entry(tables, STSZ, (uint64_t[3]){sample->size});
+        add_entry(tables, STSS, &round->samples, 1);
+    add_entry(tables, STSZ, (uint64_t[]){sample->size}, 1);
     return !tables->write_errno;
 }
 
