@@ -97,5 +97,6 @@ enum error_network http_failed_network(enum http_failure failure)
         [HTTP_FAILED_LOCAL] = ERROR_NETWORK_NONE, /* the last one: the rest is 0, too */
     };
 
-    return networks[failure];
+    return (size_t)failure < sizeof networks / sizeof networks[0] ? networks[failure]
+                                                                  : ERROR_NETWORK_NONE;
 }
