@@ -103,7 +103,7 @@ static bool open_vanished(struct run *run, const char *path, struct error *err)
         access(place, F_OK))
         return false;
     error_clear(err);
-    if (!journal_open(place, &run->journal, err) ||
+    if ((!run->journal && !journal_open(place, &run->journal, err)) ||
         !journal_find_recording(run->journal, run->directory, &row, &known, err))
         return false;
     if (!known)

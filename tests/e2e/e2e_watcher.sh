@@ -398,7 +398,7 @@ start_bucket() {
 work_that_always_fails_is_begun_three_times_and_then_by_the_schedule() {
 	make_file "$session/$media" 1000
 	touch -d '1 hour ago' "$session/$media" "$session"
-	start_watcher CONFOMEET_RETRY_MIN=1m "LD_PRELOAD=$build/tests/tools/fail-at.so" "FAIL_CALL=$1" FAIL_AT=1 FAIL_ERRNO=5 \
+	start_watcher CONFOMEET_RETRY_MIN=1m ASAN_OPTIONS=verify_asan_link_order=0 "LD_PRELOAD=$build/tests/tools/fail-at.so" "FAIL_CALL=$1" FAIL_AT=1 FAIL_ERRNO=5 \
 		FAIL_FOREVER=1 FAIL_ROLE=finalize "FAIL_COUNTERS=$case_dir/counters"
 	wait_for 10 waits_for_its_next_try
 	sleep 5

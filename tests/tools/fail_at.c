@@ -129,6 +129,8 @@ static bool fails(enum call call)
 {
     uint64_t number;
 
+    if (!environ) /* a sanitizer's start, before libc's */
+        return false;
     pthread_once(&once, begin);
     if (!watched)
         return false;
