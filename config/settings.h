@@ -1,7 +1,7 @@
 /*
  * settings - every setting there is: name, type, default, check and help text, in one table.
  *
- * Parsing, --help, `check`, config/example.env and the README's table all come from that table, so
+ * Parsing, --help, `check`, config/example.env and docs/settings.md all come from that table, so
  * that they cannot drift apart. Where a value comes from: the environment first (an empty variable
  * is an unset one), then a file of NAME=value lines, then the default. A secret may also be kept in
  * a file of its own, which NAME_FILE names. Knows nothing of what the settings are used for.
@@ -125,7 +125,7 @@ const char *settings_default_file(void);
 /* The documents that come from the table. */
 void settings_write_help(FILE *out);     /* for --help: name, type, default, one sentence */
 void settings_write_example(FILE *out);  /* config/example.env, whole */
-void settings_write_markdown(FILE *out); /* the README's table */
+void settings_write_markdown(FILE *out); /* docs/settings.md */
 void settings_write_compose(FILE *out);  /* the list of variables in config/jibri.yml */
 void settings_write_template(FILE *out); /* the image's finalize.env, as a Go template for `tpl` */
 void settings_write_man(FILE *out); /* the man page's ENVIRONMENT section, in mdoc or man macros */

@@ -3,7 +3,7 @@
  *
  * What is parsed, checked, documented and shown comes from its rows and from nowhere else. To add a
  * setting: add its field to struct settings and its row to settings_table.c, then write
- * config/example.env and the README's table again (settings-doc prints them; a test compares).
+ * config/example.env and docs/settings.md again (settings-doc prints them; a test compares).
  */
 #ifndef CONFIG_SETTINGS_TABLE_H
 #define CONFIG_SETTINGS_TABLE_H

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # lint.sh - shell scripts through shellcheck, C files through clang-format, cppcheck and
-# lint_includes.sh (which folder may use which), the Dockerfile through dockerfile-utils (of npm; kept in build/), the unit through systemd-analyze.
+# lint_includes.sh (which folder may use which), documents through lint_documents.py, the Dockerfile through dockerfile-utils (of npm; kept in build/), the unit through systemd-analyze.
 #
 # A tool that is not installed is passed over with a line that says so; in CI (CI is set) it is an
 # error.
@@ -59,6 +59,7 @@ if have clang-format; then
 fi
 
 tests/lint_includes.sh || failed "a file includes what it may not"
+tests/lint_documents.py || failed "a document names what is not there"
 
 if have cppcheck; then
 	# The macros are those of Check and jansson, whose headers cppcheck doesn't read. Check's

@@ -211,9 +211,9 @@ static void assert_part_of(const char *file, const char *begin, const char *end,
     free(expected);
 }
 
-START_TEST(the_readmes_table_is_what_the_table_says)
+START_TEST(the_documents_table_is_what_the_table_says)
 {
-    assert_part_of("README.md", "<!-- settings: begin -->\n", "<!-- settings: end -->",
+    assert_part_of("docs/settings.md", "<!-- settings: begin -->\n", "<!-- settings: end -->",
                    settings_write_markdown);
 }
 END_TEST
@@ -226,14 +226,14 @@ START_TEST(the_compose_files_list_is_what_the_table_says)
 END_TEST
 
 /* It is written by hand, since the table's texts are in English. */
-START_TEST(the_russian_readme_names_every_setting)
+START_TEST(the_russian_document_names_every_setting)
 {
-    char *text = read_source("README.ru.md");
+    char *text = read_source("docs/ru/settings.md");
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
         char cell[128];
         snprintf(cell, sizeof(cell), "\n| `%s` | ", row->name);
-        ck_assert_msg(strstr(text, cell), "README.ru.md has no row for %s", row->name);
+        ck_assert_msg(strstr(text, cell), "docs/ru/settings.md has no row for %s", row->name);
         ck_assert_msg(!row->file_name || strstr(text, row->file_name), "%s", row->name);
     }
     free(text);
@@ -253,9 +253,9 @@ int main(void)
     tcase_add_test(tests, the_example_is_what_the_table_says);
     tcase_add_test(tests, the_example_can_be_used_once_it_is_filled_in);
     tcase_add_test(tests, the_examples_comments_show_the_defaults);
-    tcase_add_test(tests, the_readmes_table_is_what_the_table_says);
+    tcase_add_test(tests, the_documents_table_is_what_the_table_says);
     tcase_add_test(tests, the_compose_files_list_is_what_the_table_says);
-    tcase_add_test(tests, the_russian_readme_names_every_setting);
+    tcase_add_test(tests, the_russian_document_names_every_setting);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }
