@@ -24,8 +24,9 @@ void json_text_string(FILE *out, const char *text)
     putc('"', out);
 }
 
-void json_text_string_or_null(FILE *out, const char *text)
+void json_text_member(FILE *out, const char *name, const char *text)
 {
+    fprintf(out, ",\"%s\":", name);
     if (text && *text)
         json_text_string(out, text);
     else
@@ -43,4 +44,10 @@ void json_text_time(FILE *out, int64_t seconds)
         fputs("null", out);
     else
         fprintf(out, "\"%s\"", stamp);
+}
+
+void json_text_member_time(FILE *out, const char *name, int64_t seconds)
+{
+    fprintf(out, ",\"%s\":", name);
+    json_text_time(out, seconds);
 }

@@ -11,9 +11,12 @@
 #include <stdio.h>
 
 void json_text_string(FILE *out, const char *text);
-void json_text_string_or_null(FILE *out, const char *text); /* NULL or "": null */
 
 /* Seconds since 1970 as "2026-11-24T07:26:56Z"; 0, and what no calendar has, as null. */
 void json_text_time(FILE *out, int64_t seconds);
+
+/* The same as a member that follows others of its object; a text that is NULL or "" as null. */
+void json_text_member(FILE *out, const char *name, const char *text);
+void json_text_member_time(FILE *out, const char *name, int64_t seconds);
 
 #endif

@@ -32,36 +32,38 @@ static bool look(struct wait *wait, struct error *err)
     return report_each(wait->command.report, &filter, time(NULL), &none, &wait->totals, err);
 }
 
-static bool is_pending(const struct wait *wait)
+static unsigned count_pending(const struct wait *wait)
 {
-    return report_states_of(&wait->totals) & REPORT_IS_PENDING;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < REPORT_STATES; i++)
+        count += REPORT_BIT(i) & REPORT_IS_PENDING ? wait->totals.recordings[i] : 0;
+    return count;
 }
 
 /* "3 not safe yet: 1 uploading, 2 waiting", on the terminal's line that changes. */
 static void say_status(const struct wait *wait)
 {
-    unsigned left = 0;
-    struct buffer all, line;
+    const char *separator = "";
+    struct buffer text, line;
 
     if (!log_has_status_line())
         return;
-    buffer_init(&all, 1024);
+    buffer_init(&text, 1024);
     buffer_init(&line, 1024);
+    buffer_append_format(&text, "%u not safe yet: ", count_pending(wait));
     for (unsigned i = 0; i < REPORT_STATES; i++) {
         if (!(REPORT_BIT(i) & REPORT_IS_PENDING) || !wait->totals.recordings[i])
             continue;
-        buffer_append_format(&all, "%s%u %s", left ? ", " : "", wait->totals.recordings[i],
+        buffer_append_format(&text, "%s%u %s", separator, wait->totals.recordings[i],
                              report_state_name((enum report_state)i));
-        left += wait->totals.recordings[i];
+        separator = ", ";
     }
-    buffer_append_format(&line, "%u not safe yet: ", left);
-    buffer_append_text(&line, buffer_text(&all));
-    buffer_clear(&all);
-    text_column_append(&all, buffer_text(&line),
+    text_column_append(&line, buffer_text(&text),
                        (wait->command.screen.columns ? wait->command.screen.columns : 80) - 1);
-    log_status(buffer_text(&all));
+    log_status(buffer_text(&line));
     buffer_done(&line);
-    buffer_done(&all);
+    buffer_done(&text);
 }
 
 /* Nothing works on what is pending, and no watcher will start. */
@@ -93,15 +95,11 @@ static void list(struct wait *wait, unsigned states)
 
 static int say_left(struct wait *wait, bool stopped)
 {
-    unsigned left = 0;
-
-    for (unsigned i = 0; i < REPORT_STATES; i++)
-        left += REPORT_BIT(i) & REPORT_IS_PENDING ? wait->totals.recordings[i] : 0;
     list(wait, REPORT_IS_PENDING | REPORT_NEEDS_PERSON);
     fprintf(stderr,
             "jibri-finalize: %s: %u recording(s) are not safe yet; what to do: wait on, or see "
             "jibri-finalize status\n",
-            stopped ? "stopped" : "the time is over", left);
+            stopped ? "stopped" : "the time is over", count_pending(wait));
     return EXPLAIN_EXIT_LATER;
 }
 
@@ -127,7 +125,7 @@ static int wait_for_all(struct wait *wait)
     bool ok;
 
     program_stop_open(&stop);
-    while ((ok = look(wait, &err)) && is_pending(wait) && !program_stop_requested(&stop) &&
+    while ((ok = look(wait, &err)) && count_pending(wait) && !program_stop_requested(&stop) &&
            (elapsed_ms = clock_now_ms() - began_ms) < wait->timeout_ms) {
         struct pollfd fd = {.fd = stop.fd, .events = POLLIN};
         uint64_t left_ms = wait->timeout_ms - elapsed_ms;
@@ -139,7 +137,7 @@ static int wait_for_all(struct wait *wait)
     log_status("");
     if (!ok)
         return command_fail(&err);
-    return is_pending(wait) ? say_left(wait, stop.requested) : say_end(wait);
+    return count_pending(wait) ? say_left(wait, stop.requested) : say_end(wait);
 }
 
 int command_wait(const struct command_line *line)

@@ -109,14 +109,11 @@ bool journal_place_set_aside(const struct settings *settings, const char *parent
     ok = flock(fd, LOCK_EX) == 0 || errno == ENOLCK || errno == EBADF;
     ok = ok && set_aside(path, aside, err);
     close(fd);
-    if (ok) {
-        ret_sentence[0] = 0;
-        if (aside[0])
-            snprintf(ret_sentence, JOURNAL_PLACE_SENTENCE_SIZE,
-                     "the journal could not be used and was set aside as %s; the work is rebuilt "
-                     "from the directories and the bucket",
-                     aside);
-        return true;
-    }
-    return error_set(err, ERROR_PERMANENT, "cannot set the journal %s aside", path);
+    ret_sentence[0] = 0;
+    if (ok && aside[0])
+        snprintf(ret_sentence, JOURNAL_PLACE_SENTENCE_SIZE,
+                 "the journal could not be used and was set aside as %s; the work is rebuilt from "
+                 "the directories and the bucket",
+                 aside);
+    return ok || error_set(err, ERROR_PERMANENT, "cannot set the journal %s aside", path);
 }

@@ -104,17 +104,6 @@ bool journal_unclaim(struct journal *journal, const char *directory, pid_t pid, 
                                 VALUES(PATH(directory), INT(pid)), err);
 }
 
-bool journal_hand_over(struct journal *journal, const char *directory, int64_t now,
-                       struct error *err)
-{
-    return journal_claim(journal, directory, 0, now, err);
-}
-
-bool journal_take_over(struct journal *journal, const char *directory, struct error *err)
-{
-    return journal_unclaim(journal, directory, 0, err);
-}
-
 /* Claims that are further ahead than they last are of another clock. */
 bool journal_forget_claims(struct journal *journal, int64_t now, struct error *err)
 {

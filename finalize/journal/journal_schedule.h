@@ -56,16 +56,12 @@ bool journal_forget_leftover(struct journal *journal, int64_t id, struct error *
     __attribute__((warn_unused_result));
 
 /* The process `pid` waits for the lock of `directory`; to be repeated every second, and taken back
- * when it has the lock. */
+ * when it has the lock. JOURNAL_HANDED_OVER: it is left to the watcher, until that is taken back.
+ */
+#define JOURNAL_HANDED_OVER 0
 bool journal_claim(struct journal *journal, const char *directory, pid_t pid, int64_t now,
                    struct error *err) __attribute__((warn_unused_result));
 bool journal_unclaim(struct journal *journal, const char *directory, pid_t pid, struct error *err)
-    __attribute__((warn_unused_result));
-
-/* Leaves `directory` to the watcher, as a claim that lasts until journal_take_over(). */
-bool journal_hand_over(struct journal *journal, const char *directory, int64_t now,
-                       struct error *err) __attribute__((warn_unused_result));
-bool journal_take_over(struct journal *journal, const char *directory, struct error *err)
     __attribute__((warn_unused_result));
 
 /* Finds the first directory, in byte order, behind `after` ("": the very first) that was handed

@@ -54,7 +54,7 @@ static bool save(struct run *run, const char *reason, struct error *err)
     snprintf(run->row.reason, sizeof run->row.reason, "%s", reason);
     snprintf(text, sizeof text, "abandoned%s%s", reason[0] ? ": " : "", run->row.reason);
     if (!journal_save_recording(run->journal, &run->row, time(NULL), err) ||
-        !journal_take_over(run->journal, run->directory, err))
+        !journal_unclaim(run->journal, run->directory, JOURNAL_HANDED_OVER, err))
         return false;
     run_note(run, 0, text);
     return true;

@@ -58,7 +58,7 @@ static bool take_up(struct run *run, struct error *err)
 {
     int32_t meeting_id = run->options->meeting_id;
 
-    if (!journal_take_over(run->journal, run->directory, err))
+    if (!journal_unclaim(run->journal, run->directory, JOURNAL_HANDED_OVER, err))
         return false;
     if (!run->row.reason[0] && (!meeting_id || meeting_id == run->row.meeting_id))
         return true;
@@ -291,7 +291,7 @@ static bool hand_over(struct run *run, struct error *err)
         return false;
     if (row.state == JOURNAL_RECORDING_DONE)
         return true;
-    if (!journal_hand_over(run->journal, run->directory, time(NULL), err))
+    if (!journal_claim(run->journal, run->directory, JOURNAL_HANDED_OVER, time(NULL), err))
         return false;
     run->summary->handed_over = true;
     run_tell(run, &(struct run_message){.kind = RUN_HANDS_OVER, .path = ""});
@@ -307,7 +307,8 @@ static void leave_to_watcher(struct run *run)
     struct error ignored = ERROR_INIT;
 
     if (find_work(run, &row, &ignored))
-        (void)!journal_hand_over(run->journal, run->directory, time(NULL), &ignored);
+        (void)!journal_claim(run->journal, run->directory, JOURNAL_HANDED_OVER, time(NULL),
+                             &ignored);
 }
 
 static bool work(struct run *run, struct error *err)

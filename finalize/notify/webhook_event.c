@@ -30,12 +30,6 @@ static ssize_t append(void *context, const char *bytes, size_t length)
     return buffer->failed ? 0 : (ssize_t)length;
 }
 
-static void write_text(FILE *out, const char *name, const char *text)
-{
-    fprintf(out, ",\"%s\":", name);
-    json_text_string_or_null(out, text);
-}
-
 /* What comes before the first "_" of the first media file's name. */
 static void take_meeting(struct writer *writer, const char *path)
 {
@@ -57,16 +51,11 @@ static bool look_at_file(void *context, struct journal_file *file, struct error 
     return true;
 }
 
-static const char *state_name(enum journal_file_state state)
-{
-    static const char *const names[] = {[JOURNAL_FILE_PENDING] = "pending",
-                                        [JOURNAL_FILE_UPLOADED] = "uploaded",
-                                        [JOURNAL_FILE_SAFE] = "safe",
-                                        [JOURNAL_FILE_GONE] = "gone",
-                                        [JOURNAL_FILE_WITHHELD] = "withheld"};
-
-    return names[state];
-}
+static const char *const state_names[] = {[JOURNAL_FILE_PENDING] = "pending",
+                                          [JOURNAL_FILE_UPLOADED] = "uploaded",
+                                          [JOURNAL_FILE_SAFE] = "safe",
+                                          [JOURNAL_FILE_GONE] = "gone",
+                                          [JOURNAL_FILE_WITHHELD] = "withheld"};
 
 static bool write_file(void *context, struct journal_file *file, struct error *err)
 {
@@ -90,13 +79,12 @@ static bool write_file(void *context, struct journal_file *file, struct error *e
                 (unsigned)(file->duration_ms % 1000));
     else if (file->media)
         fputs("null", out);
-    write_text(out, "state", state_name(file->state));
-    write_text(out, "key", file->key);
+    json_text_member(out, "state", state_names[file->state]);
+    json_text_member(out, "key", file->key);
     fprintf(out, ",\"size_bytes\":%" PRIu64, file->object_bytes);
-    write_text(out, "etag", file->etag);
-    fputs(",\"uploaded_at\":", out);
-    json_text_time(out, file->uploaded_at);
-    write_text(out, "error", file->last_error);
+    json_text_member(out, "etag", file->etag);
+    json_text_member_time(out, "uploaded_at", file->uploaded_at);
+    json_text_member(out, "error", file->last_error);
     putc('}', out);
     return true;
 }
@@ -112,20 +100,19 @@ static bool write_event(const struct settings *settings, const struct webhook_ev
     if (!journal_each_file(writer->journal, row->id, look_at_file, writer, err))
         return false;
     fprintf(out, "{\"version\":%d", WEBHOOK_EVENT_VERSION);
-    write_text(out, "id", event->id);
-    write_text(out, "event", event->name);
-    fputs(",\"time\":", out);
-    json_text_time(out, event->at);
-    write_text(out, "instance", settings->instance_id);
+    json_text_member(out, "id", event->id);
+    json_text_member(out, "event", event->name);
+    json_text_member_time(out, "time", event->at);
+    json_text_member(out, "instance", settings->instance_id);
     fprintf(out, ",\"recording\":%" PRId64 ",\"session\":", row->id);
     json_text_string(out, row->session_id);
-    write_text(out, "meeting", writer->meeting);
-    write_text(out, "meeting_url", row->meeting_url);
+    json_text_member(out, "meeting", writer->meeting);
+    json_text_member(out, "meeting_url", row->meeting_url);
     fprintf(out, ",\"media_files\":%u,\"complete\":%s,\"tries\":%u", writer->safety.media,
             writer->safety.incomplete || safety_lost(&writer->safety) ? "false" : "true",
             row->tries);
-    write_text(out, "error", row->last_error);
-    write_text(out, "bucket", settings->s3_bucket);
+    json_text_member(out, "error", row->last_error);
+    json_text_member(out, "bucket", settings->s3_bucket);
     fputs(",\"files\":[", out);
     if (!journal_each_file(writer->journal, row->id, write_file, writer, err))
         return false;

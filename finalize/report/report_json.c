@@ -13,18 +13,6 @@ struct writer {
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-static void write_text(FILE *out, const char *name, const char *text)
-{
-    fprintf(out, ",\"%s\":", name);
-    json_text_string_or_null(out, text);
-}
-
-static void write_time(FILE *out, const char *name, int64_t seconds)
-{
-    fprintf(out, ",\"%s\":", name);
-    json_text_time(out, seconds);
-}
-
 static void write_number(FILE *out, const char *name, uint64_t number)
 {
     fprintf(out, ",\"%s\":%" PRIu64, name, number);
@@ -47,8 +35,8 @@ static void write_flag(FILE *out, const char *name, int flag)
 static void write_head(const struct report_json_about *about, FILE *out)
 {
     fprintf(out, "{\"schema\":%d", REPORT_JSON_SCHEMA);
-    write_time(out, "at", about->now);
-    write_text(out, "instance", about->instance);
+    json_text_member_time(out, "at", about->now);
+    json_text_member(out, "instance", about->instance);
     write_flag(out, "watcher", about->watcher);
 }
 
@@ -81,7 +69,7 @@ static bool on_begins(void *context, const struct report_recording *recording, s
     json_text_string(out, row->session_id);
     fputs(",\"directory\":", out);
     json_text_string(out, row->directory);
-    write_text(out, "state", report_state_name(recording->state));
+    json_text_member(out, "state", report_state_name(recording->state));
     fputs(",\"files\":[", out);
     writer->recordings_begun = true;
     writer->files_begun = false;
@@ -102,17 +90,17 @@ static bool on_file(void *context, const struct journal_view_file *view, struct 
     write_flag(out, "incomplete", file->incomplete);
     write_flag(out, "cut_off", file->cut_off);
     write_number_or_null(out, "duration_seconds", (int64_t)(file->duration_ms / 1000), 1);
-    write_text(out, "state", file_state_names[file->state]);
+    json_text_member(out, "state", file_state_names[file->state]);
     write_number(out, "size_bytes", file->object_bytes);
     write_number(out, "held_bytes", held ? file->object_bytes : view->held_bytes);
-    write_text(out, "key", file->key);
-    write_text(out, "etag", file->etag);
-    write_time(out, "uploaded_at", file->uploaded_at);
-    write_time(out, "safe_at", file->safe_at);
-    write_time(out, "removed_at", file->removed_at);
-    write_text(out, "notice", notice_names[file->notice]);
+    json_text_member(out, "key", file->key);
+    json_text_member(out, "etag", file->etag);
+    json_text_member_time(out, "uploaded_at", file->uploaded_at);
+    json_text_member_time(out, "safe_at", file->safe_at);
+    json_text_member_time(out, "removed_at", file->removed_at);
+    json_text_member(out, "notice", notice_names[file->notice]);
     write_number_or_null(out, "backend_row", file->backend_row, 1);
-    write_text(out, "last_error", file->last_error);
+    json_text_member(out, "last_error", file->last_error);
     putc('}', out);
     writer->files_begun = true;
     return true;
@@ -126,7 +114,7 @@ static void write_worker(FILE *out, const struct report_recording *recording)
         return;
     }
     fprintf(out, "{\"pid\":%ld", (long)recording->worker_pid);
-    write_text(out, "program", recording->worker);
+    json_text_member(out, "program", recording->worker);
     putc('}', out);
 }
 
@@ -138,17 +126,17 @@ static bool on_recording(void *context, const struct report_recording *recording
 
     (void)err;
     fputs(writer->files_begun ? "\n ]" : "]", out);
-    write_text(out, "meeting", recording->meeting);
-    write_text(out, "meeting_url", row->meeting_url);
+    json_text_member(out, "meeting", recording->meeting);
+    json_text_member(out, "meeting_url", row->meeting_url);
     write_flag(out, "share", row->share);
-    write_time(out, "created_at", row->created_at);
-    write_time(out, "updated_at", row->updated_at);
-    write_time(out, "safe_at", recording->safe_at);
-    write_time(out, "next_try_at", row->next_try_at);
+    json_text_member_time(out, "created_at", row->created_at);
+    json_text_member_time(out, "updated_at", row->updated_at);
+    json_text_member_time(out, "safe_at", recording->safe_at);
+    json_text_member_time(out, "next_try_at", row->next_try_at);
     write_number(out, "tries", row->tries);
     write_number(out, "failures", row->failures);
-    write_text(out, "last_error", row->last_error);
-    write_text(out, "reason", row->reason);
+    json_text_member(out, "last_error", row->last_error);
+    json_text_member(out, "reason", row->reason);
     write_number(out, "size_bytes", recording->size_bytes);
     write_number(out, "held_bytes", recording->held_bytes);
     write_number(out, "rate_bytes_per_second", (uint64_t)recording->rate);
@@ -176,8 +164,8 @@ static void write_totals(FILE *out, const struct report_totals *totals)
                 totals->recordings[i]);
     putc('}', out);
     write_number(out, "notices_due", totals->notices_due);
-    write_time(out, "oldest_unsafe_at", totals->oldest_unsafe_at);
-    write_time(out, "next_try_at", totals->next_try_at);
+    json_text_member_time(out, "oldest_unsafe_at", totals->oldest_unsafe_at);
+    json_text_member_time(out, "next_try_at", totals->next_try_at);
     putc('}', out);
 }
 
@@ -211,8 +199,8 @@ static bool on_event(void *context, const struct journal_view_entry *event, stru
     fprintf(out, "%s\n {\"recording\":%" PRId64 ",\"session\":", writer->events_begun ? "," : "",
             event->recording_id);
     json_text_string(out, event->session_id);
-    write_time(out, "at", event->at);
-    write_text(out, "file", event->path);
+    json_text_member_time(out, "at", event->at);
+    json_text_member(out, "file", event->path);
     fputs(",\"text\":", out);
     json_text_string(out, event->text);
     putc('}', out);

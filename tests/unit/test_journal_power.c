@@ -350,9 +350,9 @@ static void live(int i)
     bool found;
 
     snprintf(directory, sizeof directory, "/r/%d", i);
-    PROMISED(journal_hand_over(journal, directory, 1, &err));
+    PROMISED(journal_claim(journal, directory, JOURNAL_HANDED_OVER, 1, &err));
     UNPROMISED(journal_begin_recording(journal, directory, "s", 1, &row, &err));
-    UNPROMISED(journal_take_over(journal, directory, &err));
+    UNPROMISED(journal_unclaim(journal, directory, JOURNAL_HANDED_OVER, &err));
     upload(&row, "1.mp4");
     row.state = JOURNAL_RECORDING_WAITING;
     row.next_try_at = 77;

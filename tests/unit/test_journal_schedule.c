@@ -266,13 +266,14 @@ END_TEST
 
 START_TEST(what_is_handed_over_stays_so_until_it_is_taken_over)
 {
-    ck_assert(journal_hand_over(journal, "/r/a", NOW, &err));
-    ck_assert(journal_hand_over(journal, "/r/a", NOW + 1, &err)); /* again: no matter */
+    ck_assert(journal_claim(journal, "/r/a", JOURNAL_HANDED_OVER, NOW, &err));
+    ck_assert(
+        journal_claim(journal, "/r/a", JOURNAL_HANDED_OVER, NOW + 1, &err)); /* again: no matter */
     ck_assert(is_claimed("/r/a", NOW + 1000000));
     ck_assert(journal_claim(journal, "/r/a", 7, NOW, &err));
     ck_assert(journal_unclaim(journal, "/r/a", 7, &err));
     ck_assert(is_claimed("/r/a", NOW));
-    ck_assert(journal_take_over(journal, "/r/a", &err));
+    ck_assert(journal_unclaim(journal, "/r/a", JOURNAL_HANDED_OVER, &err));
     ck_assert(!is_claimed("/r/a", NOW));
 }
 END_TEST
@@ -284,7 +285,7 @@ START_TEST(what_was_handed_over_is_found_in_the_order_of_bytes)
     bool found;
 
     for (int i = 4; i >= 0; i--)
-        ck_assert(journal_hand_over(journal, DIRECTORIES[i], NOW, &err));
+        ck_assert(journal_claim(journal, DIRECTORIES[i], JOURNAL_HANDED_OVER, NOW, &err));
     ck_assert(journal_claim(journal, "/r/b", 7, NOW, &err)); /* waits, no more */
     for (int i = 0; i < 5; i++) {
         ck_assert(journal_next_handed_over(journal, directory, directory, &found, &err));

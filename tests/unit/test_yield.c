@@ -59,7 +59,7 @@ END_TEST
 
 START_TEST(what_was_handed_over_wants_the_lock_too)
 {
-    ck_assert(journal_hand_over(journal, "/r/a", 1, &err));
+    ck_assert(journal_claim(journal, "/r/a", JOURNAL_HANDED_OVER, 1, &err));
     ck_assert(yield_is_requested(&yield, journal, "/r/a"));
 }
 END_TEST
