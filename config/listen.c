@@ -2,22 +2,17 @@
 
 #include <arpa/inet.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* 1 to 65535, in digits without a leading zero. */
 static bool read_port(const char *text, in_port_t *ret_port)
 {
-    unsigned long port = 0;
     size_t length = strspn(text, "0123456789");
+    unsigned long port = strtoul(text, NULL, 10);
 
-    if (!length || length > 5 || text[length] || text[0] == '0')
-        return false;
-    for (; *text; text++)
-        port = port * 10 + (unsigned long)(*text - '0');
-    if (port > UINT16_MAX)
-        return false;
     *ret_port = htons((uint16_t)port);
-    return true;
+    return length > 0 && length <= 5 && !text[length] && text[0] != '0' && port <= UINT16_MAX;
 }
 
 bool listen_read(const char *text, union listen_address *ret_address)

@@ -4,6 +4,7 @@
 #include "finalize/base/utf8.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LOWER   "abcdefghijklmnopqrstuvwxyz"
@@ -21,6 +22,14 @@
 static bool is_visible(char c)
 {
     return c > 0x20 && c < 0x7f;
+}
+
+/* Printable ASCII without blanks and the characters of `but`; may be empty. */
+static bool is_all_visible(const char *text, const char *but)
+{
+    while (is_visible(*text) && !strchr(but, *text))
+        text++;
+    return *text == 0;
 }
 
 /* From `least` to `most` bytes, all of them in `allowed`. */
@@ -53,15 +62,8 @@ static bool has_control_character(const char *text)
 
 static bool is_port(const char *text, size_t length)
 {
-    uint32_t port = 0;
-    if (length == 0 || length > 5)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        port = port * 10 + (uint32_t)(text[i] - '0');
-    }
-    return port >= 1 && port <= 65535;
+    unsigned long port = strtoul(text, NULL, 10);
+    return length <= 5 && strspn(text, DIGITS) == length && port >= 1 && port <= 65535;
 }
 
 /* Length of the host at the beginning of text[0..length); 0 when there is none. */
@@ -101,13 +103,7 @@ bool settings_check_url(const char *text)
     if (!rest)
         return false;
     size_t length = strcspn(rest, "/");
-    if (!is_authority(rest, length))
-        return false;
-    for (const char *c = rest + length; *c; c++) {
-        if (!is_visible(*c) || strchr("?#\\\"<>", *c))
-            return false;
-    }
-    return true;
+    return is_authority(rest, length) && is_all_visible(rest + length, "?#\\\"<>");
 }
 
 bool settings_check_proxy(const char *text)
@@ -116,12 +112,8 @@ bool settings_check_proxy(const char *text)
     const char *rest = NULL;
     for (size_t i = 0; !rest && i < sizeof schemes / sizeof schemes[0]; i++)
         rest = after_prefix(text, schemes[i]);
-    if (!rest)
+    if (!rest || !is_all_visible(rest, ""))
         return false;
-    for (const char *c = rest; *c; c++) {
-        if (!is_visible(*c))
-            return false;
-    }
     size_t length = strcspn(rest, "/?#");
     if (rest[length] != 0 && strcmp(rest + length, "/") != 0)
         return false;
@@ -148,7 +140,7 @@ bool settings_check_name(const char *text)
 
 bool settings_check_client_id(const char *text)
 {
-    return settings_check_token(text) && !strchr(text, '/');
+    return *text != 0 && is_all_visible(text, "/");
 }
 
 bool settings_check_client_secret(const char *text)
@@ -171,13 +163,7 @@ bool settings_check_listen(const char *text)
 
 bool settings_check_token(const char *text)
 {
-    if (*text == 0)
-        return false;
-    for (; *text; text++) {
-        if (!is_visible(*text))
-            return false;
-    }
-    return true;
+    return *text != 0 && is_all_visible(text, "");
 }
 
 /* Whether one of the pairs before `pair`, in the list that begins at `list`, has the same name. */

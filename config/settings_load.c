@@ -88,16 +88,14 @@ static void report_wrong(struct loader *loader, const struct settings_row *row,
 {
     char expected[SETTINGS_EXPECTED_BYTES];
     char quoted[SETTINGS_QUOTED_BYTES];
-    settings_value_expected(row, expected, sizeof expected);
-    bool may_be_secret =
-        row->secret || (row->secret_signs && strpbrk(found->text, row->secret_signs));
-    if (may_be_secret)
+    const char *what = settings_value_expected(row, expected, sizeof expected);
+    if (row->secret || (row->secret_signs && strpbrk(found->text, row->secret_signs)))
         add_line(loader, &loader->problems.errors,
                  "%s (from %s) cannot be used; its value is not shown: expected %s", found->name,
-                 found->where, expected);
+                 found->where, what);
     else
         add_line(loader, &loader->problems.errors, "%s is %s (from %s): expected %s", found->name,
-                 settings_value_quote(found->text, quoted, sizeof quoted), found->where, expected);
+                 settings_value_quote(found->text, quoted, sizeof quoted), found->where, what);
 }
 
 /* Where there is no such file, its name may be the secret itself, in the wrong place: not shown. */
@@ -271,19 +269,6 @@ static void check_part_plan(struct loader *loader)
              units_spell_size(largest, spelt[1], sizeof spelt[1]), enough / MIB);
 }
 
-static void warn_of_name(struct loader *loader, const char *shown, const char *cut,
-                         const char *reason, const char *nearest)
-{
-    char ***warnings = &loader->problems.warnings;
-
-    if (reason)
-        add_line(loader, warnings, "%s%s is not a setting: %s", shown, cut, reason);
-    else if (nearest)
-        add_line(loader, warnings, "%s%s is not a setting; did you mean %s?", shown, cut, nearest);
-    else
-        add_line(loader, warnings, "%s%s is not a setting", shown, cut);
-}
-
 static void warn_of_unknown_names(struct loader *loader, const char *const *lines)
 {
     for (; lines && *lines; lines++) {
@@ -301,9 +286,17 @@ static void warn_of_unknown_names(struct loader *loader, const char *const *line
                 shown[i] = '?';
         }
         shown[shown_length] = 0;
-        warn_of_name(loader, shown, length > shown_length ? "..." : "",
-                     settings_name_unsupported(*lines, length),
-                     settings_name_nearest(*lines, length));
+        const char *reason = settings_name_unsupported(*lines, length);
+        const char *nearest = reason ? NULL : settings_name_nearest(*lines, length);
+        add_line(loader, &loader->problems.warnings, "%s%s is not a setting%s%s%s", shown,
+                 length > shown_length ? "..." : "",
+                 reason    ? ": "
+                 : nearest ? "; did you mean "
+                           : "",
+                 reason    ? reason
+                 : nearest ? nearest
+                           : "",
+                 nearest ? "?" : "");
     }
 }
 
@@ -320,46 +313,44 @@ static void read_file(struct loader *loader, const char *path)
     }
 }
 
-static bool finish(struct loader *loader, struct settings *ret_settings,
-                   struct settings_problems *ret_problems)
-{
-    env_file_done(&loader->source.file);
-    if (loader->is_out_of_memory)
-        add_line(loader, &loader->problems.errors,
-                 "there is not enough memory to read the settings");
-    *ret_settings = loader->settings;
-    *ret_problems = loader->problems;
-    return !loader->problems.errors && !loader->is_out_of_memory;
-}
-
-bool settings_load(const char *const *environment, const char *path, struct settings *ret_settings,
-                   struct settings_problems *ret_problems)
+static bool load(const char *const *environment, const char *path, bool machine_alone,
+                 struct settings *ret_settings, struct settings_problems *ret_problems)
 {
     struct loader loader = {.source = {.environment = environment, .path = path}};
     read_file(&loader, path);
     for (size_t i = 0; i < settings_table_length; i++)
-        load_row(&loader, &settings_table[i]);
+        if (!machine_alone || settings_table[i].group == SETTINGS_GROUP_MACHINE)
+            load_row(&loader, &settings_table[i]);
     /* Without the file, what would be missed or seen together is not what is there. */
-    if (loader.is_source_complete) {
+    if (!machine_alone && loader.is_source_complete) {
         check_addressing(&loader);
         check_part_plan(&loader);
         check_instance(&loader);
         check_backend(&loader);
     }
-    warn_of_unknown_names(&loader, environment);
-    warn_of_unknown_names(&loader, (const char *const *)loader.source.file.lines);
-    return finish(&loader, ret_settings, ret_problems);
+    if (!machine_alone) {
+        warn_of_unknown_names(&loader, environment);
+        warn_of_unknown_names(&loader, (const char *const *)loader.source.file.lines);
+    }
+    env_file_done(&loader.source.file);
+    if (loader.is_out_of_memory)
+        add_line(&loader, &loader.problems.errors,
+                 "there is not enough memory to read the settings");
+    *ret_settings = loader.settings;
+    *ret_problems = loader.problems;
+    return !loader.problems.errors && !loader.is_out_of_memory;
+}
+
+bool settings_load(const char *const *environment, const char *path, struct settings *ret_settings,
+                   struct settings_problems *ret_problems)
+{
+    return load(environment, path, false, ret_settings, ret_problems);
 }
 
 bool settings_load_machine(const char *const *environment, const char *path,
                            struct settings *ret_settings, struct settings_problems *ret_problems)
 {
-    struct loader loader = {.source = {.environment = environment, .path = path}};
-    read_file(&loader, path);
-    for (size_t i = 0; i < settings_table_length; i++)
-        if (settings_table[i].group == SETTINGS_GROUP_MACHINE)
-            load_row(&loader, &settings_table[i]);
-    return finish(&loader, ret_settings, ret_problems);
+    return load(environment, path, true, ret_settings, ret_problems);
 }
 
 void settings_done(struct settings *settings)

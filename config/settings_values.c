@@ -4,10 +4,12 @@
 #include "config/units.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define HOUR_MS          UINT64_C(3600000)
 #define SECOND_MS        UINT64_C(1000)
@@ -30,26 +32,11 @@ static const void *const_field_of(const struct settings_row *row, const struct s
     return (const char *)settings + row->offset;
 }
 
-static char to_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Whether `text` is `word`, which is in lower case; any case will do. */
-static bool is_word(const char *text, const char *word)
-{
-    while (*word && to_lower(*text) == *word) {
-        text++;
-        word++;
-    }
-    return *text == 0 && *word == 0;
-}
-
-/* Index of the word in the NULL-terminated `words`; -1 when it is none of them. */
+/* Index of the word, in any case of letters, in the NULL-terminated `words`; -1 when it is none. */
 static int find_word(const char *text, const char *const *words)
 {
     for (int i = 0; words[i]; i++) {
-        if (is_word(text, words[i]))
+        if (!strcasecmp(text, words[i]))
             return i;
     }
     return -1;
@@ -81,16 +68,9 @@ static bool parse_boolean(const char *text, bool *ret_value)
 
 static bool parse_count(const char *text, uint64_t *ret_count)
 {
-    uint64_t count = 0;
-    if (*text == 0)
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || __builtin_mul_overflow(count, UINT64_C(10), &count) ||
-            __builtin_add_overflow(count, (uint64_t)(*text - '0'), &count))
-            return false;
-    }
-    *ret_count = count;
-    return true;
+    errno = 0;
+    *ret_count = strtoull(text, NULL, 10);
+    return *text != 0 && strspn(text, "0123456789") == strlen(text) && errno == 0;
 }
 
 /* "2MiB", or bits: "20Mbit" is read as the size "20MB" and divided. */
@@ -98,7 +78,7 @@ static bool parse_rate(const char *text, uint64_t *ret_rate)
 {
     char size[NUMBER_BYTES];
     size_t length = strlen(text);
-    if (length < 3 || length >= sizeof size || !is_word(text + length - 3, "bit"))
+    if (length < 3 || length >= sizeof size || strcasecmp(text + length - 3, "bit") != 0)
         return units_parse_size(text, ret_rate);
     memcpy(size, text, length - 3);
     memcpy(size + length - 3, "B", 2);
@@ -111,9 +91,9 @@ static bool parse_rate(const char *text, uint64_t *ret_rate)
 
 static bool parse_keep(const char *text, uint64_t *ret_keep)
 {
-    if (is_word(text, "nothing"))
+    if (!strcasecmp(text, "nothing"))
         *ret_keep = SETTINGS_KEEP_NOTHING;
-    else if (is_word(text, "forever"))
+    else if (!strcasecmp(text, "forever"))
         *ret_keep = SETTINGS_KEEP_FOREVER;
     else
         return units_parse_duration(text, HOUR_MS, ret_keep);
@@ -228,12 +208,23 @@ static const char *list_choices(const char *const *choices, char *out, size_t ou
     return out;
 }
 
-const char *settings_value_expected(const struct settings_row *row, char *out, size_t out_size)
+/* "a size from 5MiB to 5GiB": the row's range. Returns `out`. */
+static const char *describe_range(const struct settings_row *row, const char *what,
+                                  const char *between, const char *after, char *out,
+                                  size_t out_size)
 {
     char least[NUMBER_BYTES];
     char most[NUMBER_BYTES];
-    const char *min = spell_number(row, row->min, least, sizeof least);
-    const char *max = spell_number(row, row->max, most, sizeof most);
+    snprintf(out, out_size, "%s%s%s to %s%s%s", what, between,
+             spell_number(row, row->min, least, sizeof least),
+             spell_number(row, row->max, most, sizeof most), after,
+             *after ? row->default_text : "");
+    return out;
+}
+
+const char *settings_value_expected(const struct settings_row *row, char *out, size_t out_size)
+{
+    char limit[NUMBER_BYTES];
     switch (row->type) {
     case SETTINGS_TEXT:
         snprintf(out, out_size, "%s", row->expected);
@@ -244,20 +235,19 @@ const char *settings_value_expected(const struct settings_row *row, char *out, s
     case SETTINGS_CHOICE:
         return list_choices(row->choices, out, out_size);
     case SETTINGS_COUNT:
-        snprintf(out, out_size, "a whole number from %s to %s", min, max);
-        break;
+        return describe_range(row, "a whole number", " from ", "", out, out_size);
     case SETTINGS_SIZE:
-        snprintf(out, out_size, "a size from %s to %s, as in %s", min, max, row->default_text);
-        break;
+        return describe_range(row, "a size", " from ", ", as in ", out, out_size);
     case SETTINGS_DURATION:
-        snprintf(out, out_size, "a duration from %s to %s, as in %s", min, max, row->default_text);
-        break;
+        return describe_range(row, "a duration", " from ", ", as in ", out, out_size);
     case SETTINGS_RATE:
         snprintf(out, out_size,
-                 "bytes or bits a second from %s on, as in 2MiB or 20Mbit, or 0 for no limit", min);
+                 "bytes or bits a second from %s on, as in 2MiB or 20Mbit, or 0 for no limit",
+                 spell_number(row, row->min, limit, sizeof limit));
         break;
     case SETTINGS_KEEP:
-        snprintf(out, out_size, "nothing, forever or a duration up to %s, as in 48h", max);
+        snprintf(out, out_size, "nothing, forever or a duration up to %s, as in 48h",
+                 spell_number(row, row->max, limit, sizeof limit));
         break;
     }
     return out;
@@ -265,34 +255,27 @@ const char *settings_value_expected(const struct settings_row *row, char *out, s
 
 const char *settings_value_form(const struct settings_row *row, char *out, size_t out_size)
 {
-    char least[NUMBER_BYTES];
-    char most[NUMBER_BYTES];
-    const char *min = spell_number(row, row->min, least, sizeof least);
-    const char *max = spell_number(row, row->max, most, sizeof most);
     switch (row->type) {
     case SETTINGS_TEXT:
         snprintf(out, out_size, "%s%s", row->form, row->secret ? ", secret" : "");
-        break;
-    case SETTINGS_BOOLEAN:
-    case SETTINGS_CHOICE:
-        return settings_value_expected(row, out, out_size);
+        return out;
     case SETTINGS_COUNT:
-        snprintf(out, out_size, "number, %s to %s", min, max);
-        break;
+        return describe_range(row, "number", ", ", "", out, out_size);
     case SETTINGS_SIZE:
-        snprintf(out, out_size, "size, %s to %s", min, max);
-        break;
+        return describe_range(row, "size", ", ", "", out, out_size);
     case SETTINGS_DURATION:
-        snprintf(out, out_size, "duration, %s to %s", min, max);
-        break;
+        return describe_range(row, "duration", ", ", "", out, out_size);
     case SETTINGS_RATE:
         snprintf(out, out_size, "bytes or bits a second");
-        break;
+        return out;
     case SETTINGS_KEEP:
         snprintf(out, out_size, "nothing, forever or a duration");
+        return out;
+    case SETTINGS_BOOLEAN:
+    case SETTINGS_CHOICE:
         break;
     }
-    return out;
+    return settings_value_expected(row, out, out_size);
 }
 
 /* Writes one character of `text` as it is to stand between quotes. Returns how many bytes of `text`

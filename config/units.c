@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define SECOND_MS UINT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
@@ -51,31 +52,15 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static char to_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 static const char *skip_blanks(const char *text)
 {
     return text + strspn(text, " \t");
 }
 
-static size_t count_letters(const char *text)
-{
-    size_t length = 0;
-    while (to_lower(text[length]) >= 'a' && to_lower(text[length]) <= 'z')
-        length++;
-    return length;
-}
-
 static const struct unit *find_unit(const struct unit *units, const char *name, size_t length)
 {
     for (const struct unit *unit = units; unit->name; unit++) {
-        size_t i = 0;
-        while (i < length && unit->name[i] == to_lower(name[i]))
-            i++;
-        if (i == length && unit->name[i] == 0)
+        if (strlen(unit->name) == length && !strncasecmp(unit->name, name, length))
             return unit;
     }
     return NULL;
@@ -152,7 +137,7 @@ bool units_parse_duration(const char *text, uint64_t bare_unit_ms, uint64_t *ret
         if (*text == 0 && previous_factor == UINT64_MAX)
             return multiply(&number, bare_unit_ms, ret_ms);
         text = skip_blanks(text);
-        size_t length = count_letters(text);
+        size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
         const struct unit *unit = find_unit(duration_units, text, length);
         uint64_t part;
         /* From large to small, each unit once: "5m5m" is a slip of the hand. */
@@ -249,16 +234,16 @@ const char *units_spell_size(uint64_t bytes, char *out, size_t out_size)
 
 const char *units_spell_duration(uint64_t ms, char *out, size_t out_size)
 {
-    /* People say 24h and 48h, and count in days from then on. */
-    if (ms % DAY_MS == 0 && ms > 2 * DAY_MS)
-        snprintf(out, out_size, "%" PRIu64 "d", ms / DAY_MS);
-    else if (ms % HOUR_MS == 0 && ms > 0)
-        snprintf(out, out_size, "%" PRIu64 "h", ms / HOUR_MS);
-    else if (ms % MINUTE_MS == 0 && ms > 0)
-        snprintf(out, out_size, "%" PRIu64 "min", ms / MINUTE_MS);
-    else if (ms % SECOND_MS == 0)
-        snprintf(out, out_size, "%" PRIu64 "s", ms / SECOND_MS);
-    else
-        snprintf(out, out_size, "%" PRIu64 "ms", ms);
+    static const struct {
+        uint64_t ms, from;
+        const char *name;
+    } spelt[] = {
+        {DAY_MS, 3 * DAY_MS, "d"}, /* people say 24h and 48h, and count in days from then on */
+        {HOUR_MS, 1, "h"},         {MINUTE_MS, 1, "min"}, {SECOND_MS, 0, "s"}, {1, 0, "ms"},
+    };
+    size_t i = 0;
+    while (ms % spelt[i].ms != 0 || ms < spelt[i].from)
+        i++;
+    snprintf(out, out_size, "%" PRIu64 "%s", ms / spelt[i].ms, spelt[i].name);
     return out;
 }

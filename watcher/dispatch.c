@@ -5,6 +5,7 @@
 #include "finalize/lifecycle/interrupted.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/log.h"
+#include "finalize/session/file_name.h"
 #include "watcher/policy.h"
 
 #include <dirent.h>
@@ -21,17 +22,10 @@
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-static const char *name_of(const char *directory)
-{
-    const char *slash = strrchr(directory, '/');
-
-    return slash ? slash + 1 : directory;
-}
-
 static void say(enum settings_log_level level, const char *directory, const char *what,
                 const char *why)
 {
-    const struct log_field fields[] = {{"session", name_of(directory)}, {0}};
+    const struct log_field fields[] = {{"session", file_name_of(directory)}, {0}};
 
     log_line(level, fields, "%s%s%s", what, why ? ": " : "", why ? why : "");
 }
@@ -57,7 +51,7 @@ void dispatch_look_soon(struct dispatch *dispatch, const char *directory, int64_
 
 void dispatch_note_session(struct dispatch *dispatch, const char *directory)
 {
-    const char *name = name_of(directory);
+    const char *name = file_name_of(directory);
 
     if (name[0] != '.' && strcmp(name, "lost+found") != 0)
         dispatch_look_soon(dispatch, directory, dispatch->now);
@@ -301,11 +295,6 @@ void dispatch_end(struct dispatch *dispatch, unsigned patience_ms)
     worker_stop_all(&dispatch->workers, patience_ms);
     watched_done(&dispatch->sessions);
     dispatch_close_journal(dispatch);
-}
-
-void dispatch_hurry(struct dispatch *dispatch)
-{
-    dispatch_hurry_rows(dispatch, true);
 }
 
 static int64_t earlier(int64_t a, int64_t b)

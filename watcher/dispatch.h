@@ -63,8 +63,8 @@ void dispatch_note_journal(struct dispatch *dispatch);
 /* Anything may have happened: looks at every directory, and at every row of the journal. */
 void dispatch_note_all(struct dispatch *dispatch);
 
-/* A person repaired something: what waits, or needs a person, is due. */
-void dispatch_hurry(struct dispatch *dispatch);
+/* What waits for a later try is due now; with `failed_too` also what needs a person. */
+void dispatch_hurry(struct dispatch *dispatch, bool failed_too);
 
 /* Collects workers that have ended, and does all that is due. Returns when it wants to be called
  * next; 0: when something happens. */

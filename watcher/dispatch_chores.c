@@ -43,7 +43,7 @@ static void take_probe(struct dispatch *dispatch, bool answered)
         return;
     log_line(SETTINGS_LOG_INFO, NULL, "the servers answer%s: what waits is tried now",
              returned ? " again" : "");
-    dispatch_hurry_rows(dispatch, false);
+    dispatch_hurry(dispatch, false);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */

@@ -160,7 +160,7 @@ void dispatch_read_journal(struct dispatch *dispatch)
     dispatch_plan_probe(dispatch);
 }
 
-void dispatch_hurry_rows(struct dispatch *dispatch, bool failed_too)
+void dispatch_hurry(struct dispatch *dispatch, bool failed_too)
 {
     struct error failure = ERROR_INIT;
 

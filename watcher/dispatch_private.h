@@ -30,9 +30,6 @@ void dispatch_take_journal_failure(struct dispatch *dispatch, const struct error
 /* What the rows of the open journal ask for. */
 void dispatch_read_journal(struct dispatch *dispatch);
 
-/* What waits for a later try is due now; with `failed_too` also what needs a person. */
-void dispatch_hurry_rows(struct dispatch *dispatch, bool failed_too);
-
 /* Plans a probe when rows tell of a failure that is later than the servers' last answer. */
 void dispatch_plan_probe(struct dispatch *dispatch);
 void dispatch_take_chore(struct dispatch *dispatch, enum worker_kind kind, int exit_code);

@@ -166,7 +166,7 @@ static void reload(struct watcher *watcher)
     watcher->settings = settings;
     open_server(watcher);
     log_line(SETTINGS_LOG_INFO, NULL, "read the settings again");
-    dispatch_hurry(&watcher->dispatch);
+    dispatch_hurry(&watcher->dispatch, true);
 }
 
 /* ---- the beginning --------------------------------------------------------------------------- */

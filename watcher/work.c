@@ -9,6 +9,7 @@
 #include "finalize/program/finalize_session.h"
 #include "finalize/program/log.h"
 #include "finalize/program/program.h"
+#include "finalize/session/file_name.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -32,11 +33,6 @@ struct work {
     const char *subject;
     struct program_stop stop;
 };
-
-static bool on_stop_requested(void *context)
-{
-    return program_stop_requested(context);
-}
 
 static int say_outcome(const char *session, const struct error *err)
 {
@@ -71,13 +67,12 @@ static int send_parts(struct work *work)
 {
     struct run_options options = {.settings = work->settings,
                                   .stop_fd = work->stop.fd,
-                                  .stop_requested = on_stop_requested,
+                                  .stop_requested = program_stop_requested,
                                   .message = on_live_message,
                                   .context = &work->stop};
     struct run_summary summary;
     struct error err = ERROR_INIT;
-    const char *slash = strrchr(work->subject, '/');
-    const char *session = slash ? slash + 1 : work->subject;
+    const char *session = file_name_of(work->subject);
     const struct log_field fields[] = {{"session", session}, {0}};
     char sent[32], held[32];
 
@@ -106,7 +101,7 @@ static int keep_house(struct work *work)
     struct housekeeping options = {.settings = work->settings,
                                    .recordings_dir = work->subject,
                                    .stop_fd = work->stop.fd,
-                                   .stop_requested = on_stop_requested,
+                                   .stop_requested = program_stop_requested,
                                    .remark = on_housekeeping_remark,
                                    .context = &work->stop};
     struct error err = ERROR_INIT;
@@ -130,7 +125,7 @@ static int deliver_events(struct work *work)
 {
     const struct webhook_delivery options = {.settings = work->settings,
                                              .patience_ms = EVENTS_PATIENCE_MS,
-                                             .stop_requested = on_stop_requested,
+                                             .stop_requested = program_stop_requested,
                                              .context = &work->stop};
     struct error err = ERROR_INIT;
 

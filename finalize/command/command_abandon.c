@@ -36,11 +36,6 @@ static bool is_confirmed(size_t count)
 
 /* ---- doing it -------------------------------------------------------------------------------- */
 
-static bool on_stop_requested(void *context)
-{
-    return program_stop_requested(context);
-}
-
 static void on_message(void *context, const char *session_id, const struct run_message *message)
 {
     (void)context;
@@ -59,7 +54,7 @@ static int abandon_one(const struct command *command, const char *reason, const 
 {
     const struct run_options options = {.settings = &command->settings,
                                         .stop_fd = stop->fd,
-                                        .stop_requested = on_stop_requested,
+                                        .stop_requested = program_stop_requested,
                                         .message = on_message,
                                         .context = stop};
     const struct abandon_options abandon = {.can_ask = command->complete, .reason = reason};

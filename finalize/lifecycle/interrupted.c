@@ -2,10 +2,10 @@
 
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/journal/schedule.h"
+#include "finalize/session/file_name.h"
 #include "finalize/session/session_dir.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static bool write_outcome(const struct settings *settings, struct journal *journal,
                           const char *directory, bool growing, int64_t now, struct rng *rng,
@@ -13,10 +13,9 @@ static bool write_outcome(const struct settings *settings, struct journal *journ
 {
     static const char sentence[] = "the last runs ended before they could say how it went; the log "
                                    "may tell why";
-    const char *slash = strrchr(directory, '/');
     struct journal_recording row;
 
-    if (!journal_note_recording(journal, directory, slash ? slash + 1 : directory, now, &row, err))
+    if (!journal_note_recording(journal, directory, file_name_of(directory), now, &row, err))
         return false;
     if (!growing && row.state != JOURNAL_RECORDING_FAILED)
         row.state = JOURNAL_RECORDING_WAITING;

@@ -58,8 +58,9 @@ void program_stop_close(struct program_stop *stop)
     stop->fd = -1;
 }
 
-bool program_stop_requested(struct program_stop *stop)
+bool program_stop_requested(void *context)
 {
+    struct program_stop *stop = context;
     struct signalfd_siginfo info;
 
     /* Also the next ones: a descriptor that stays readable would keep the loop from waiting. */

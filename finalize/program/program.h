@@ -31,7 +31,7 @@ struct program_stop {
 
 void program_stop_open(struct program_stop *stop);
 void program_stop_close(struct program_stop *stop);
-bool program_stop_requested(struct program_stop *stop);
+bool program_stop_requested(void *stop); /* a struct program_stop, as a callback's context */
 
 /* Logs the warnings. */
 void program_say_warnings(const struct settings_problems *problems);

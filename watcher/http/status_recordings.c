@@ -25,17 +25,12 @@ struct query {
 /* Digits alone, from `least` to `most`. */
 static bool read_number(const char *text, uint64_t least, uint64_t most, uint64_t *ret_number)
 {
-    uint64_t number = 0;
     size_t length = text ? strlen(text) : 0;
 
     if (!length || length > 18 || strspn(text, "0123456789") != length)
         return false;
-    for (; *text; text++)
-        number = number * 10 + (uint64_t)(*text - '0');
-    if (number < least || number > most)
-        return false;
-    *ret_number = number;
-    return true;
+    *ret_number = strtoull(text, NULL, 10);
+    return *ret_number >= least && *ret_number <= most;
 }
 
 /* "failed,waiting" */
