@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAIRS = []
+PAIRS = [("README.md", "README.ru.md"), ("docs/operations.md", "docs/ru/operations.md")]
 findings = []
 
 
