@@ -57,11 +57,6 @@ void dispatch_note_session(struct dispatch *dispatch, const char *directory)
         dispatch_look_soon(dispatch, directory, dispatch->now);
 }
 
-void dispatch_note_journal(struct dispatch *dispatch)
-{
-    dispatch->rows_changed = true;
-}
-
 void dispatch_note_all(struct dispatch *dispatch)
 {
     DIR *list = opendir(dispatch->recordings_dir);

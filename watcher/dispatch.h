@@ -32,7 +32,7 @@ struct dispatch {
     struct journal *journal; /* NULL when it can't be opened now */
     dev_t journal_device;    /* of the file that is open */
     ino_t journal_inode;
-    bool rows_changed;    /* the journal was written to */
+    bool rows_changed;    /* the journal was written to; set by the loop, too */
     int64_t rows_read_at; /* when its rows were looked at last */
     struct watched_sessions sessions;
     struct workers workers;
@@ -56,9 +56,6 @@ void dispatch_end(struct dispatch *dispatch, unsigned patience_ms);
 
 /* Something happened in a session directory (absolute path). */
 void dispatch_note_session(struct dispatch *dispatch, const char *directory);
-
-/* The journal was written to. */
-void dispatch_note_journal(struct dispatch *dispatch);
 
 /* Anything may have happened: looks at every directory, and at every row of the journal. */
 void dispatch_note_all(struct dispatch *dispatch);

@@ -1,17 +1,41 @@
 /*
- * space - warns before the recordings disk is full.
+ * space - when the recordings disk will be full, judged by how its free space shrinks, and a
+ * warning before it is.
+ *
+ * A straight line is laid through the samples of the last ten minutes (least squares), so that
+ * neither one large file that was removed nor one burst decides alone.
  */
 #ifndef WATCHER_SPACE_H
 #define WATCHER_SPACE_H
 
-#include "watcher/disk.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SPACE_MAX_SAMPLES 40u
+
+struct space_sample {
+    uint64_t at_ms; /* of a clock that only goes forward */
+    uint64_t free_bytes;
+};
+
+struct space_trend {
+    struct space_sample samples[SPACE_MAX_SAMPLES]; /* the oldest first */
+    unsigned count;
+};
+
+/* Adds a sample. Those closer than 15 s to the one before replace it, so that the ring spans ten
+ * minutes however often it is called. An all-zero trend is an empty one. */
+void space_add_sample(struct space_trend *trend, uint64_t at_ms, uint64_t free_bytes);
+
+/*
+ * Seconds until nothing is free, at the rate of the samples. False when the free space does not
+ * shrink, or when the samples span less than a minute: nothing can be said then.
+ */
+bool space_full_in(const struct space_trend *trend, uint64_t *ret_seconds);
+
 /* Zero-initialised. */
 struct space {
-    struct disk_trend trend;
+    struct space_trend trend;
     bool warned;
     uint64_t warned_at_ms;
 };

@@ -133,14 +133,12 @@ static bool load_patiently(struct watcher *watcher)
 /* Best effort: the watcher works without it. */
 static void open_server(struct watcher *watcher)
 {
-    struct status_server_options options = {.settings = &watcher->settings,
-                                            .journal = watcher->journal,
-                                            .recordings_dir = watcher->recordings_dir};
     struct error failure = ERROR_INIT;
 
     watcher->server = NULL;
     if (journal_place(&watcher->settings, watcher->recordings_dir, watcher->journal) &&
-        !status_server_open(&options, &watcher->server, &failure))
+        !status_server_open(&watcher->settings, watcher->journal, watcher->recordings_dir,
+                            &watcher->server, &failure))
         log_line(SETTINGS_LOG_ERROR, NULL, "%s: all else goes on", failure.text);
 }
 
@@ -148,7 +146,7 @@ static void tell_server(struct watcher *watcher)
 {
     struct status_loop_report report = {.suspended = watcher->dispatch.suspended};
 
-    report.disk_fills = disk_trend_full_in(&watcher->space.trend, &report.disk_full_in_seconds);
+    report.disk_fills = space_full_in(&watcher->space.trend, &report.disk_full_in_seconds);
     status_server_report(watcher->server, &report);
 }
 
@@ -300,7 +298,7 @@ static void take_changes(struct watcher *watcher)
     while (watch_next_session(watcher->watch, directory))
         dispatch_note_session(&watcher->dispatch, directory);
     if (watch_take_journal(watcher->watch))
-        dispatch_note_journal(&watcher->dispatch);
+        watcher->dispatch.rows_changed = true;
     if (watch_take_all(watcher->watch)) {
         keep_lock(watcher);
         dispatch_note_all(&watcher->dispatch);

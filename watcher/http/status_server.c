@@ -142,10 +142,10 @@ static int start_thread(struct status_server *server)
     return failure;
 }
 
-bool status_server_open(const struct status_server_options *options,
-                        struct status_server **ret_server, struct error *err)
+bool status_server_open(const struct settings *settings, const char *journal,
+                        const char *recordings_dir, struct status_server **ret_server,
+                        struct error *err)
 {
-    const struct settings *settings = options->settings;
     union listen_address address;
     struct status_server *server;
     int failure;
@@ -162,9 +162,8 @@ bool status_server_open(const struct status_server_options *options,
     server = calloc(1, sizeof *server);
     if (!server)
         return error_set(err, ERROR_TRANSIENT, "no memory for the status page");
-    server->facts = (struct status_facts){.settings = settings,
-                                          .journal = options->journal,
-                                          .recordings_dir = options->recordings_dir};
+    server->facts = (struct status_facts){
+        .settings = settings, .journal = journal, .recordings_dir = recordings_dir};
     server->address = address;
     server->reported_ms = clock_now_ms();
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -15,19 +15,15 @@
 
 struct status_server;
 
-struct status_server_options { /* borrowed while the server is open: not to be changed until then */
-    const struct settings *settings;
-    const char *journal;        /* its path; the file may come, go and be replaced */
-    const char *recordings_dir; /* NULL: unknown */
-};
-
 /*
- * Starts it. With CONFOMEET_STATUS_LISTEN=off, *ret_server is NULL and all is well. Signals are not
- * delivered to its thread. ERROR_TRANSIENT when the thread can't be had.
+ * Starts it. `settings`, `journal` (its path; the file may come, go and be replaced) and
+ * `recordings_dir` are borrowed, and not to be changed, while the server is open. With
+ * CONFOMEET_STATUS_LISTEN=off, *ret_server is NULL and all is well. Signals are not delivered to
+ * its thread. ERROR_TRANSIENT when the thread can't be had.
  */
-bool status_server_open(const struct status_server_options *options,
-                        struct status_server **ret_server, struct error *err)
-    __attribute__((warn_unused_result));
+bool status_server_open(const struct settings *settings, const char *journal,
+                        const char *recordings_dir, struct status_server **ret_server,
+                        struct error *err) __attribute__((warn_unused_result));
 
 /* Closes its connections and waits for its thread. NULL is accepted. */
 void status_server_close(struct status_server *server);
