@@ -237,14 +237,14 @@ static void check_addressing(struct loader *loader)
              settings_value_quote(settings->s3_bucket, quoted, sizeof quoted));
 }
 
-/* How much 10,000 parts hold, by the part plan (finalize/upload/part.h): blocks of 500 parts, where
- * those of block g = 0..19 are 1 + g * g times as large as the first. */
+/* How much 10,000 parts hold, by the part plan (finalize/s3/part.h): 8,900 of one size, then
+ * groups of four, where those of group g = 1..275 are 1 + g * g times as large. */
 static uint64_t capacity_bytes(uint64_t part_size_bytes)
 {
-    uint64_t capacity = 0;
-    for (uint64_t g = 0; g < 20; g++) {
+    uint64_t capacity = 8900 * part_size_bytes;
+    for (uint64_t g = 1; g <= 275; g++) {
         uint64_t size = part_size_bytes * (1 + g * g);
-        capacity += 500 * (size < MAX_PART_BYTES ? size : MAX_PART_BYTES);
+        capacity += 4 * (size < MAX_PART_BYTES ? size : MAX_PART_BYTES);
     }
     return capacity;
 }

@@ -81,7 +81,7 @@ const struct settings_row settings_table[] = {
              "Not every server understands it."},
     {ROW("CONFOMEET_S3_PART_SIZE", BUCKET, SIZE, s3_part_size_bytes), .default_text = "8MiB",
      .min = 5 * MIB, .max = 5 * GIB,
-     .help = "The size of an upload's first 500 parts. Later ones are larger, so that 10,000 "
+     .help = "The size of an upload's parts. Those above 8,900 are larger, so that 10,000 "
              "suffice."},
     {ROW("CONFOMEET_S3_MAX_OBJECT_SIZE", BUCKET, SIZE, s3_max_object_bytes), .default_text = "5TiB",
      .min = 5 * MIB, .max = 50000 * GIB, /* 10,000 parts of 5 GiB */

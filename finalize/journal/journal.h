@@ -14,6 +14,7 @@
 
 #include "finalize/base/error.h"
 #include "finalize/journal/journal_number.h"
+#include "finalize/s3/part.h"
 #include "finalize/s3/s3_limits.h"
 #include "finalize/session/session_dir.h"
 
@@ -108,7 +109,7 @@ struct journal_file {
     enum journal_phase phase;
     int64_t phase_at; /* since when */
     char upload_id[S3_UPLOAD_ID_SIZE];
-    uint64_t part_size_bytes;   /* the part plan's base, fixed when the upload was created */
+    struct part_plan part_plan; /* fixed when the upload was created */
     unsigned complete_refusals; /* Completes refused for parts that did not change */
     char etag[S3_ETAG_SIZE];    /* of the object */
     int64_t uploaded_at;

@@ -108,7 +108,8 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
     X(phase, phase, JOURNAL_INTEGER, JOURNAL_PHASE_NONE, JOURNAL_PHASE_ABORTING)    \
     X(phase_at, phase_at, JOURNAL_ANY)                                              \
     X(upload_id, upload_id, JOURNAL_TEXT)                                           \
-    X(part_size_bytes, part_size_bytes, JOURNAL_SIZE)                               \
+    X(part_size_bytes, part_plan.base_bytes, JOURNAL_SIZE)                          \
+    X(parts_grow_early, part_plan.grows_early, JOURNAL_FLAG)                        \
     X(complete_refusals, complete_refusals, JOURNAL_COUNT)                          \
     X(etag, etag, JOURNAL_TEXT)                                                     \
     X(uploaded_at, uploaded_at, JOURNAL_ANY)                                        \

@@ -68,6 +68,8 @@ const char *const journal_schema[] = {
     "    phase_at INTEGER NOT NULL,\n"
     "    upload_id TEXT NOT NULL,\n"
     "    part_size_bytes INTEGER NOT NULL CHECK (part_size_bytes >= 0), -- of the first parts\n"
+    "    parts_grow_early INTEGER NOT NULL DEFAULT 1 CHECK (parts_grow_early IN (0, 1)),\n"
+    "        -- 1: upload begun by version 5 or before, whose parts grow from the 501st on\n"
     "    complete_refusals INTEGER NOT NULL DEFAULT 0 CHECK (complete_refusals >= 0),\n"
     "        -- Completes refused for parts that did not change\n"
     "    etag TEXT NOT NULL, -- of the object\n"

@@ -2,18 +2,18 @@
 
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/run.h"
-#include "finalize/upload/part.h"
+#include "finalize/s3/part.h"
 
 #include <time.h>
 
-unsigned live_sendable_parts(uint64_t part_size_bytes, uint64_t size_bytes)
+unsigned live_sendable_parts(struct part_plan plan, uint64_t size_bytes)
 {
-    unsigned count = part_count(part_size_bytes, size_bytes);
+    unsigned count = part_count(plan, size_bytes);
 
     if (count > S3_MAX_PARTS)
         count = S3_MAX_PARTS;
     while (count > 0) {
-        struct part_range last = part_range(part_size_bytes, count);
+        struct part_range last = part_range(plan, count);
 
         if (last.offset + last.length <= size_bytes)
             break;
@@ -26,9 +26,9 @@ bool live_has_work(struct journal *journal, const struct settings *settings,
                    const struct journal_file *file, uint64_t size_bytes, bool *ret_work,
                    struct error *err)
 {
-    uint64_t part_size_bytes =
-        file && file->part_size_bytes ? file->part_size_bytes : settings->s3_part_size_bytes;
-    unsigned sendable = live_sendable_parts(part_size_bytes, size_bytes);
+    struct part_plan plan = {.base_bytes = settings->s3_part_size_bytes};
+    unsigned sendable = live_sendable_parts(
+        file && file->part_plan.base_bytes ? file->part_plan : plan, size_bytes);
     unsigned held = 0;
 
     *ret_work = false;

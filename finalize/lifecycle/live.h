@@ -19,7 +19,7 @@ bool live_run(const struct run_options *options, const char *path, struct run_su
               struct error *err) __attribute__((warn_unused_result));
 
 /* How many parts of a file of `size_bytes` that still grows could be in the bucket by now. */
-unsigned live_sendable_parts(uint64_t part_size_bytes, uint64_t size_bytes);
+unsigned live_sendable_parts(struct part_plan plan, uint64_t size_bytes);
 
 /*
  * True when the bucket has not acknowledged all parts of the file that can be sent by now. `file`:

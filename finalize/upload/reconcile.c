@@ -1,13 +1,13 @@
 #include "finalize/upload/reconcile.h"
 
-#include "finalize/upload/part.h"
+#include "finalize/s3/part.h"
 
 #include <string.h>
 #include <strings.h>
 
 static bool may_still_change(const struct reconcile_file *file, unsigned number)
 {
-    struct part_range whole = part_range(file->base_bytes, number);
+    struct part_range whole = part_range(file->plan, number);
 
     if (!file->growing)
         return false;
@@ -27,7 +27,7 @@ enum reconcile_verdict reconcile_part(const struct reconcile_file *file, unsigne
 {
     if (may_still_change(file, number))
         return RECONCILE_NOT_YET;
-    if (!held || held->length != part_range_in(file->base_bytes, number, file->size_bytes).length)
+    if (!held || held->length != part_range_in(file->plan, number, file->size_bytes).length)
         return RECONCILE_SEND;
     if (file->growing) /* verified once the file is finished */
         return RECONCILE_HELD;
@@ -47,5 +47,5 @@ enum resend_reason reconcile_reason(const struct journal_part *held)
 
 bool reconcile_fits(const struct reconcile_file *file, unsigned highest_held_number)
 {
-    return highest_held_number <= part_count(file->base_bytes, file->size_bytes);
+    return highest_held_number <= part_count(file->plan, file->size_bytes);
 }

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 struct reconcile_file {
-    uint64_t base_bytes; /* of the part plan */
+    struct part_plan plan;
     uint64_t size_bytes; /* as of now */
     bool growing; /* its writer has not finished: the first part and the tail may still change */
 };

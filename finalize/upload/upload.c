@@ -1,6 +1,6 @@
 #include "finalize/upload/upload_private.h"
 
-#include "finalize/upload/part.h"
+#include "finalize/s3/part.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -161,7 +161,7 @@ bool upload_take_bytes(struct upload *upload, unsigned slot, const struct hasher
 static bool write_complete_body(struct upload *upload, struct error *err)
 {
     const struct journal_file *file = upload->options.file;
-    unsigned count = part_count(file->part_size_bytes, file->object_bytes);
+    unsigned count = part_count(file->part_plan, file->object_bytes);
     struct journal_part part = {.number = 0};
     bool found;
 
@@ -240,8 +240,9 @@ static bool prepare_request(struct upload *upload, struct s3_call *ret_call, str
                upload_save_phase(upload, JOURNAL_PHASE_PUTTING, err);
     case UPLOAD_STAGE_CREATE:
         *ret_call = call_of(upload, S3_CREATE_UPLOAD);
-        file->part_size_bytes = upload->options.settings->s3_part_size_bytes;
-        upload->metadata.part_size_bytes = file->part_size_bytes;
+        file->part_plan =
+            (struct part_plan){.base_bytes = upload->options.settings->s3_part_size_bytes};
+        upload->metadata.part_size_bytes = file->part_plan.base_bytes;
         return upload_save_phase(upload, JOURNAL_PHASE_CREATING, err);
     case UPLOAD_STAGE_LIST:
         *ret_call = call_of(upload, S3_LIST_PARTS);

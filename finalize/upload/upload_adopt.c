@@ -1,7 +1,5 @@
 #include "finalize/upload/upload_adopt.h"
 
-#include "finalize/upload/part.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,19 +19,31 @@ static bool etag_fits(const char *etag, unsigned count, bool multipart)
     return !strcmp(etag + MD5_DIGITS, suffix);
 }
 
-struct upload_adopt *upload_adopt_begin(const struct s3_result *head, uint64_t object_bytes)
+/* The plan by which the object has as many parts as its ETag says. Where two plans make equally
+ * many of it, they are the same parts. */
+static bool find_plan(const struct s3_result *head, uint64_t object_bytes,
+                      struct part_plan *ret_plan, unsigned *ret_count)
 {
     bool multipart = head->part_size_bytes > 0;
+
+    *ret_plan = (struct part_plan){.base_bytes = head->part_size_bytes};
+    *ret_count = multipart ? part_count(*ret_plan, object_bytes) : 1;
+    if (multipart && !etag_fits(head->etag, *ret_count, true)) {
+        ret_plan->grows_early = true;
+        *ret_count = part_count(*ret_plan, object_bytes);
+    }
+    return *ret_count <= S3_MAX_PARTS && etag_fits(head->etag, *ret_count, multipart);
+}
+
+struct upload_adopt *upload_adopt_begin(const struct s3_result *head, uint64_t object_bytes)
+{
     struct upload_adopt *adopt;
-    unsigned count = 1;
+    struct part_plan plan;
+    unsigned count;
 
     if (!head->same_session || !head->mark[0] || head->size_bytes != object_bytes)
         return NULL;
-    if (head->part_size_bytes > S3_MAX_PART_BYTES)
-        return NULL;
-    if (multipart)
-        count = part_count(head->part_size_bytes, object_bytes);
-    if (count > S3_MAX_PARTS || !etag_fits(head->etag, count, multipart))
+    if (head->part_size_bytes > S3_MAX_PART_BYTES || !find_plan(head, object_bytes, &plan, &count))
         return NULL;
     adopt = calloc(1, sizeof *adopt); /* pages that no part needs stay untouched */
     if (!adopt)
@@ -41,7 +51,7 @@ struct upload_adopt *upload_adopt_begin(const struct s3_result *head, uint64_t o
     memcpy(adopt->mark, head->mark, sizeof adopt->mark);
     memcpy(adopt->etag, head->etag, sizeof adopt->etag);
     adopt->object_bytes = object_bytes;
-    adopt->part_size_bytes = head->part_size_bytes;
+    adopt->plan = plan;
     adopt->count = count;
     adopt->next = 1;
     return adopt;
@@ -53,8 +63,8 @@ bool upload_adopt_next(const struct upload_adopt *adopt, uint64_t *ret_offset, u
 
     if (adopt->next > adopt->count)
         return false;
-    if (adopt->part_size_bytes)
-        range = part_range_in(adopt->part_size_bytes, adopt->next, adopt->object_bytes);
+    if (adopt->plan.base_bytes)
+        range = part_range_in(adopt->plan, adopt->next, adopt->object_bytes);
     *ret_offset = range.offset;
     *ret_length = range.length;
     return true;
@@ -84,7 +94,7 @@ bool upload_adopt_is_same(const struct upload_adopt *adopt)
     char hex[DIGEST_MD5_HEX];
 
     memcpy(digest, adopt->part_digests[0], sizeof digest);
-    if (adopt->part_size_bytes &&
+    if (adopt->plan.base_bytes &&
         !digest_md5(adopt->part_digests, (size_t)adopt->count * DIGEST_MD5_BYTES, digest))
         return false;
     digest_hex(digest, sizeof digest, hex);

@@ -11,6 +11,7 @@
 #define FINALIZE_UPLOAD_ADOPT_H
 
 #include "finalize/hash/hasher.h"
+#include "finalize/s3/part.h"
 #include "finalize/s3/s3.h"
 
 #include <stdbool.h>
@@ -20,9 +21,9 @@ struct upload_adopt {
     char mark[S3_MARK_SIZE]; /* of the object */
     char etag[S3_ETAG_SIZE];
     uint64_t object_bytes;
-    uint64_t part_size_bytes; /* 0: stored by PutObject */
-    unsigned count;           /* of parts; 1 for PutObject */
-    unsigned next;            /* to be read, from 1 */
+    struct part_plan plan; /* base_bytes 0: stored by PutObject */
+    unsigned count;        /* of parts; 1 for PutObject */
+    unsigned next;         /* to be read, from 1 */
     uint8_t part_digests[10000][DIGEST_MD5_BYTES];
 };
 

@@ -1,6 +1,6 @@
 #include "finalize/upload/upload_listing.h"
 
-#include "finalize/upload/part.h"
+#include "finalize/s3/part.h"
 
 #include <stdio.h>
 #include <string.h>

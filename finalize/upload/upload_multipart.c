@@ -6,7 +6,7 @@
 #include "finalize/upload/upload_private.h"
 
 #include "finalize/journal/journal_schedule.h"
-#include "finalize/upload/part.h"
+#include "finalize/s3/part.h"
 #include "finalize/upload/reconcile.h"
 
 #include <stdio.h>
@@ -100,7 +100,8 @@ static bool fits_one_object(struct upload *upload)
         error_set(&upload->error, ERROR_PERMANENT,
                   "%s has %llu bytes, more than CONFOMEET_S3_MAX_OBJECT_SIZE allows", file->path,
                   (unsigned long long)file->object_bytes);
-    else if (part_count(settings->s3_part_size_bytes, file->object_bytes) > S3_MAX_PARTS)
+    else if (part_count((struct part_plan){.base_bytes = settings->s3_part_size_bytes},
+                        file->object_bytes) > S3_MAX_PARTS)
         error_set(&upload->error, ERROR_PERMANENT,
                   "%s has %llu bytes: too many for %u parts, CONFOMEET_S3_PART_SIZE is too small",
                   file->path, (unsigned long long)file->object_bytes, S3_MAX_PARTS);
@@ -159,8 +160,7 @@ bool upload_take_created(struct upload *upload, struct s3_result *result, struct
 bool upload_take_listed(struct upload *upload, struct s3_result *result, struct error *err)
 {
     const struct journal_file *file = upload->options.file;
-    struct reconcile_file finished = {.base_bytes = file->part_size_bytes,
-                                      .size_bytes = file->object_bytes};
+    struct reconcile_file finished = {.plan = file->part_plan, .size_bytes = file->object_bytes};
     unsigned before = upload->listing.compared;
 
     if (result->outcome != S3_DONE)

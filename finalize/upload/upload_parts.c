@@ -1,6 +1,6 @@
 #include "finalize/upload/upload_parts.h"
 
-#include "finalize/upload/part.h"
+#include "finalize/s3/part.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ void upload_parts_begin(struct upload_parts *parts, unsigned at_once)
 
     parts->all_held = parts->gone = false;
     parts->error = (struct error)ERROR_INIT;
-    parts->count = part_count(parts->file->part_size_bytes, parts->file->object_bytes);
+    parts->count = part_count(parts->file->part_plan, parts->file->object_bytes);
     if (parts->count > S3_MAX_PARTS) /* more than an object can be: said when it is finished */
         parts->count = S3_MAX_PARTS;
     parts->next_number = 1;
@@ -29,14 +29,14 @@ void upload_parts_begin(struct upload_parts *parts, unsigned at_once)
 
 static struct reconcile_file file_of(const struct upload_parts *parts)
 {
-    return (struct reconcile_file){.base_bytes = parts->file->part_size_bytes,
+    return (struct reconcile_file){.plan = parts->file->part_plan,
                                    .size_bytes = parts->file->object_bytes,
                                    .growing = parts->growing};
 }
 
 static struct part_range range_of(const struct upload_parts *parts, unsigned part_number)
 {
-    return part_range_in(parts->file->part_size_bytes, part_number, parts->file->object_bytes);
+    return part_range_in(parts->file->part_plan, part_number, parts->file->object_bytes);
 }
 
 static void free_slot(struct upload_parts *parts, struct upload_slot *slot)

@@ -4,11 +4,11 @@
 #ifndef TESTS_PART_CAPACITY_H
 #define TESTS_PART_CAPACITY_H
 
-#include "finalize/upload/part.h"
+#include "finalize/s3/part.h"
 
-static inline uint64_t part_capacity(uint64_t base_bytes)
+static inline uint64_t part_capacity(struct part_plan plan)
 {
-    struct part_range last = part_range(base_bytes, S3_MAX_PARTS);
+    struct part_range last = part_range(plan, S3_MAX_PARTS);
 
     return last.offset + last.length;
 }

@@ -271,7 +271,7 @@ static void add_file(uint64_t size_bytes, enum journal_phase phase)
     if (phase == JOURNAL_PHASE_OPEN) {
         strcpy(file.key, "k");
         strcpy(file.upload_id, "u1");
-        file.part_size_bytes = BASE;
+        file.part_plan.base_bytes = BASE;
     }
     ck_assert(session_dir_open_file(recording, "1_a.mp4", &fd, &file.identity, &err));
     close(fd);

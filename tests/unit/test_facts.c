@@ -204,7 +204,7 @@ START_TEST(parts_that_the_bucket_holds_are_not)
                                 .media = true,
                                 .state = JOURNAL_FILE_PENDING,
                                 .mark = "m",
-                                .part_size_bytes = BASE};
+                                .part_plan = {.base_bytes = BASE}};
     struct journal_part part = {.number = 2, .length = BASE};
 
     ck_assert(journal_add_file(journal, &file, &err));

@@ -1,6 +1,6 @@
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_schedule.h"
-#include "finalize/upload/part.h"
+#include "finalize/s3/part.h"
 
 #include "tests/unit/unit.h"
 
@@ -164,7 +164,7 @@ START_TEST(it_is_a_wal_file_with_our_mark_and_version)
     open_journal();
     ck_assert_str_eq(ask("PRAGMA journal_mode"), "wal");
     ck_assert_str_eq(ask("PRAGMA application_id"), "1246120497");
-    ck_assert_str_eq(ask("PRAGMA user_version"), "5");
+    ck_assert_str_eq(ask("PRAGMA user_version"), "6");
     ck_assert_str_eq(ask("PRAGMA integrity_check"), "ok");
 }
 END_TEST
@@ -257,7 +257,7 @@ START_TEST(a_journal_of_a_newer_version_is_left_alone)
     open_journal();
     journal_close(journal);
     journal = NULL;
-    ck_assert_int_eq(execute("PRAGMA user_version = 6"), SQLITE_OK);
+    ck_assert_int_eq(execute("PRAGMA user_version = 7"), SQLITE_OK);
     expect_failure(journal_open(path, &journal, &err), ERROR_PERMANENT, "newer");
 }
 END_TEST
@@ -295,7 +295,7 @@ START_TEST(a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_
     load_journal_of_version(_i);
 
     open_journal();
-    ck_assert_str_eq(ask("PRAGMA user_version"), "5");
+    ck_assert_str_eq(ask("PRAGMA user_version"), "6");
     ck_assert_str_eq(ask("PRAGMA integrity_check"), "ok");
     ck_assert_str_eq(ask("SELECT count(*) FROM pragma_foreign_key_check"), "0");
     for (char *quote = strchr(schema, '"'); quote; quote = strchr(quote, '"'))
@@ -310,12 +310,13 @@ START_TEST(a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_
     ck_assert(journal_find_file(journal, recording.id, "12345_2024-04-23-15-04-05.mp4", &file,
                                 &found, &err));
     ck_assert(found);
+    ck_assert(file.part_plan.grows_early);
     ck_assert(journal_find_part(journal, file.id, 2, &part, &found, &err));
     ck_assert(found);
     ck_assert_str_eq(part.etag, "etag-2");
     ck_assert(part.acknowledged_at == (_i < 2 ? 0 : 1795504480));
     ck_assert_str_eq(ask("SELECT count(*) > 0 FROM event"), "1");
-    if (_i == 4) {
+    if (_i >= 4) {
         ck_assert_str_eq(ask("SELECT value FROM metric"), "7");
         ck_assert_str_eq(ask("SELECT body FROM webhook"), "{\"version\":1}");
         ck_assert_str_eq(ask("SELECT event FROM announcement"), "2");
@@ -493,7 +494,7 @@ START_TEST(a_file_is_found_as_it_was_saved_with_every_field_at_its_limit)
     file.phase = JOURNAL_PHASE_ABORTING;
     file.phase_at = 11;
     fill_text(file.upload_id, sizeof file.upload_id, 'i');
-    file.part_size_bytes = S3_MAX_PART_BYTES;
+    file.part_plan = (struct part_plan){S3_MAX_PART_BYTES, true};
     fill_text(file.etag, sizeof file.etag, 'e');
     file.uploaded_at = 12;
     file.notice = JOURNAL_NOTICE_REFUSED;
@@ -521,7 +522,7 @@ START_TEST(a_file_is_found_as_it_was_saved_with_every_field_at_its_limit)
     ck_assert_int_eq(found.phase, JOURNAL_PHASE_ABORTING);
     ck_assert_int_eq(found.phase_at, 11);
     ck_assert_str_eq(found.upload_id, file.upload_id);
-    ck_assert(found.part_size_bytes == S3_MAX_PART_BYTES);
+    ck_assert(found.part_plan.base_bytes == S3_MAX_PART_BYTES && found.part_plan.grows_early);
     ck_assert_str_eq(found.etag, file.etag);
     ck_assert_int_eq(found.uploaded_at, 12);
     ck_assert_int_eq(found.notice, JOURNAL_NOTICE_REFUSED);
@@ -1005,7 +1006,7 @@ int main(void)
     tcase_add_test(tests, another_program_s_database_is_left_alone);
     tcase_add_test(tests, a_journal_of_a_newer_version_is_left_alone);
     tcase_add_loop_test(
-        tests, a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it, 1, 5);
+        tests, a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it, 1, 6);
     tcase_add_test(tests, uploads_that_version_4_left_in_files_rows_are_leftovers);
     tcase_add_test(tests, one_without_an_id_is_not_searched_while_a_file_has_its_key);
     tcase_add_test(tests, a_journal_whose_content_was_overwritten_is_damaged);

@@ -8,6 +8,8 @@
 #define MIB  (UINT64_C(1) << 20)
 #define BASE (5 * MIB)
 
+static const struct part_plan plan = {.base_bytes = BASE};
+
 struct sendable {
     uint64_t base, size;
     unsigned parts;
@@ -23,13 +25,13 @@ static const struct sendable sendables[] = {
     {BASE, 2 * BASE + 1, 1},
     {BASE, 3 * BASE - 1, 1},
     {BASE, 3 * BASE, 2},
-    /* Parts 501 to 1,000 are twice as long. */
-    {BASE, 500 * BASE - 1, 498},
-    {BASE, 500 * BASE, 499},
-    {BASE, 501 * BASE, 499},
-    {BASE, 502 * BASE - 1, 499},
-    {BASE, 502 * BASE, 500},
-    {BASE, 504 * BASE, 501},
+    /* Parts 8,901 to 8,904 are twice as long. */
+    {BASE, 8900 * BASE - 1, 8898},
+    {BASE, 8900 * BASE, 8899},
+    {BASE, 8901 * BASE, 8899},
+    {BASE, 8902 * BASE - 1, 8899},
+    {BASE, 8902 * BASE, 8900},
+    {BASE, 8904 * BASE, 8901},
     {S3_MAX_PART_BYTES, 2 * S3_MAX_PART_BYTES, 1},
     {S3_MAX_PART_BYTES, UINT64_MAX, S3_MAX_PARTS - 1},
 };
@@ -37,19 +39,20 @@ static const struct sendable sendables[] = {
 START_TEST(all_whole_parts_but_the_first_can_be_sent)
 {
     const struct sendable *it = &sendables[_i];
+    struct part_plan of_it = {.base_bytes = it->base};
 
-    ck_assert_uint_eq(live_sendable_parts(it->base, it->size), it->parts);
+    ck_assert_uint_eq(live_sendable_parts(of_it, it->size), it->parts);
 }
 END_TEST
 
 START_TEST(beyond_the_last_part_nothing_more_can_be_sent)
 {
-    uint64_t capacity = part_capacity(BASE);
+    uint64_t capacity = part_capacity(plan);
 
-    ck_assert_uint_eq(live_sendable_parts(BASE, capacity - 1), S3_MAX_PARTS - 2);
-    ck_assert_uint_eq(live_sendable_parts(BASE, capacity), S3_MAX_PARTS - 1);
-    ck_assert_uint_eq(live_sendable_parts(BASE, capacity + 1), S3_MAX_PARTS - 1);
-    ck_assert_uint_eq(live_sendable_parts(BASE, 2 * capacity), S3_MAX_PARTS - 1);
+    ck_assert_uint_eq(live_sendable_parts(plan, capacity - 1), S3_MAX_PARTS - 2);
+    ck_assert_uint_eq(live_sendable_parts(plan, capacity), S3_MAX_PARTS - 1);
+    ck_assert_uint_eq(live_sendable_parts(plan, capacity + 1), S3_MAX_PARTS - 1);
+    ck_assert_uint_eq(live_sendable_parts(plan, 2 * capacity), S3_MAX_PARTS - 1);
 }
 END_TEST
 
@@ -72,7 +75,7 @@ static void set_up(void)
                                  .path = "a.mp4",
                                  .state = JOURNAL_FILE_PENDING,
                                  .mark = "m",
-                                 .part_size_bytes = BASE};
+                                 .part_plan = {.base_bytes = BASE}};
     ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
 }
 
@@ -132,9 +135,20 @@ START_TEST(the_plan_of_the_upload_counts_not_the_one_of_the_settings)
     settings.s3_part_size_bytes = 2 * BASE;
     hold(2);
     ck_assert(has_work(&file, 3 * BASE));
-    file.part_size_bytes = 0; /* not begun: the settings' */
+    file.part_plan.base_bytes = 0; /* not begun: the settings' */
     ck_assert(!has_work(&file, 4 * BASE - 1));
     ck_assert(has_work(NULL, 4 * BASE));
+}
+END_TEST
+
+START_TEST(parts_of_an_upload_that_grows_early_are_whole_later)
+{
+    for (unsigned number = 2; number <= 500; number++)
+        hold(number);
+    ck_assert(has_work(&file, 501 * BASE));
+    file.part_plan.grows_early = true;
+    ck_assert(!has_work(&file, 502 * BASE - 1));
+    ck_assert(has_work(&file, 502 * BASE));
 }
 END_TEST
 
@@ -151,6 +165,7 @@ int main(void)
     tcase_add_test(cases, there_is_work_until_every_part_that_can_be_sent_is_held);
     tcase_add_test(cases, the_first_part_and_those_beyond_do_not_count);
     tcase_add_test(cases, the_plan_of_the_upload_counts_not_the_one_of_the_settings);
+    tcase_add_test(cases, parts_of_an_upload_that_grows_early_are_whole_later);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }

@@ -9,9 +9,9 @@
 #define BASE 1000u
 
 /* A file of three and a half parts, finished or growing. */
-static const struct reconcile_file finished = {.base_bytes = BASE, .size_bytes = 3500};
+static const struct reconcile_file finished = {.plan = {.base_bytes = BASE}, .size_bytes = 3500};
 static const struct reconcile_file growing = {
-    .base_bytes = BASE, .size_bytes = 3500, .growing = true};
+    .plan = {.base_bytes = BASE}, .size_bytes = 3500, .growing = true};
 
 static const char md5_a[] = "0cc175b9c0f1b6a831c399e269772661";
 static const char md5_b[] = "92eb5ffee6ae2fec3ad71c777531578f";

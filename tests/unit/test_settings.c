@@ -403,13 +403,13 @@ START_TEST(the_part_plan_has_to_hold_the_largest_object)
 {
     ck_assert(!load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=10TiB", NULL));
     assert_error(
-        "CONFOMEET_S3_PART_SIZE is \"8MiB\": 10,000 parts hold 9.5 TiB then, which is less "
-        "than CONFOMEET_S3_MAX_OBJECT_SIZE, 10TiB: expected 9MiB at least");
+        "CONFOMEET_S3_PART_SIZE is \"8MiB\": 10,000 parts hold 5.1 TiB then, which is less "
+        "than CONFOMEET_S3_MAX_OBJECT_SIZE, 10TiB: expected 549MiB at least");
     ck_assert(
-        load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=10TiB", "CONFOMEET_S3_PART_SIZE=9MiB", NULL));
-    /* 500 * (20 + 2470) parts of 8 MiB, to the byte. */
-    ck_assert(load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=9960000MiB", NULL));
-    ck_assert(!load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=10443816960001", NULL));
+        load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=10TiB", "CONFOMEET_S3_PART_SIZE=549MiB", NULL));
+    /* 8,900 + 4 * 5,550 parts of 8 MiB and 1,000 of 5 GiB, to the byte. */
+    ck_assert(load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=5368800MiB", NULL));
+    ck_assert(!load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=5629594828801", NULL));
     ck_assert(load(NULL, "CONFOMEET_S3_PART_SIZE=5MiB", NULL));
     ck_assert(!load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=50000GiB", NULL));
     ck_assert_ptr_nonnull(strstr(problems.errors[0], "expected 5120MiB at least"));

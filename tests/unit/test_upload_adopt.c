@@ -98,6 +98,34 @@ START_TEST(an_object_of_several_parts_with_the_same_bytes_is_this_file)
 }
 END_TEST
 
+/* 503 parts of one byte by today's plan, 500 and two of two bytes and one by the one before. */
+START_TEST(an_object_of_either_plan_is_recognised_by_the_number_of_its_parts)
+{
+    static const struct {
+        const char *etag;
+        uint64_t offset, length; /* of the last part */
+    } plans[] = {{"a925576942e94b2ef57a066101b48876-503", 502, 1},
+                 {"a925576942e94b2ef57a066101b48876-502", 502, 1}};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct s3_result head = head_of(plans[i].etag, 503, 1);
+        struct upload_adopt *adopt = upload_adopt_begin(&head, 503);
+        uint64_t offset, length;
+
+        ck_assert_ptr_nonnull(adopt);
+        adopt->next = adopt->count;
+        ck_assert(upload_adopt_next(adopt, &offset, &length));
+        ck_assert_uint_eq(offset, plans[i].offset);
+        ck_assert_uint_eq(length, plans[i].length);
+        adopt->next = 501;
+        ck_assert(upload_adopt_next(adopt, &offset, &length));
+        ck_assert_uint_eq(length, i + 1);
+        free(adopt);
+    }
+    ck_assert(!is_candidate(&(struct s3_result){.outcome = S3_DONE}, 503));
+}
+END_TEST
+
 START_TEST(one_other_byte_makes_it_another_file)
 {
     char etag[S3_ETAG_SIZE];
@@ -179,6 +207,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, an_object_of_one_put_with_the_same_bytes_is_this_file);
     tcase_add_test(tests, an_object_of_several_parts_with_the_same_bytes_is_this_file);
+    tcase_add_test(tests, an_object_of_either_plan_is_recognised_by_the_number_of_its_parts);
     tcase_add_test(tests, one_other_byte_makes_it_another_file);
     tcase_add_test(tests, an_etag_in_capital_letters_is_understood);
     tcase_add_test(tests, what_cannot_be_compared_is_no_candidate);

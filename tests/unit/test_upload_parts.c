@@ -29,7 +29,7 @@ static void set_up(void)
                                  .mark = "m",
                                  .key = "k",
                                  .upload_id = "u1",
-                                 .part_size_bytes = BASE,
+                                 .part_plan = {.base_bytes = BASE},
                                  .object_bytes = 9500};
     ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
     rng.state = 9;
@@ -446,10 +446,10 @@ END_TEST
 
 START_TEST(beyond_ten_thousand_parts_a_growing_file_has_no_more)
 {
-    grow_to(part_capacity(BASE) + 1000 * BASE);
+    grow_to(part_capacity(file.part_plan) + 1000 * BASE);
     parts.next_number = S3_MAX_PARTS;
     ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_READ);
-    ck_assert_uint_eq(step.read.offset + step.read.length, part_capacity(BASE));
+    ck_assert_uint_eq(step.read.offset + step.read.length, part_capacity(file.part_plan));
     give_bytes(step.slot, 'a');
     ck_assert_int_eq(ask(true, 0), UPLOAD_STEP_REQUEST);
     give_reply(step.slot, S3_DONE, "", 0);
