@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct settings_row; /* settings_table.h */
+
 enum settings_addressing { SETTINGS_ADDRESSING_PATH, SETTINGS_ADDRESSING_VIRTUAL };
 enum settings_log_level {
     SETTINGS_LOG_ERROR,
@@ -123,10 +125,11 @@ void settings_problems_done(struct settings_problems *problems);
 const char *settings_default_file(void);
 
 /* The documents that come from the table. */
-void settings_write_help(FILE *out);     /* for --help: name, type, default, one sentence */
-void settings_write_example(FILE *out);  /* config/example.env, whole */
-void settings_write_markdown(FILE *out); /* docs/settings.md */
-void settings_write_compose(FILE *out);  /* the list of variables in config/jibri.yml */
+void settings_write_help(FILE *out); /* for --help: name, value and default, one line each */
+void settings_write_descriptions(FILE *out); /* for `settings`: name, meaning, value, default */
+void settings_write_example(FILE *out);      /* config/example.env, whole */
+void settings_write_markdown(FILE *out);     /* docs/settings.md */
+void settings_write_compose(FILE *out);      /* the list of variables in config/jibri.yml */
 void settings_write_template(FILE *out); /* the image's finalize.env, as a Go template for `tpl` */
 void settings_write_man(FILE *out); /* the man page's ENVIRONMENT section, in mdoc or man macros */
 
@@ -134,5 +137,14 @@ void settings_write_man(FILE *out); /* the man page's ENVIRONMENT section, in md
  * secrets as "set" or "not set". */
 void settings_write_effective(const struct settings *settings, const char *const *environment,
                               const char *path, FILE *out);
+
+/*
+ * For `settings NAME`: the row's part of settings_write_descriptions(), then what is in effect as
+ * above, or the problems of settings_load() that name the setting; false: there are some.
+ */
+bool settings_write_description(const struct settings_row *row, const struct settings *settings,
+                                const struct settings_problems *problems,
+                                const char *const *environment, const char *path, FILE *out)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -1,5 +1,6 @@
 /* settings_documents - the documents that come from the table: settings_write_*() of settings.h. */
 #include "config/settings.h"
+#include "config/settings_names.h"
 #include "config/settings_source.h"
 #include "config/settings_table.h"
 #include "config/settings_values.h"
@@ -7,8 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define HELP_COLUMN   34
-#define HELP_WIDTH    98
+#define COMPOSE_WIDTH 98
 #define EXAMPLE_WIDTH 80
 #define MAN_WIDTH     72 /* escapes come on top */
 #define VALUE_BYTES   32
@@ -75,25 +75,58 @@ static const char *describe(const struct settings_row *row, char *out, size_t ou
     return out;
 }
 
+static const char *default_of(const struct settings_row *row)
+{
+    if (row->required)
+        return "required";
+    if (!row->default_text)
+        return row->unset_text;
+    return *row->default_text ? row->default_text : "empty";
+}
+
+static void write_group_title(FILE *out, size_t i)
+{
+    if (begins_group(i))
+        fprintf(out, "%s%s:\n", i == 0 ? "" : "\n",
+                settings_table_group_title(settings_table[i].group));
+}
+
 void settings_write_help(FILE *out)
 {
-    char margin[HELP_COLUMN + 1];
-    memset(margin, ' ', HELP_COLUMN);
-    margin[HELP_COLUMN] = 0;
     for (size_t i = 0; i < settings_table_length; i++) {
-        const struct settings_row *row = &settings_table[i];
-        char description[2 * FORM_BYTES];
-        if (begins_group(i))
-            fprintf(out, "%s%s:\n", i == 0 ? "" : "\n", settings_table_group_title(row->group));
-        fprintf(out, "  %-*s", HELP_COLUMN - 2, row->name);
-        describe(row, description, sizeof description);
-        write_wrapped(out, description, strlen(description), margin, HELP_COLUMN, HELP_WIDTH);
-        fputs(margin, out);
-        write_wrapped(out, row->help, sentence_length(row->help), margin, HELP_COLUMN, HELP_WIDTH);
-        if (row->alias)
-            fprintf(out, "%sWhere it is not set, %s is read.\n", margin, row->alias);
-        if (row->file_name)
-            fprintf(out, "%sOr in a file: %s names it.\n", margin, row->file_name);
+        char form[FORM_BYTES];
+        write_group_title(out, i);
+        fprintf(out, "  %-31s %-22s [%s]\n", settings_table[i].name,
+                settings_value_form(&settings_table[i], form, sizeof form),
+                default_of(&settings_table[i]));
+    }
+}
+
+static void write_described(FILE *out, const char *label, const char *text)
+{
+    fprintf(out, "  %-9s", label);
+    write_wrapped(out, text, strlen(text), "           ", 11, EXAMPLE_WIDTH);
+}
+
+static void write_description(FILE *out, const struct settings_row *row)
+{
+    char expected[SETTINGS_EXPECTED_BYTES];
+    fprintf(out, "%s\n  ", row->name);
+    write_wrapped(out, row->help, strlen(row->help), "  ", 2, EXAMPLE_WIDTH);
+    write_described(out, "value", settings_value_expected(row, expected, sizeof expected));
+    write_described(out, "default", row->required ? "none, it has to be set" : default_of(row));
+    if (row->alias)
+        fprintf(out, "  %-9s%s is read where it is not set\n", "else", row->alias);
+    if (row->file_name)
+        fprintf(out, "  %-9s%s names a file that holds it\n", "or", row->file_name);
+}
+
+void settings_write_descriptions(FILE *out)
+{
+    for (size_t i = 0; i < settings_table_length; i++) {
+        write_group_title(out, i);
+        fputc('\n', out);
+        write_description(out, &settings_table[i]);
     }
 }
 
@@ -157,10 +190,10 @@ void settings_write_compose(FILE *out)
             fprintf(out, "%s---- %s ----\n", margin, settings_table_group_title(row->group));
         fputs(margin, out);
         write_wrapped(out, row->help, sentence_length(row->help), margin, strlen(margin),
-                      HELP_WIDTH);
+                      COMPOSE_WIDTH);
         fputs(margin, out);
         describe(row, description, sizeof description);
-        write_wrapped(out, description, strlen(description), margin, strlen(margin), HELP_WIDTH);
+        write_wrapped(out, description, strlen(description), margin, strlen(margin), COMPOSE_WIDTH);
         write_compose_variable(out, row->name);
         write_compose_variable(out, row->alias);
         write_compose_variable(out, row->file_name);
@@ -292,15 +325,16 @@ void settings_write_man(FILE *out)
     }
 }
 
-static void write_effective_row(const struct settings_row *row, const struct settings *settings,
-                                const struct settings_source *source, FILE *out)
+/* "8MiB (default)", "set (from the environment)" of a secret. */
+static void write_effective_value(const struct settings_row *row, const struct settings *settings,
+                                  const struct settings_source *source, FILE *out)
 {
     char buffer[VALUE_BYTES];
     struct settings_found found;
     const char *value = settings_value_spell(row, settings, buffer, sizeof buffer);
     if (row->secret)
         value = value ? "set" : "not set";
-    fprintf(out, "%s=%s (", row->name, value ? value : "");
+    fprintf(out, "%s (", value ? value : "");
     if (!settings_source_find(source, row, &found))
         fprintf(out, "default%s%s", row->unset_text ? ": " : "",
                 row->unset_text ? row->unset_text : "");
@@ -311,15 +345,52 @@ static void write_effective_row(const struct settings_row *row, const struct set
     fputs(")\n", out);
 }
 
+static void open_source(struct settings_source *source, const char *const *environment,
+                        const char *path)
+{
+    struct error reported = ERROR_INIT; /* by settings_load() already */
+    *source = (struct settings_source){.environment = environment, .path = path};
+    if (path && !env_file_read(path, &source->file, &reported))
+        source->file = (struct env_file){0};
+}
+
 void settings_write_effective(const struct settings *settings, const char *const *environment,
                               const char *path, FILE *out)
 {
-    struct settings_source source = {.environment = environment, .path = path};
-    struct error reported = ERROR_INIT; /* by settings_load() already */
-
-    if (path && !env_file_read(path, &source.file, &reported))
-        source.file = (struct env_file){0};
-    for (size_t i = 0; i < settings_table_length; i++)
-        write_effective_row(&settings_table[i], settings, &source, out);
+    struct settings_source source;
+    open_source(&source, environment, path);
+    for (size_t i = 0; i < settings_table_length; i++) {
+        fprintf(out, "%s=", settings_table[i].name);
+        write_effective_value(&settings_table[i], settings, &source, out);
+    }
     env_file_done(&source.file);
+}
+
+/* Writes those that are about the row; false: none is. */
+static bool write_problems(const struct settings_row *row, const struct settings_problems *problems,
+                           FILE *out)
+{
+    bool any = false;
+    for (char **line = problems->errors; line && *line; line++) {
+        if (settings_name_row(*line, strcspn(*line, " ")) != row)
+            continue;
+        write_described(out, "WRONG", *line);
+        any = true;
+    }
+    return any;
+}
+
+bool settings_write_description(const struct settings_row *row, const struct settings *settings,
+                                const struct settings_problems *problems,
+                                const char *const *environment, const char *path, FILE *out)
+{
+    struct settings_source source;
+    write_description(out, row);
+    if (write_problems(row, problems, out))
+        return false;
+    open_source(&source, environment, path);
+    fprintf(out, "  %-9s", "now");
+    write_effective_value(row, settings, &source, out);
+    env_file_done(&source.file);
+    return true;
 }

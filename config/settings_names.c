@@ -17,15 +17,20 @@ static bool is_same(const char *name, size_t length, const char *other)
     return strlen(other) == length && memcmp(name, other, length) == 0;
 }
 
-bool settings_name_is_known(const char *name, size_t length)
+const struct settings_row *settings_name_row(const char *name, size_t length)
 {
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
-        if (is_same(name, length, row->name) ||
+        if (is_same(name, length, row->name) || (row->alias && is_same(name, length, row->alias)) ||
             (row->file_name && is_same(name, length, row->file_name)))
-            return true;
+            return row;
     }
-    return is_same(name, length, backends_own);
+    return NULL;
+}
+
+bool settings_name_is_known(const char *name, size_t length)
+{
+    return settings_name_row(name, length) || is_same(name, length, backends_own);
 }
 
 static size_t min_of(size_t a, size_t b)

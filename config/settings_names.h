@@ -10,6 +10,11 @@
 /* Names that begin with this and are no settings are pointed out. */
 #define SETTINGS_NAMES_PREFIX "CONFOMEET_S3_"
 
+struct settings_row; /* settings_table.h */
+
+/* The setting that has the variable name[0..length): its name, alias or file_name. NULL: none. */
+const struct settings_row *settings_name_row(const char *name, size_t length);
+
 /* Whether name[0..length) is a setting, or is known to be another program's. */
 bool settings_name_is_known(const char *name, size_t length);
 

@@ -111,9 +111,8 @@ const struct settings_row settings_table[] = {
      .check = settings_check_path, .form = "path", .expected = "an absolute path",
      .example = "/etc/ssl/certs/own-ca.pem",
      .help = "A file of certificates (PEM) of the authorities that servers are checked by."},
-    {ROW("CONFOMEET_PROXY", NETWORK, TEXT, proxy),
-     .unset_text = "what https_proxy and all_proxy say", .check = settings_check_proxy,
-     .form = "URL",
+    {ROW("CONFOMEET_PROXY", NETWORK, TEXT, proxy), .unset_text = "https_proxy or all_proxy",
+     .check = settings_check_proxy, .form = "URL",
      .expected = "a URL as http://host:port or http://user:password@host:port, of http, https, "
                  "socks5 or socks5h",
      .example = "http://proxy.example.org:3128", .secret = true,
@@ -139,7 +138,7 @@ const struct settings_row settings_table[] = {
      .min = SECOND, .max = 10 * MINUTE, .help = "How long the backend may take to answer."},
     /* this machine */
     {ROW("CONFOMEET_RECORDINGS_DIR", MACHINE, TEXT, recordings_dir), .alias = "JIBRI_RECORDING_DIR",
-     .unset_text = "the one above the session's", .check = settings_check_path, .form = "path",
+     .unset_text = "the session's parent", .check = settings_check_path, .form = "path",
      .expected = "an absolute path", .example = "/config/recordings",
      .help = "The directory that Jibri makes its session directories in."},
     {ROW("CONFOMEET_CRASH_SAFE", MACHINE, BOOLEAN, crash_safe), .default_text = "on",
@@ -153,12 +152,12 @@ const struct settings_row settings_table[] = {
      .example = "mp4,mkv,ts",
      .help = "The endings of files that count as media, in any case of letters. The backend is "
              "told of media; the other files of a session are uploaded with them."},
-    {ROW("CONFOMEET_JOURNAL", MACHINE, TEXT, journal),
-     .unset_text = ".jibri-finalize/journal.db in the recordings directory",
+    {ROW("CONFOMEET_JOURNAL", MACHINE, TEXT, journal), .unset_text = "beside the recordings",
      .check = settings_check_path, .form = "path", .expected = "an absolute path",
      .example = "/var/lib/jibri-finalize/journal.db",
      .help = "The file that remembers what was done and what is to be done. Put it on a disk "
-             "that outlives the container, one for each Jibri."},
+             "that outlives the container, one for each Jibri. When it is not set, the file is "
+             ".jibri-finalize/journal.db in the recordings directory."},
     {ROW("JIBRI_INSTANCE_ID", MACHINE, TEXT, instance_id), .unset_text = "none",
      .check = settings_check_name, .form = "name",
      .expected = "1 to 128 letters, digits, '.', '-' and '_'", .example = "jibri-1",

@@ -38,7 +38,8 @@ static void print_help(void)
         "  CONFOMEET_RECORDINGS_DIR=/config/recordings jibri-watcher --config ./finalize.env\n"
         "  jibri-watcher --health || echo 'no watcher runs'\n"
         "\n"
-        "Settings, from the environment or, lower in precedence, from the file:\n\n");
+        "Settings (`jibri-finalize settings NAME` explains one): name, value, [default].\n"
+        "The environment wins over the file.\n\n");
     settings_write_help(stdout);
 }
 

@@ -28,6 +28,7 @@ struct command_row {
     const char *usage;                           /* what follows the name, a line for each form */
     const char *about;
     bool takes_recordings; /* as arguments: by directory or ID */
+    bool takes_setting;    /* as argument: its name */
     struct command_option options[COMMAND_LINE_MOST_OPTIONS + 1];
     const char *outcome; /* exit codes and examples */
 };

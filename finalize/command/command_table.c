@@ -1,5 +1,6 @@
 #include "finalize/command/command_table.h"
 
+#include "config/settings_table.h"
 #include "finalize/report/report.h"
 
 #include <stdio.h>
@@ -38,7 +39,9 @@ void command_table_print_completion(void)
 {
     for (size_t i = 0; i < ROWS; i++) {
         printf("command\t%s\t%s\t%s\n", rows[i].name, rows[i].summary,
-               rows[i].takes_recordings ? "ids" : "");
+               rows[i].takes_recordings ? "ids"
+               : rows[i].takes_setting  ? "settings"
+                                        : "");
         for (const struct command_option *option = rows[i].options; option->name; option++) {
             printf("option\t%s\t--%s\t%s\t", rows[i].name, option->name,
                    option->value ? option->value : "");
@@ -49,4 +52,6 @@ void command_table_print_completion(void)
     }
     for (unsigned i = 0; i < REPORT_STATES; i++)
         printf("state\t%s\n", report_state_name((enum report_state)i));
+    for (size_t i = 0; i < settings_table_length; i++)
+        printf("setting\t%s\n", settings_table[i].name);
 }

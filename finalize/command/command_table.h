@@ -22,8 +22,8 @@ void command_table_print(void);
 
 /*
  * What shells complete, for the scripts in completion/: lines of fields that are separated by tabs.
- * "command", name, summary, "ids" where it takes recordings; "option", command, option, what its
- * value is called, help; "state", name.
+ * "command", name, summary, what it takes ("ids" of recordings, "settings" or nothing); "option",
+ * command, option, what its value is called, help; "state", name; "setting", name.
  */
 void command_table_print_completion(void);
 

@@ -45,7 +45,8 @@ static void print_help(void)
            "  jibri-finalize status\n"
            "  jibri-finalize retry --all\n"
            "\n"
-           "Settings, from the environment or, lower in precedence, from the file:\n\n");
+           "Settings (`jibri-finalize settings NAME` explains one): name, value, [default].\n"
+           "The environment wins over the file.\n\n");
     settings_write_help(stdout);
 }
 

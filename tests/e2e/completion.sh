@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # completion.sh - what bash and zsh complete of jibri-finalize: every option that --help names, states,
-# the IDs that status shows.
+# the IDs that status shows, settings.
 #
 #   tests/e2e/completion.sh PROGRAM
 
@@ -47,6 +47,7 @@ expect 'safe' status --state s
 expect '24h' status --since 2
 expect '--notify-only' retry --n
 expect '12 11 10 1' retry 1
+expect 'CONFOMEET_S3_PART_SIZE' settings CONFOMEET_S3_PART
 expect "$work/recordings" retry "$work/rec"
 echo "ok - bash completes commands, options, states, IDs and directories"
 
@@ -69,5 +70,7 @@ if command -v zsh >/dev/null; then
 	[[ $got == *interrupted* ]] || fail "zsh completes 'status --state int' to '$got'"
 	got=$(zsh -f "$here/completion.zsh" "$completions" 'jibri-finalize aban' abandon)
 	[[ $got == *abandon* ]] || fail "zsh completes 'aban' to '$got'"
+	got=$(zsh -f "$here/completion.zsh" "$completions" 'jibri-finalize settings CONFOMEET_S3_PART' PART_SIZE)
+	[[ $got == *CONFOMEET_S3_PART_SIZE* ]] || fail "zsh completes 'settings CONFOMEET_S3_PART' to '$got'"
 	echo "ok - zsh completes commands and options"
 fi

@@ -136,9 +136,23 @@ help_and_version_need_no_settings() {
 	expect_code 0
 	expect_match "the help" 'Usage: jibri-finalize' "$output"
 	expect_match "the help" CONFOMEET_S3_CLIENT_SECRET "$output"
+	expect_at_most "lines of the help, which fits two screens" 100 "$(wc -l <<<"$output")"
 	finalize --version
 	expect_code 0
 	expect_match "the version" '^jibri-finalize [0-9]+\.[0-9]+\.[0-9]+$' "$output"
+}
+
+settings_are_explained_one_by_one() {
+	finalize settings
+	expect_code 0
+	expect_match "all settings" 'CONFOMEET_S3_CLIENT_SECRET_FILE names a file' "$output"
+	finalize CONFOMEET_S3_PARALLEL=7 settings CONFOMEET_S3_PARALLEL
+	expect_code 0 'now      7 \(from the environment\)'
+	finalize CONFOMEET_S3_PARALLEL=many settings CONFOMEET_S3_PARALLEL
+	expect_code 78 'CONFOMEET_S3_PARALLEL cannot be used'
+	expect_match "the setting" 'WRONG    CONFOMEET_S3_PARALLEL is "many"' "$output"
+	finalize settings CONFOMEET_S3_PARALEL
+	expect_code 64 'did you mean CONFOMEET_S3_PARALLEL'
 }
 
 each_line_of_the_json_log_is_an_object() {
@@ -195,6 +209,7 @@ run a_full_check_finds_the_body_limit_of_a_proxy
 run a_full_check_sends_a_part_of_the_real_size
 run check_finds_wrong_settings
 run help_and_version_need_no_settings
+run settings_are_explained_one_by_one
 run each_line_of_the_json_log_is_an_object
 run only_what_was_asked_for_is_logged
 run progress_on_a_pipe_is_a_line_now_and_then

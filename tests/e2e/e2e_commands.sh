@@ -368,7 +368,7 @@ a_thousand_recordings_are_shown_in_a_tenth_of_a_second() {
 
 every_command_has_help_with_examples() {
 	local name
-	for name in status retry abandon wait events check; do
+	for name in status retry abandon wait events check settings; do
 		finalize "$name" --help
 		expect_code 0
 		expect_match "help of $name" "jibri-finalize $name" "${output#*Examples:}"

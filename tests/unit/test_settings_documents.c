@@ -1,5 +1,6 @@
 #include "config/settings.h"
 
+#include "config/settings_names.h"
 #include "config/settings_table.h"
 #include "config/settings_values.h"
 #include "tests/unit/settings_fixture.h"
@@ -121,26 +122,76 @@ END_TEST
 
 START_TEST(every_document_names_every_setting)
 {
-    static void (*const writers[])(FILE *) = {settings_write_help,     settings_write_example,
-                                              settings_write_markdown, settings_write_man,
-                                              settings_write_template, settings_write_compose};
+    static void (*const writers[])(FILE *) = {settings_write_help,        settings_write_example,
+                                              settings_write_markdown,    settings_write_man,
+                                              settings_write_template,    settings_write_compose,
+                                              settings_write_descriptions};
     char *text = document(writers[_i]);
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
         ck_assert_msg(strstr(text, row->name), "%s", row->name);
-        ck_assert_msg(!row->file_name || strstr(text, row->file_name), "%s", row->name);
+        ck_assert_msg(_i == 0 || !row->file_name || strstr(text, row->file_name), "%s", row->name);
     }
-    ck_assert_ptr_nonnull(strstr(text, "JIBRI_RECORDING_DIR"));
+    ck_assert(_i == 0 || strstr(text, "JIBRI_RECORDING_DIR"));
     free(text);
 }
 END_TEST
 
-START_TEST(the_help_fits_a_terminal_of_100_columns)
+START_TEST(the_help_has_one_line_for_each_setting_of_at_most_100_columns)
 {
     char *text = document(settings_write_help);
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+    size_t count = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         ck_assert_msg(strlen(line) <= 100, "%s", line);
+        count += line[0] == ' ';
+    }
+    ck_assert_uint_eq(count, settings_table_length);
     free(text);
+}
+END_TEST
+
+static char *description(const char *name, const char *const *environment, bool expected)
+{
+    char *text;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    ck_assert_ptr_nonnull(out);
+    const struct settings_row *row = settings_name_row(name, strlen(name));
+    ck_assert_ptr_nonnull(row);
+    bool usable = settings_load(environment, fixture_path, &settings, &problems);
+    ck_assert(settings_write_description(row, &settings, &problems, environment, fixture_path,
+                                         out) == expected);
+    ck_assert(!usable);
+    settings_done(&settings);
+    settings_problems_done(&problems);
+    ck_assert_int_eq(fclose(out), 0);
+    return text;
+}
+
+START_TEST(a_setting_is_described_with_what_is_in_effect_whatever_is_wrong_with_others)
+{
+    const char *const environment[] = {"CONFOMEET_S3_PART_SIZE=16777216", "CONFOMEET_LOG_LEVEL=all",
+                                       "CONFOMEET_S3_CLIENT_SECRET=topsecret", NULL};
+    static const struct {
+        const char *name, *expected;
+        bool right;
+    } cases[] = {
+        {"CONFOMEET_S3_PART_SIZE", "\n  now      16MiB (from the environment)\n", true},
+        {"CONFOMEET_KEEP_LOCAL", "\n  now      48h (from /tmp/", true},
+        {"CONFOMEET_S3_CLIENT_SECRET", "\n  now      set (from the environment)\n", true},
+        {"CONFOMEET_S3_CLIENT_SECRET_FILE",
+         "\n  or       CONFOMEET_S3_CLIENT_SECRET_FILE names a file that holds it\n", true},
+        {"JIBRI_RECORDING_DIR", "\n  now       (default: the session's parent)\n", true},
+        {"CONFOMEET_LOG_LEVEL", "\n  WRONG    CONFOMEET_LOG_LEVEL is \"all\"", false},
+        {"CONFOMEET_S3_URL", "\n  WRONG    CONFOMEET_S3_URL is not set", false},
+    };
+    fixture_write_file("CONFOMEET_KEEP_LOCAL=48\n");
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        char *text = description(cases[i].name, environment, cases[i].right);
+        ck_assert_msg(strstr(text, cases[i].expected), "%s is not in\n%s", cases[i].expected, text);
+        ck_assert_ptr_null(strstr(text, "topsecret"));
+        free(text);
+    }
 }
 END_TEST
 
@@ -248,8 +299,10 @@ int main(void)
     tcase_add_test(tests, what_is_in_effect_is_shown_with_where_it_comes_from);
     tcase_add_test(tests, a_secret_in_a_file_is_shown_as_set_by_the_variable_that_names_the_file);
     tcase_add_test(tests, every_secret_may_be_in_a_file);
-    tcase_add_loop_test(tests, every_document_names_every_setting, 0, 6);
-    tcase_add_test(tests, the_help_fits_a_terminal_of_100_columns);
+    tcase_add_loop_test(tests, every_document_names_every_setting, 0, 7);
+    tcase_add_test(tests, the_help_has_one_line_for_each_setting_of_at_most_100_columns);
+    tcase_add_test(tests,
+                   a_setting_is_described_with_what_is_in_effect_whatever_is_wrong_with_others);
     tcase_add_test(tests, the_example_is_what_the_table_says);
     tcase_add_test(tests, the_example_can_be_used_once_it_is_filled_in);
     tcase_add_test(tests, the_examples_comments_show_the_defaults);

@@ -56,7 +56,15 @@ _jibri_finalize() {
 		names=directories
 	fi
 	[[ -n $words ]] || return
-	[[ $current == -* || $names != ids ]] || words=$(_jibri_finalize_ids "${config[@]}")
+	if [[ $current != -* ]]; then
+		case $names in
+		ids) words=$(_jibri_finalize_ids "${config[@]}") ;;
+		settings)
+			words=$(_jibri_finalize_table 2 setting)
+			names=''
+			;;
+		esac
+	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 	if [[ -n $names && $current != -* && ($current == */* || ${#COMPREPLY[@]} = 0) ]]; then
 		compopt -o filenames 2>/dev/null
