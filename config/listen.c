@@ -1,18 +1,19 @@
 #include "config/listen.h"
 
+#include "finalize/base/number.h"
+
 #include <arpa/inet.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* 1 to 65535, in digits without a leading zero. */
 static bool read_port(const char *text, in_port_t *ret_port)
 {
-    size_t length = strspn(text, "0123456789");
-    unsigned long port = strtoul(text, NULL, 10);
+    uint64_t port = 0;
+    bool ok = text[0] != '0' && number_read(text, 1, UINT16_MAX, &port);
 
     *ret_port = htons((uint16_t)port);
-    return length > 0 && length <= 5 && !text[length] && text[0] != '0' && port <= UINT16_MAX;
+    return ok;
 }
 
 bool listen_read(const char *text, union listen_address *ret_address)

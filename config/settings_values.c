@@ -2,9 +2,9 @@
 
 #include "config/settings_checks.h"
 #include "config/units.h"
+#include "finalize/base/number.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,13 +66,6 @@ static bool parse_boolean(const char *text, bool *ret_value)
     return true;
 }
 
-static bool parse_count(const char *text, uint64_t *ret_count)
-{
-    errno = 0;
-    *ret_count = strtoull(text, NULL, 10);
-    return *text != 0 && strspn(text, "0123456789") == strlen(text) && errno == 0;
-}
-
 /* "2MiB", or bits: "20Mbit" is read as the size "20MB" and divided. */
 static bool parse_rate(const char *text, uint64_t *ret_rate)
 {
@@ -113,7 +106,7 @@ static bool parse_number(const struct settings_row *row, const char *text, uint6
 {
     switch (row->type) {
     case SETTINGS_COUNT:
-        return parse_count(text, ret_number);
+        return number_read(text, 0, UINT64_MAX, ret_number);
     case SETTINGS_SIZE:
         return units_parse_size(text, ret_number);
     case SETTINGS_DURATION:

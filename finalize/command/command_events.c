@@ -1,4 +1,5 @@
 /* command_events - jibri-finalize events: the history of a recording. */
+#include "finalize/base/number.h"
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
 #include "finalize/command/text_column.h"
@@ -116,13 +117,15 @@ static int look(struct events *events, bool json)
 int command_events(const struct command_line *line)
 {
     const char *last = command_line_value(line, "last");
-    struct events events = {.most = 0};
+    struct events events = {.id = 0};
+    uint64_t most = 0;
     int code;
 
-    if (last && !command_line_number(last, 1000000, &events.most))
+    if (last && !number_read(last, 1, 1000000, &most))
         return command_line_misused(line, "--last wants a number from 1, not %s", last);
     if (line->count > 1)
         return command_line_misused(line, "more than one recording is named");
+    events.most = (unsigned)most;
     if (command_open(&events.command, line, COMMAND_LOOKS, line->names[0], &code))
         code = look(&events, command_line_value(line, "json") != NULL);
     command_close(&events.command);

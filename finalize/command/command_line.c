@@ -147,16 +147,3 @@ const char *command_line_value(const struct command_line *line, const char *opti
     assert(false && "an option that the row does not have");
     return NULL;
 }
-
-bool command_line_number(const char *text, unsigned most, unsigned *ret_number)
-{
-    char *end;
-    unsigned long value;
-
-    errno = 0;
-    value = strtoul(text, &end, 10);
-    if (errno || *end || text[0] < '0' || text[0] > '9' || value < 1 || value > most)
-        return false;
-    *ret_number = (unsigned)value;
-    return true;
-}

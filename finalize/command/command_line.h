@@ -52,10 +52,6 @@ bool command_line_read(const struct command_row *row, const char *config, int ar
 /* The value of one of the row's options, "" for one that takes none; NULL: not given. */
 const char *command_line_value(const struct command_line *line, const char *option);
 
-/* Reads an option's value that is a number from 1 to `most`. */
-bool command_line_number(const char *text, unsigned most, unsigned *ret_number)
-    __attribute__((warn_unused_result));
-
 /* Says on standard error that the line cannot be used, and returns the exit code. */
 int command_line_misused(const struct command_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,4 +1,5 @@
 /* command_retry - jibri-finalize retry: upload again now what waits or failed. */
+#include "finalize/base/number.h"
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
 #include "finalize/program/explain.h"
@@ -101,13 +102,13 @@ int command_retry(const struct command_line *line)
 {
     const char *meeting_id = command_line_value(line, "meeting-id");
     struct retry retry = {.all = command_line_value(line, "all") != NULL};
-    unsigned number = 0;
+    uint64_t number = 0;
     struct error err = ERROR_INIT;
     struct command command;
     int code;
 
     retry.options.notify_only = command_line_value(line, "notify-only") != NULL;
-    if (meeting_id && !command_line_number(meeting_id, INT32_MAX, &number))
+    if (meeting_id && !number_read(meeting_id, 1, INT32_MAX, &number))
         return command_line_misused(
             line, "--meeting-id wants a number from 1 to 2147483647, not %s", meeting_id);
     retry.options.meeting_id = (int32_t)number;

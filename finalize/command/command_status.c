@@ -31,23 +31,6 @@ struct status {
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
-static bool read_states(const char *text, unsigned *ret_states)
-{
-    char copy[256], *rest = copy, *name;
-
-    if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
-        return false;
-    *ret_states = 0;
-    while ((name = strsep(&rest, ","))) {
-        enum report_state state;
-
-        if (!report_state_read(name, &state))
-            return false;
-        *ret_states |= REPORT_BIT(state);
-    }
-    return true;
-}
-
 static bool has(const struct command_line *line, const char *option)
 {
     return command_line_value(line, option) != NULL;
@@ -67,7 +50,7 @@ static int read_options(const struct command_line *line, struct status *status)
                               .by_name = line->count > 0};
     if (status->failed)
         status->filter.states = REPORT_NEEDS_PERSON;
-    if (states && !read_states(states, &status->filter.states))
+    if (states && !report_states_read(states, &status->filter.states))
         return command_line_misused(line, "there is no state %s", states);
     if (since && !units_parse_duration(since, 1000, &age_ms))
         return command_line_misused(line, "--since wants a duration as in 30min, 24h or 7d, not %s",
@@ -208,22 +191,13 @@ static bool write_json(void *context, FILE *out, struct error *err)
 
 /* ---- metrics --------------------------------------------------------------------------------- */
 
-/* That the journal can't be read is a metric, too. */
 static bool write_metrics(void *context, struct buffer *out, struct error *err)
 {
     const struct command *command = context;
     struct metrics metrics = {.instance_id = command->settings.instance_id, .now = time(NULL)};
-    struct journal *journal = NULL;
-    struct error ignored = ERROR_INIT;
 
     (void)err;
-    if (access(command->journal, F_OK) != 0)
-        metrics.journal_readable = true; /* an empty one */
-    else if (journal_open(command->journal, &journal, &ignored) &&
-             !metrics_load(journal, &metrics, &ignored))
-        error_clear(&ignored);
-    journal_close(journal);
-    metrics_look_at_disk(command->recordings_dir, &metrics);
+    metrics_gather(command->journal, command->recordings_dir, &metrics);
     metrics_write(&metrics, out);
     return true;
 }

@@ -1,5 +1,6 @@
 #include "finalize/notify/notice.h"
 
+#include "finalize/base/number.h"
 #include "finalize/base/utf8.h"
 
 #include <assert.h>
@@ -275,17 +276,12 @@ static void append_status(struct buffer *out, const struct settings *settings,
 static uint64_t retry_after_ms(const struct http_reply *reply)
 {
     char value[64];
-    uint64_t ms = 0;
+    uint64_t seconds;
 
     http_reply_header(reply, "Retry-After", value, sizeof value);
-    for (const char *p = value; *p; p++) {
-        if (*p < '0' || *p > '9')
-            return 0; /* a date: nothing sends one here, and the usual pause does as well */
-        ms = ms * 10 + (uint64_t)(*p - '0') * 1000;
-        if (ms > MAX_RETRY_AFTER_MS)
-            ms = MAX_RETRY_AFTER_MS;
-    }
-    return ms;
+    if (!number_read(value, 0, UINT64_MAX, &seconds))
+        return 0; /* a date: nothing sends one here, and the usual pause does as well */
+    return seconds < MAX_RETRY_AFTER_MS / 1000 ? seconds * 1000 : MAX_RETRY_AFTER_MS;
 }
 
 /* The row that an accepted notice became; 0 when the reply doesn't name one. */

@@ -1,9 +1,11 @@
 #include "finalize/report/metrics.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #define PREFIX "jibri_upload_"
 
@@ -19,7 +21,7 @@ bool metrics_load(struct journal *journal, struct metrics *metrics, struct error
     return metrics->journal_readable;
 }
 
-void metrics_look_at_disk(const char *path, struct metrics *metrics)
+static void look_at_disk(const char *path, struct metrics *metrics)
 {
     struct statvfs status;
 
@@ -28,6 +30,20 @@ void metrics_look_at_disk(const char *path, struct metrics *metrics)
         return;
     metrics->disk_free_bytes = (uint64_t)status.f_bavail * status.f_frsize;
     metrics->disk_size_bytes = (uint64_t)status.f_blocks * status.f_frsize;
+}
+
+void metrics_gather(const char *path, const char *recordings_dir, struct metrics *metrics)
+{
+    struct journal *journal = NULL;
+    struct error ignored = ERROR_INIT; /* that the journal can't be read is a metric, too */
+
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        metrics->journal_readable = true; /* an empty one: to look is no reason to make it */
+    else if (journal_open(path, &journal, &ignored) && !metrics_load(journal, metrics, &ignored))
+        error_clear(&ignored);
+    journal_close(journal);
+    if (recordings_dir)
+        look_at_disk(recordings_dir, metrics);
 }
 
 /* ---- the format ------------------------------------------------------------------------------ */

@@ -34,8 +34,9 @@ struct metrics {
 bool metrics_load(struct journal *journal, struct metrics *metrics, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Size of the file system that `path` is on. */
-void metrics_look_at_disk(const char *path, struct metrics *metrics);
+/* The same from the journal at `path`, one that isn't there being empty, with the size of the file
+ * system that `recordings_dir` (NULL: unknown) is on. */
+void metrics_gather(const char *path, const char *recordings_dir, struct metrics *metrics);
 
 /* Appends to `out`, which fails when memory does. */
 void metrics_write(const struct metrics *metrics, struct buffer *out);

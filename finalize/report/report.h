@@ -34,9 +34,6 @@ enum report_state {
 
 /* "safe", "uploading", …, "found": as in JSON and --state. A literal. */
 const char *report_state_name(enum report_state state);
-/* False when there is no such state. */
-bool report_state_read(const char *name, enum report_state *ret_state);
-
 #define REPORT_JOINING_S 120 /* how long Jibri may take from a directory to its first file */
 
 /* Bits by state. */
@@ -46,6 +43,10 @@ bool report_state_read(const char *name, enum report_state *ret_state);
 #define REPORT_IS_PENDING                                          \
     (REPORT_BIT(REPORT_UPLOADING) | REPORT_BIT(REPORT_RECORDING) | \
      REPORT_BIT(REPORT_INTERRUPTED) | REPORT_BIT(REPORT_WAITING) | REPORT_BIT(REPORT_FOUND))
+
+/* Reads names with commas between them, "failed,waiting", into REPORT_BIT()s. False when one is no
+ * state's. */
+bool report_states_read(const char *text, unsigned *ret_states);
 
 struct report_recording {
     enum report_state state;

@@ -16,15 +16,21 @@ const char *report_state_name(enum report_state state)
     return state_names[state];
 }
 
-bool report_state_read(const char *name, enum report_state *ret_state)
+bool report_states_read(const char *text, unsigned *ret_states)
 {
-    for (unsigned i = 0; i < REPORT_STATES; i++) {
-        if (!strcmp(name, state_names[i])) {
-            *ret_state = (enum report_state)i;
-            return true;
-        }
+    unsigned states = 0, state;
+
+    for (size_t length; text; text = text[length] ? text + length + 1 : NULL) {
+        length = strcspn(text, ",");
+        for (state = 0; state < REPORT_STATES; state++)
+            if (strlen(state_names[state]) == length && !strncmp(text, state_names[state], length))
+                break;
+        if (state == REPORT_STATES)
+            return false;
+        states |= REPORT_BIT(state);
     }
-    return false;
+    *ret_states = states;
+    return states != 0;
 }
 
 unsigned report_states_of(const struct report_totals *totals)

@@ -1,5 +1,6 @@
 /* s3_reply - a reply read: success into the fields of the result, failure into an outcome and a
  * sentence; what an S3 error means is s3_refusal.c's. */
+#include "finalize/base/number.h"
 #include "finalize/base/utf8.h"
 #include "finalize/s3/s3_private.h"
 
@@ -19,25 +20,14 @@ static bool is_success(const struct http_reply *reply)
 
 /* ---- dates ---- */
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT"; strptime() would depend on the locale. */
+/* "Sun, 06 Nov 1994 08:49:37 GMT"; the programs' locale has English names. */
 static bool read_date(const char *text, time_t *ret_time)
 {
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char month[4] = "", zone[4] = "";
-    const char *found;
     struct tm tm = {0};
+    const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 
-    /* NOLINTNEXTLINE(cert-err34-c): no number has more than four digits */
-    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %3[A-Z]", &tm.tm_mday, month,
-               &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, zone) != 7)
+    if (!end || *end || tm.tm_year < 70)
         return false;
-    found = strlen(month) == 3 ? strstr(months, month) : NULL;
-    if (!found || (found - months) % 3 || strcmp(zone, "GMT") != 0 || tm.tm_year < 1970 ||
-        tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 ||
-        tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
-        return false;
-    tm.tm_mon = (int)((found - months) / 3);
-    tm.tm_year -= 1900;
     *ret_time = timegm(&tm);
     return true;
 }
@@ -62,7 +52,7 @@ static uint64_t read_retry_after(const struct http_reply *reply, time_t server_n
 
     if (!http_reply_header(reply, "Retry-After", value, sizeof value))
         return 0;
-    if (!s3_xml_read_number(value, UINT64_MAX, &seconds)) {
+    if (!number_read(value, 0, UINT64_MAX, &seconds)) {
         if (!read_date(value, &date) || date <= server_now)
             return 0;
         seconds = (uint64_t)(date - server_now);
@@ -216,7 +206,7 @@ static const char *read_head(const struct s3_call *call, const struct http_reply
     char value[S3_ETAG_SIZE + 8];
 
     http_reply_header(reply, "Content-Length", value, sizeof value);
-    if (!s3_xml_read_number(value, UINT64_MAX, &result->size_bytes))
+    if (!number_read(value, 0, UINT64_MAX, &result->size_bytes))
         return "success, but without a Content-Length";
     /* Every object has one: a reply without it is that of a proxy which says 200 to all. */
     if (!http_reply_header(reply, "ETag", value, sizeof value))
@@ -227,7 +217,7 @@ static const char *read_head(const struct s3_call *call, const struct http_reply
         memcpy(result->mark, value, S3_MARK_SIZE);
     result->same_session = is_of_session(call, reply);
     http_reply_header(reply, "x-amz-meta-jibri-part-size", value, sizeof value);
-    if (!s3_xml_read_number(value, UINT64_MAX, &result->part_size_bytes))
+    if (!number_read(value, 0, UINT64_MAX, &result->part_size_bytes))
         result->part_size_bytes = 0;
     return NULL;
 }

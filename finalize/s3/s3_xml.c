@@ -1,5 +1,6 @@
 #include "finalize/s3/s3_xml.h"
 
+#include "finalize/base/number.h"
 #include "finalize/base/utf8.h"
 #include "finalize/s3/xml_reader.h"
 
@@ -32,23 +33,6 @@ static void copy_cut(char *text, char *out, size_t size)
     length = utf8_cut(text, size - 1);
     memcpy(out, text, length);
     out[length] = 0;
-}
-
-bool s3_xml_read_number(const char *text, uint64_t most, uint64_t *ret_number)
-{
-    uint64_t number = 0;
-
-    if (!*text)
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || number > (UINT64_MAX - 9) / 10)
-            return false;
-        number = number * 10 + (uint64_t)(*text - '0');
-    }
-    if (number > most)
-        return false;
-    *ret_number = number;
-    return true;
 }
 
 bool s3_xml_plain_etag(const char *text, char *ret_etag, size_t size)
@@ -194,7 +178,7 @@ static bool part_field(void *result, bool in_row, const char *name, char *text, 
         if (!strcmp(name, "IsTruncated"))
             return read_truncated(text, &listing->truncated);
         if (!strcmp(name, "NextPartNumberMarker") && *trimmed(text)) {
-            if (!s3_xml_read_number(trimmed(text), MAX_PART_NUMBER, &number))
+            if (!number_read(trimmed(text), 0, MAX_PART_NUMBER, &number))
                 return false;
             listing->next_part_number_marker = (unsigned)number;
             growing->has_marker = true;
@@ -204,11 +188,11 @@ static bool part_field(void *result, bool in_row, const char *name, char *text, 
     struct s3_xml_item *item = &listing->items[listing->count - 1];
 
     if (!strcmp(name, "PartNumber")) {
-        if (!s3_xml_read_number(trimmed(text), MAX_PART_NUMBER, &number))
+        if (!number_read(trimmed(text), 0, MAX_PART_NUMBER, &number))
             return false;
         item->part_number = (unsigned)number;
     } else if (!strcmp(name, "Size")) {
-        if (!s3_xml_read_number(trimmed(text), UINT64_MAX, &item->size_bytes))
+        if (!number_read(trimmed(text), 0, UINT64_MAX, &item->size_bytes))
             return false;
         growing->has_size = true;
     } else if (!strcmp(name, "ETag")) {

@@ -42,9 +42,6 @@ struct s3_xml_listing {
  * before them. False when it does not fit. */
 bool s3_xml_plain_etag(const char *text, char *ret_etag, size_t size);
 
-/* Digits and nothing else, up to `most`. */
-bool s3_xml_read_number(const char *text, uint64_t most, uint64_t *ret_number);
-
 /* Each returns false, and leaves its result untouched, when the document is not the one that it is
  * to be; errno is ENOMEM when it is not known whether it is, for want of memory, else 0. */
 bool s3_xml_read_error(const char *xml, size_t length, struct s3_xml_error *ret_error);

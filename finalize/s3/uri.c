@@ -1,5 +1,7 @@
 #include "finalize/s3/uri.h"
 
+#include "finalize/base/number.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -93,17 +95,14 @@ static const char *append_host(struct buffer *out, const char *authority)
 /* Appends ":port" unless it is the scheme's own. False when `text` is neither "" nor a port. */
 static bool append_port(struct buffer *out, const char *text, bool https)
 {
-    unsigned long port;
+    uint64_t port;
 
     if (!*text)
         return true;
-    if (*text++ != ':' || !*text || strlen(text) > 5 || strspn(text, "0123456789") != strlen(text))
-        return false;
-    port = strtoul(text, NULL, 10);
-    if (!port || port > 65535)
+    if (*text != ':' || strlen(text) > 6 || !number_read(text + 1, 1, 65535, &port))
         return false;
     if (port != (https ? 443 : 80))
-        buffer_append_format(out, ":%lu", port);
+        buffer_append_format(out, ":%u", (unsigned)port);
     return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include "finalize/base/utf8.h"
 #include "finalize/s3/s3_limits.h"
+#include "finalize/session/file_name.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -111,13 +112,6 @@ static void append_prefix(struct buffer *out, const char *template, const struct
     }
 }
 
-static const char *last_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 /* A buffer that has room for the longest key already: that it fails later on can only mean that a
  * key is too long. */
 static bool begin_key(struct buffer *key, struct error *err)
@@ -156,7 +150,7 @@ bool key_choose(const char *prefix_template, const struct key_facts *facts, cons
         return false;
     append_prefix(&key, prefix_template ? prefix_template : "", facts);
     if (media) {
-        key_map(&key, last_name(path));
+        key_map(&key, file_name_of(path));
     } else {
         map_value(&key, facts->session);
         buffer_append_text(&key, "/");
@@ -167,7 +161,7 @@ bool key_choose(const char *prefix_template, const struct key_facts *facts, cons
 
 bool key_add_suffix(const char *key, unsigned suffix, char *ret_key, struct error *err)
 {
-    const char *last = last_name(key);
+    const char *last = file_name_of(key);
     const char *ending = strrchr(last, '.');
     struct buffer suffixed;
 

@@ -404,7 +404,8 @@ START_TEST(retry_after_is_minded_up_to_an_hour)
         {"retry-after:  120 \r\n", 120000},
         {"Retry-After: 3600\r\n", 3600000},
         {"Retry-After: 3601\r\n", 3600000},
-        {"Retry-After: 99999999999999999999999999999999\r\n", 3600000},
+        {"Retry-After: 99999999999\r\n", 3600000},
+        {"Retry-After: 99999999999999999999999999999999\r\n", 0}, /* no number */
         {"Retry-After: -5\r\n", 0},
         {"Retry-After: 1.5\r\n", 0},
         {"Retry-After: 5 s\r\n", 0},

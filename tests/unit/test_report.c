@@ -441,13 +441,17 @@ END_TEST
 
 START_TEST(states_have_names_that_can_be_read)
 {
-    enum report_state state;
+    unsigned states;
 
     for (unsigned i = 0; i < REPORT_STATES; i++) {
-        ck_assert(report_state_read(report_state_name((enum report_state)i), &state));
-        ck_assert_uint_eq(state, i);
+        ck_assert(report_states_read(report_state_name((enum report_state)i), &states));
+        ck_assert_uint_eq(states, REPORT_BIT(i));
     }
-    ck_assert(!report_state_read("Safe", &state));
+    ck_assert(report_states_read("failed,waiting", &states));
+    ck_assert_uint_eq(states, REPORT_BIT(REPORT_FAILED) | REPORT_BIT(REPORT_WAITING));
+    ck_assert(!report_states_read("Safe", &states));
+    ck_assert(!report_states_read("failed,", &states));
+    ck_assert(!report_states_read("", &states));
 }
 END_TEST
 

@@ -140,17 +140,8 @@ static void answer_metrics(struct status_exchange *exchange)
                               .trend_known = facts->reported,
                               .disk_fills = facts->loop.disk_fills,
                               .disk_full_in_seconds = facts->loop.disk_full_in_seconds};
-    struct journal *journal = NULL;
-    struct error ignored = ERROR_INIT; /* the metrics say that the journal can't be read */
 
-    if (is_missing(facts))
-        metrics.journal_readable = true; /* an empty one */
-    else if (journal_open(facts->journal, &journal, &ignored) &&
-             !metrics_load(journal, &metrics, &ignored))
-        error_clear(&ignored);
-    journal_close(journal);
-    if (facts->recordings_dir)
-        metrics_look_at_disk(facts->recordings_dir, &metrics);
+    metrics_gather(facts->journal, facts->recordings_dir, &metrics);
     reply->status = 200;
     reply->content_type = METRICS_CONTENT_TYPE;
     buffer_done(&reply->body);

@@ -1,10 +1,10 @@
 #include "watcher/http/status_recordings.h"
 
+#include "finalize/base/number.h"
 #include "finalize/report/report.h"
 #include "finalize/report/report_json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define JSON_CEILING   (2u * 1024 * 1024)
@@ -22,40 +22,6 @@ struct query {
 
 /* ---- parameters ------------------------------------------------------------------------------ */
 
-/* Digits alone, from `least` to `most`. */
-static bool read_number(const char *text, uint64_t least, uint64_t most, uint64_t *ret_number)
-{
-    size_t length = text ? strlen(text) : 0;
-
-    if (!length || length > 18 || strspn(text, "0123456789") != length)
-        return false;
-    *ret_number = strtoull(text, NULL, 10);
-    return *ret_number >= least && *ret_number <= most;
-}
-
-/* "failed,waiting" */
-static bool read_states(const char *text, unsigned *ret_states)
-{
-    unsigned states = 0;
-    char name[32];
-
-    while (text) {
-        size_t length = strcspn(text, ",");
-        enum report_state state;
-
-        if (!length || length >= sizeof name)
-            return false;
-        memcpy(name, text, length);
-        name[length] = 0;
-        if (!report_state_read(name, &state))
-            return false;
-        states |= REPORT_BIT(state);
-        text = text[length] ? text + length + 1 : NULL;
-    }
-    *ret_states = states;
-    return states != 0;
-}
-
 static bool read_filter(const struct status_request *request, struct report_filter *ret_filter)
 {
     uint64_t offset = 0, limit = DEFAULT_LIMIT;
@@ -65,11 +31,11 @@ static bool read_filter(const struct status_request *request, struct report_filt
         bool ok = false;
 
         if (!strcmp(parameter->name, "state"))
-            ok = !ret_filter->states && read_states(parameter->value, &ret_filter->states);
+            ok = !ret_filter->states && report_states_read(parameter->value, &ret_filter->states);
         else if (!strcmp(parameter->name, "limit"))
-            ok = read_number(parameter->value, 1, MOST_LIMIT, &limit);
+            ok = number_read(parameter->value, 1, MOST_LIMIT, &limit);
         else if (!strcmp(parameter->name, "offset"))
-            ok = read_number(parameter->value, 0, MOST_OFFSET, &offset);
+            ok = number_read(parameter->value, 0, MOST_OFFSET, &offset);
         if (!ok)
             return false;
     }
@@ -84,7 +50,7 @@ static bool read_events(const struct status_request *request, unsigned *ret_even
 
     for (unsigned i = 0; i < request->parameter_count; i++)
         if (strcmp(request->parameters[i].name, "events") != 0 ||
-            !read_number(request->parameters[i].value, 1, MOST_EVENTS, &events))
+            !number_read(request->parameters[i].value, 1, MOST_EVENTS, &events))
             return false;
     *ret_events = (unsigned)events;
     return true;
@@ -153,7 +119,7 @@ void status_recording_answer(struct status_exchange *exchange)
     struct query query = {0};
     uint64_t id;
 
-    if (!read_number(name, 1, INT64_MAX, &id)) {
+    if (!number_read(name, 1, INT64_MAX, &id)) {
         status_exchange_say(exchange, 404, "a recording is asked for by its id");
         return;
     }
