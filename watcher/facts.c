@@ -31,6 +31,8 @@ static void note_change(struct facts *facts, int64_t at, int64_t now)
 static bool on_file(void *context, const struct session_dir_file *found, struct error *err)
 {
     struct look *look = context;
+    const struct live_look of_parts = {
+        .journal = look->journal, .settings = look->settings, .session_dir = look->session};
     struct journal_file file;
     bool known = false;
     bool work = false;
@@ -43,7 +45,7 @@ static bool on_file(void *context, const struct session_dir_file *found, struct 
     look->new_files |= !known ||
                        (file.state != JOURNAL_FILE_SAFE && file.state != JOURNAL_FILE_WITHHELD) ||
                        !file_identity_same(&file.identity, &found->identity);
-    if (found->media && !live_has_work(look->journal, look->settings, known ? &file : NULL,
+    if (found->media && !live_has_work(&of_parts, known ? &file : NULL, found->path,
                                        found->identity.size_bytes, &work, err))
         return false;
     look->facts->has_parts |= work;

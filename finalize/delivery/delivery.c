@@ -1,6 +1,7 @@
 #include "finalize/delivery/delivery_private.h"
 
 #include "finalize/session/file_name.h"
+#include "finalize/session/mp4_index.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,13 @@ static bool choose_bytes(struct delivery *delivery, struct error *err)
     return true;
 }
 
+/* Or was, before it got its index. */
+static bool is_in_fragments(const struct delivery *delivery)
+{
+    return delivery->file.media && file_name_is_mp4(delivery->file.path) &&
+           mp4_index_look(delivery->fd) != MP4_ORDINARY;
+}
+
 static bool open_upload(struct delivery *delivery, struct error *err)
 {
     struct upload_options options = {
@@ -107,6 +115,7 @@ static bool open_upload(struct delivery *delivery, struct error *err)
         .content_type = file_name_content_type(file_name_of(delivery->file.path)),
         .session_id = session_dir_session_id(delivery->options.recording),
         .growing = delivery->options.growing,
+        .fragmented = is_in_fragments(delivery),
         .unchanged = on_unchanged,
         .report = on_report,
         .context = delivery,

@@ -10,13 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_mp4(const char *path)
-{
-    const char *type = file_name_content_type(file_name_of(path));
-
-    return !strcmp(type, "video/mp4") || !strcmp(type, "audio/mp4");
-}
-
 static void remark_on(const struct intake_media *media, const char *path,
                       const struct mp4_index *index)
 {
@@ -79,7 +72,7 @@ bool intake_media_look_into(const struct intake_media *media, int fd, struct jou
 
     file->duration_ms = 0;
     file->cut_off = false;
-    if (is_mp4(file->path)) {
+    if (file_name_is_mp4(file->path)) {
         make_index(media, file, &empty);
         if (!mp4_is_complete(fd, file->identity.size_bytes, &complete, err))
             return false;

@@ -3,8 +3,11 @@
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/run.h"
 #include "finalize/s3/part.h"
+#include "finalize/session/file_name.h"
+#include "finalize/session/mp4_index.h"
 
 #include <time.h>
+#include <unistd.h>
 
 unsigned live_sendable_parts(struct part_plan plan, uint64_t size_bytes)
 {
@@ -19,24 +22,39 @@ unsigned live_sendable_parts(struct part_plan plan, uint64_t size_bytes)
             break;
         count--;
     }
-    return count > 1 ? count - 1 : 0; /* all but the first */
+    return count;
 }
 
-bool live_has_work(struct journal *journal, const struct settings *settings,
-                   const struct journal_file *file, uint64_t size_bytes, bool *ret_work,
-                   struct error *err)
+static bool may_send_first(struct session_dir *session_dir, const char *path)
 {
-    struct part_plan plan = {.base_bytes = settings->s3_part_size_bytes};
+    struct error ignored = ERROR_INIT;
+    struct file_identity identity;
+    bool may;
+    int fd;
+
+    if (!file_name_is_mp4(path) ||
+        !session_dir_open_file(session_dir, path, &fd, &identity, &ignored))
+        return false;
+    may = mp4_index_look(fd) == MP4_FRAGMENTED;
+    close(fd);
+    return may;
+}
+
+bool live_has_work(const struct live_look *look, const struct journal_file *file, const char *path,
+                   uint64_t size_bytes, bool *ret_work, struct error *err)
+{
+    struct part_plan plan = {.base_bytes = look->settings->s3_part_size_bytes};
     unsigned sendable = live_sendable_parts(
         file && file->part_plan.base_bytes ? file->part_plan : plan, size_bytes);
-    unsigned held = 0;
+    unsigned first_held = 0, held = 0;
 
     *ret_work = false;
     if (!sendable)
         return true;
-    if (file && !journal_count_parts(journal, file->id, 2, sendable + 1, &held, err))
+    if (file && (!journal_count_parts(look->journal, file->id, 1, 1, &first_held, err) ||
+                 !journal_count_parts(look->journal, file->id, 2, sendable, &held, err)))
         return false;
-    *ret_work = held < sendable;
+    *ret_work = held < sendable - 1 || (!first_held && may_send_first(look->session_dir, path));
     return true;
 }
 
@@ -70,12 +88,15 @@ static bool on_unreadable(void *context, const char *path, int errno_value, stru
 static bool wants(struct run *run, const struct journal_file *file, bool *ret_wants,
                   struct error *err)
 {
+    const struct live_look look = {.journal = run->journal,
+                                   .settings = run->options->settings,
+                                   .session_dir = run->session_dir};
+
     *ret_wants = false;
     if (file->state != JOURNAL_FILE_PENDING || file->phase == JOURNAL_PHASE_PUTTING ||
         file->phase == JOURNAL_PHASE_COMPLETING || file->phase == JOURNAL_PHASE_ABORTING)
         return true;
-    return live_has_work(run->journal, run->options->settings, file, file->object_bytes, ret_wants,
-                         err);
+    return live_has_work(&look, file, file->path, file->object_bytes, ret_wants, err);
 }
 
 static bool send_parts(struct run *run, struct error *err)

@@ -2,8 +2,10 @@
  * live - sends the finished parts of a recording while Jibri still writes it.
  *
  * Under the same journal, upload id and part plan as the finalizer, which goes on from there: it
- * compares every part with the finished file. Never the first part (ffmpeg writes its header last)
- * and never the tail. One call sends what there is now; it holds the recording's lock meanwhile.
+ * compares every part with the finished file. Never the tail; and the first part, whose header
+ * ffmpeg writes last, only of a recording in fragments, so that what the bucket has of it plays
+ * (its index changes that part once more). One call sends what there is now; it holds the
+ * recording's lock meanwhile.
  */
 #ifndef FINALIZE_LIVE_H
 #define FINALIZE_LIVE_H
@@ -18,15 +20,22 @@
 bool live_run(const struct run_options *options, const char *path, struct run_summary *ret_summary,
               struct error *err) __attribute__((warn_unused_result));
 
-/* How many parts of a file of `size_bytes` that still grows could be in the bucket by now. */
+/* How many parts of a file of `size_bytes` that still grows are whole, from the first on. */
 unsigned live_sendable_parts(struct part_plan plan, uint64_t size_bytes);
 
+struct live_look { /* all borrowed */
+    struct journal *journal;
+    const struct settings *settings;
+    struct session_dir *session_dir;
+};
+
 /*
- * True when the bucket has not acknowledged all parts of the file that can be sent by now. `file`:
- * its row, NULL when it has none; `size_bytes`: its size now.
+ * *ret_work: the bucket has not acknowledged all parts of the file that can be sent by now. `file`:
+ * its row, NULL when it has none; `path`: within the session directory; `size_bytes`: its size now.
+ * Reads the file's head only when its first part is all that is left.
  */
-bool live_has_work(struct journal *journal, const struct settings *settings,
-                   const struct journal_file *file, uint64_t size_bytes, bool *ret_work,
-                   struct error *err) __attribute__((warn_unused_result));
+bool live_has_work(const struct live_look *look, const struct journal_file *file, const char *path,
+                   uint64_t size_bytes, bool *ret_work, struct error *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -92,6 +92,13 @@ static const char *ending_of(const char *name)
     return dot && dot != last ? dot + 1 : "";
 }
 
+bool file_name_is_mp4(const char *name)
+{
+    const char *type = file_name_content_type(name);
+
+    return !strcmp(type, "video/mp4") || !strcmp(type, "audio/mp4");
+}
+
 bool file_name_is_media(const char *media, const char *name)
 {
     const char *ending = ending_of(name);

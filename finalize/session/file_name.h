@@ -26,4 +26,7 @@ bool file_name_is_media(const char *media, const char *name);
  * literal. */
 const char *file_name_content_type(const char *name);
 
+/* Whether that is the content type of an MP4 file. */
+bool file_name_is_mp4(const char *name);
+
 #endif

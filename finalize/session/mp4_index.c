@@ -332,31 +332,66 @@ static bool index_fragments(struct work *work, struct mp4_index *index, struct e
     return tables_bytes >> 20 >= MAX_INDEX_MIB || write_index(work, index, err);
 }
 
+static void free_work(struct work *work)
+{
+    for (unsigned i = 0; i < MP4_MAX_TRACKS; i++)
+        mp4_tables_free(work->tables[i]);
+    free(work->movie_bytes);
+    free(work->walk.fragment_bytes);
+}
+
+/* Reads what comes before the first fragment; `ret_box` is the first box, if *ret_there. */
+static bool read_head(struct work *work, struct mp4_box *ret_box, bool *ret_there,
+                      bool *ret_fragmented, struct error *err)
+{
+    bool known_brand = false;
+    struct stat status;
+
+    *ret_there = *ret_fragmented = false;
+    if (fstat(work->fd, &status) != 0)
+        return fail_to_read(err);
+    work->walk.size_bytes = (uint64_t)status.st_size;
+    if (!find_first(work, ret_box, &known_brand, ret_there, err))
+        return false;
+    if (*ret_there && mp4_is(ret_box->type, "moov") && ret_box->size_bytes <= MP4_MAX_MOVIE_BYTES &&
+        ret_box->size_bytes <= work->walk.size_bytes - ret_box->at &&
+        !read_movie(work, ret_box, ret_fragmented, err))
+        return false;
+    work->walk.strange |= !known_brand;
+    return true;
+}
+
+enum mp4_layout mp4_index_look(int fd)
+{
+    struct mp4_index index = {.layout = MP4_ORDINARY};
+    struct work work = {.fd = fd, .walk = {.fd = fd}};
+    struct error ignored = ERROR_INIT;
+    bool there, fragmented;
+    struct mp4_box box;
+
+    if (read_head(&work, &box, &there, &fragmented, &ignored)) {
+        if (fragmented && !work.walk.strange)
+            index.layout = MP4_FRAGMENTED;
+        else if (there && !fragmented)
+            (void)look_at_ordinary(&work, box, &index, &ignored);
+    }
+    free_work(&work);
+    return index.layout;
+}
+
 bool mp4_index_make(int fd, struct mp4_index *ret_index, struct error *err)
 {
     struct mp4_index index = {.layout = MP4_ORDINARY};
     struct work work = {.fd = fd, .walk = {.fd = fd}};
-    bool known_brand = false, there = false, fragmented = false, ok;
-    struct stat status;
+    bool there, fragmented;
     struct mp4_box box;
+    bool ok = read_head(&work, &box, &there, &fragmented, err);
 
-    if (fstat(fd, &status) != 0)
-        return fail_to_read(err);
-    work.walk.size_bytes = (uint64_t)status.st_size;
-    ok = find_first(&work, &box, &known_brand, &there, err);
-    if (ok && there && mp4_is(box.type, "moov") && box.size_bytes <= MP4_MAX_MOVIE_BYTES &&
-        box.size_bytes <= work.walk.size_bytes - box.at)
-        ok = read_movie(&work, &box, &fragmented, err);
-    if (ok && fragmented) {
-        work.walk.strange |= !known_brand;
+    if (ok && fragmented)
         ok = index_fragments(&work, &index, err);
-    } else if (ok && there) {
+    else if (ok && there)
         ok = look_at_ordinary(&work, box, &index, err);
-    }
-    for (unsigned i = 0; i < MP4_MAX_TRACKS; i++)
-        mp4_tables_free(work.tables[i]);
-    free(work.movie_bytes);
-    free(work.walk.fragment_bytes);
+    free_work(&work);
     if (ok)
         *ret_index = index;
     return ok;

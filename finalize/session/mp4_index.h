@@ -42,4 +42,11 @@ struct mp4_index {
 bool mp4_index_make(int fd, struct mp4_index *ret_index, struct error *err)
     __attribute__((warn_unused_result));
 
+/*
+ * What the head of a file tells, and its end where that is indexed: MP4_FRAGMENTED when
+ * mp4_index_make() is made for it, MP4_INDEXED, or MP4_ORDINARY for all else. Writes nothing; an
+ * error in reading it is no error.
+ */
+enum mp4_layout mp4_index_look(int fd);
+
 #endif

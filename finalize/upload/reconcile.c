@@ -11,7 +11,7 @@ static bool may_still_change(const struct reconcile_file *file, unsigned number)
 
     if (!file->growing)
         return false;
-    return number == 1 || whole.offset + whole.length > file->size_bytes;
+    return (number == 1 && !file->fragmented) || whole.offset + whole.length > file->size_bytes;
 }
 
 static bool same_bytes(const struct journal_part *held, const struct hasher_result *bytes)
@@ -36,12 +36,13 @@ enum reconcile_verdict reconcile_part(const struct reconcile_file *file, unsigne
     return same_bytes(held, bytes) ? RECONCILE_HELD : RECONCILE_SEND;
 }
 
-enum resend_reason reconcile_reason(const struct journal_part *held)
+enum resend_reason reconcile_reason(const struct reconcile_file *file,
+                                    const struct journal_part *held)
 {
     if (!held)
         return RESEND_NOT;
     if (held->has_fingerprint)
-        return RESEND_BYTES_CHANGED;
+        return file->fragmented && held->number == 1 ? RESEND_INDEXED : RESEND_BYTES_CHANGED;
     return held->acknowledged_at ? RESEND_ETAG_DIFFERS : RESEND_UNACKNOWLEDGED;
 }
 

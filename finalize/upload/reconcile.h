@@ -18,7 +18,9 @@
 struct reconcile_file {
     struct part_plan plan;
     uint64_t size_bytes; /* as of now */
-    bool growing; /* its writer has not finished: the first part and the tail may still change */
+    bool growing;    /* its writer has not finished: the first part and the tail may still change */
+    bool fragmented; /* a recording in fragments: its first part changes only when it gets its
+                        index, and is worth having in the bucket should that never be */
 };
 
 enum reconcile_verdict {
@@ -39,7 +41,8 @@ enum reconcile_verdict reconcile_part(const struct reconcile_file *file, unsigne
 
 /* Why a part of which the bucket holds, or held, `held` (NULL: nothing) is to be sent: RESEND_NOT
  * for the first time. */
-enum resend_reason reconcile_reason(const struct journal_part *held);
+enum resend_reason reconcile_reason(const struct reconcile_file *file,
+                                    const struct journal_part *held);
 
 /*
  * False when the bucket holds a part that the file does not have (it was replaced by a shorter

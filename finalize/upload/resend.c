@@ -10,6 +10,7 @@ const char *resend_text(enum resend_reason reason)
     static const char *const texts[RESEND_REASONS] = {
         [RESEND_NOT] = "",
         [RESEND_BYTES_CHANGED] = "the bytes changed since they were sent",
+        [RESEND_INDEXED] = "its first bytes changed since, when the recording got its index",
         [RESEND_NOT_LISTED] = "the bucket does not list what it acknowledged",
         [RESEND_ETAG_DIFFERS] = "the bucket lists another ETag than it acknowledged",
         [RESEND_UNACKNOWLEDGED] = "a run ended before the bucket acknowledged them",

@@ -18,6 +18,7 @@
 enum resend_reason {
     RESEND_NOT, /* sent for the first time */
     RESEND_BYTES_CHANGED,
+    RESEND_INDEXED,
     RESEND_NOT_LISTED,
     RESEND_ETAG_DIFFERS,
     RESEND_UNACKNOWLEDGED,

@@ -103,6 +103,7 @@ bool upload_open(const struct upload_options *options, struct upload **ret_uploa
     upload->parts.content_md5 = options->settings->s3_content_md5;
     upload->parts.patience_ms = options->settings->s3_retry_for_ms;
     upload->parts.growing = options->growing;
+    upload->parts.fragmented = options->fragmented;
     buffer_init(&upload->complete_body, COMPLETE_CEILING);
     /* Whether the bucket still has what the journal says of it is found out at the end. */
     if (options->growing && options->file->phase == JOURNAL_PHASE_OPEN)

@@ -42,6 +42,7 @@ struct upload_options {
      * that is PENDING and whose phase is NONE, CREATING or OPEN.
      */
     bool growing;
+    bool fragmented; /* see reconcile.h */
     /* Tells whether the file is still the one that file->identity describes. */
     bool (*unchanged)(void *context);
     /* Something that a person may want to know; one sentence. */

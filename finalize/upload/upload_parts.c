@@ -31,7 +31,8 @@ static struct reconcile_file file_of(const struct upload_parts *parts)
 {
     return (struct reconcile_file){.plan = parts->file->part_plan,
                                    .size_bytes = parts->file->object_bytes,
-                                   .growing = parts->growing};
+                                   .growing = parts->growing,
+                                   .fragmented = parts->fragmented};
 }
 
 static struct part_range range_of(const struct upload_parts *parts, unsigned part_number)
@@ -168,7 +169,7 @@ static bool take_next_part(struct upload_parts *parts, struct upload_slot *slot,
         }
         *slot = (struct upload_slot){.part_number = number,
                                      .verifying = verdict == RECONCILE_VERIFY,
-                                     .again = reconcile_reason(found ? &held : NULL)};
+                                     .again = reconcile_reason(&file, found ? &held : NULL)};
         parts->busy++;
         ask_to_read(parts, (unsigned)(slot - parts->slots), slot,
                     slot->verifying && !held.has_fingerprint, ret_step);

@@ -48,7 +48,7 @@ struct upload_parts {
     struct resends *resends; /* likewise */
     int fd;
     bool content_md5;
-    bool growing; /* the file's writer has not finished: see reconcile.h */
+    bool growing, fragmented; /* see reconcile.h */
     uint64_t patience_ms;
 
     /* The walk ends when one of these is set. */

@@ -78,6 +78,23 @@ a_recording_by_ffmpeg_plays_and_is_the_same() {
 	stop_watcher
 }
 
+of_a_recording_in_fragments_the_first_part_is_sent_early_too_and_again_with_its_index() {
+	start_watcher
+	mkdir -p "$session"
+	env PATH="$build/finalize/ffmpeg:$PATH" "$tests/../scripts/record-meeting" "$session/$media" 14
+	wait_for 15 has_parts $(($(stat -c %s "$session/$media") / 5 / MIB))
+	expect "the first part" 1 "$(query 'SELECT number FROM part WHERE number = 1')"
+	finalize CONFOMEET_S3_PART_SIZE=5MiB "$session"
+	expect_code 0
+	expect "reasons for sending again" \
+		'sent again: 1 part, 5 MiB: its first bytes changed since, when the recording got its index' \
+		"$(query "SELECT text FROM event WHERE text LIKE 'sent again%'")"
+	rclone_ cat ":s3:$bucket/$media" >"$case_dir/got"
+	expect "what ffmpeg says" '' "$(ffmpeg -v error -i "$case_dir/got" -f null - 2>&1)"
+	expect "accepted notices" 1 "$(accepted_notices)"
+	stop_watcher
+}
+
 a_slow_part_is_given_up_for_the_finalizer() {
 	use_sink --md5
 	start_watcher CONFOMEET_LIVE_RATE_LIMIT=100KiB
@@ -739,6 +756,7 @@ run finished_parts_are_sent_while_it_is_recorded_and_the_rest_when_it_has_ended
 run after_the_end_only_the_first_part_the_tail_and_what_was_not_sent_yet_is_sent
 run a_part_whose_bytes_changed_at_the_end_is_sent_again
 run a_recording_by_ffmpeg_plays_and_is_the_same
+run of_a_recording_in_fragments_the_first_part_is_sent_early_too_and_again_with_its_index
 run a_slow_part_is_given_up_for_the_finalizer
 run nothing_is_sent_while_it_is_recorded_when_that_is_switched_off
 run what_goes_on_is_not_the_first_to_be_served

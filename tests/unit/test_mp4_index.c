@@ -504,9 +504,35 @@ START_TEST(what_is_no_fragmented_recording_is_not_touched)
         int fd = open_copy(&content, content.length);
         struct mp4_index index = make_index(fd);
 
+        ck_assert_int_eq(mp4_index_look(fd), MP4_ORDINARY);
         ck_assert_int_eq(index.layout, MP4_ORDINARY);
         ck_assert(!index.changed && !index.duration_ms);
         close(fd);
+    }
+}
+END_TEST
+
+START_TEST(the_head_of_a_recording_tells_whether_it_is_in_fragments_or_was)
+{
+    struct content content;
+    int fd;
+
+    if (!have_ffmpeg)
+        return;
+    for (unsigned i = 0; i < COMMANDS_COUNT; i++) {
+        content = read_file(in_base("made%u.mp4", i));
+        fd = open_copy(&content, find(&content, "moof") - 4);
+        ck_assert_int_eq(mp4_index_look(fd), MP4_FRAGMENTED);
+        close(fd);
+        fd = open_copy(&content, find(&content, "mvex"));
+        ck_assert_int_eq(mp4_index_look(fd), MP4_ORDINARY); /* not all of the head is there */
+        close(fd);
+        fd = open_copy(&content, content.length);
+        ck_assert_int_eq(mp4_index_look(fd), MP4_FRAGMENTED);
+        make_index(fd);
+        ck_assert_int_eq(mp4_index_look(fd), MP4_INDEXED);
+        close(fd);
+        free(content.bytes);
     }
 }
 END_TEST
@@ -823,6 +849,7 @@ int main(void)
     tcase_add_test(cases, a_full_disk_leaves_what_plays_as_it_is);
     tcase_add_loop_test(cases, what_is_not_understood_is_not_touched, 0, CHANGES_COUNT);
     tcase_add_test(cases, what_is_no_fragmented_recording_is_not_touched);
+    tcase_add_test(cases, the_head_of_a_recording_tells_whether_it_is_in_fragments_or_was);
     tcase_add_test(cases, an_ordinary_recording_tells_its_duration);
     tcase_add_test(cases, a_gap_between_fragments_keeps_sound_and_picture_together);
     tcase_add_test(cases, time_that_goes_back_is_not_understood);

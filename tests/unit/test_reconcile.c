@@ -82,6 +82,24 @@ START_TEST(while_a_recording_grows_neither_its_first_part_nor_its_tail_is_sent)
 }
 END_TEST
 
+START_TEST(while_one_in_fragments_grows_its_first_part_is_sent_too_once_it_is_whole)
+{
+    struct reconcile_file file = growing;
+    struct journal_part first = sent(1, 1000, 'a');
+    struct hasher_result other = on_disk('b', "");
+
+    file.fragmented = true;
+    ck_assert_int_eq(reconcile_part(&file, 1, NULL, NULL), RECONCILE_SEND);
+    ck_assert_int_eq(reconcile_part(&file, 1, &first, NULL), RECONCILE_HELD);
+    ck_assert_int_eq(reconcile_part(&file, 4, NULL, NULL), RECONCILE_NOT_YET);
+    ck_assert_int_eq(reconcile_part(&finished, 1, &first, &other), RECONCILE_SEND);
+    ck_assert_int_eq(reconcile_reason(&file, &first), RESEND_INDEXED);
+    ck_assert_int_eq(reconcile_reason(&growing, &first), RESEND_BYTES_CHANGED);
+    file.size_bytes = 999;
+    ck_assert_int_eq(reconcile_part(&file, 1, NULL, NULL), RECONCILE_NOT_YET);
+}
+END_TEST
+
 START_TEST(while_a_recording_grows_a_part_that_is_just_full_is_sent)
 {
     struct reconcile_file file = growing;
@@ -232,6 +250,7 @@ int main(void)
                    after_a_try_that_was_killed_the_missing_parts_are_sent_and_the_others_compared);
     tcase_add_test(cases, while_a_recording_grows_its_complete_parts_are_sent);
     tcase_add_test(cases, while_a_recording_grows_neither_its_first_part_nor_its_tail_is_sent);
+    tcase_add_test(cases, while_one_in_fragments_grows_its_first_part_is_sent_too_once_it_is_whole);
     tcase_add_test(cases, while_a_recording_grows_a_part_that_is_just_full_is_sent);
     tcase_add_test(cases, while_a_recording_grows_what_was_sent_counts_as_held);
     tcase_add_test(cases,
