@@ -168,6 +168,7 @@ bool command_find(struct command *command, struct error *err)
 {
     const struct report_source source = {.journal = command->journal,
                                          .recordings_dir = command->recordings_dir,
+                                         .root = recordings_dir_of(&command->settings),
                                          .media = command->settings.media};
 
     return report_open(&source, &command->report, err) &&

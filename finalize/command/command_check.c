@@ -101,7 +101,8 @@ static void check_journal(struct check *check)
         wrong(check, "journal", "its path is too long", "set CONFOMEET_JOURNAL to a shorter one");
         return;
     }
-    if (!journal_open(path, &journal, &error) || !journal_begin(journal, &error)) {
+    if (!journal_place_open(check->settings, check->recordings_dir, &journal, &error) ||
+        !journal_begin(journal, &error)) {
         wrong(check, "journal", error.text,
               "let this user write there, or set CONFOMEET_JOURNAL to a place where it can");
         return;

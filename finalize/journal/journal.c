@@ -14,15 +14,19 @@
 #include <string.h>
 
 /* Opening takes room, too: SQLite makes its log, and an index of it. */
-static bool open_database(const char *path, sqlite3 **ret_database, struct error *err)
+static bool open_database(const char *path, const char *recordings_dir,
+                          struct sqlite3 **ret_database, char ret_root[SESSION_PATH_SIZE],
+                          struct error *err)
 {
     struct error failure = ERROR_INIT;
-    bool opened = journal_connect(path, JOURNAL_PATIENCE_MS, ret_database, &failure);
+    bool opened = journal_connect(path, recordings_dir, JOURNAL_PATIENCE_MS, ret_database, ret_root,
+                                  &failure);
     bool full = failure.sys_errno == ENOSPC || failure.sys_errno == EDQUOT;
 
     if (!opened && full && journal_reserve_give_up(path)) {
         error_clear(&failure);
-        opened = journal_connect(path, JOURNAL_PATIENCE_MS, ret_database, &failure);
+        opened = journal_connect(path, recordings_dir, JOURNAL_PATIENCE_MS, ret_database, ret_root,
+                                 &failure);
         if (!opened)
             journal_reserve_keep(path);
     }
@@ -31,20 +35,26 @@ static bool open_database(const char *path, sqlite3 **ret_database, struct error
     return opened;
 }
 
-bool journal_open(const char *path, struct journal **ret_journal, struct error *err)
+bool journal_open_for(const char *path, const char *recordings_dir, struct journal **ret_journal,
+                      struct error *err)
 {
     struct journal *journal = calloc(1, sizeof *journal);
 
     if (!journal)
         return error_set(err, ERROR_TRANSIENT, "no memory for the journal %s", path);
     snprintf(journal->path, sizeof journal->path, "%s", path);
-    if (!open_database(path, &journal->database, err)) {
+    if (!open_database(path, recordings_dir, &journal->database, journal->root, err)) {
         free(journal);
         return false;
     }
     journal_reserve_make(path);
     *ret_journal = journal;
     return true;
+}
+
+bool journal_open(const char *path, struct journal **ret_journal, struct error *err)
+{
+    return journal_open_for(path, NULL, ret_journal, err);
 }
 
 void journal_disconnect(struct journal *journal)
@@ -111,7 +121,7 @@ static bool begin_query(struct journal *journal, bool forced, const char *sql,
     }
     journal->prepared[i].sql = sql;
     if (!set_forced(journal, forced, err) ||
-        !journal_query_begin(query, journal->database, journal->path,
+        !journal_query_begin(query, journal->database, journal->path, journal->root,
                              &journal->prepared[i].statement, sql, err))
         return false;
     journal_query_put(query, values);

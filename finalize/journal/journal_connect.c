@@ -111,6 +111,7 @@ static bool make_file(const char *path, struct error *err)
 /* A connection on its way, and what the file says about itself. */
 struct opening {
     sqlite3 *database;
+    char root[SESSION_PATH_SIZE];
     unsigned patience_ms;
     int64_t application_id;
     int64_t version;
@@ -259,6 +260,59 @@ static int move_leftovers(struct opening *opening)
                             "; UPDATE file SET upload_id = '', phase = 0 WHERE " LEFT_OVER);
 }
 
+/*
+ * Before version 7 directories were absolute. Those that are not where they were have moved with
+ * the journal, or are gone: they are relative from now on. One that has a row by both names keeps
+ * that of where it is.
+ */
+static void within_root(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const char *root = sqlite3_user_data(context);
+    char directory[SESSION_PATH_SIZE];
+    const char *within;
+
+    (void)count;
+    snprintf(directory, sizeof directory, "%.*s", sqlite3_value_bytes(values[0]),
+             (const char *)sqlite3_value_blob(values[0]));
+    within = journal_query_within(root, directory);
+    if (*within == '/' && sqlite3_value_int(values[1]) && access(directory, F_OK))
+        within = strrchr(directory, '/') + 1;
+    sqlite3_result_blob(context, within, (int)strlen(within), SQLITE_TRANSIENT);
+}
+
+#define MOVE(table, guess) \
+    "UPDATE OR IGNORE " table " SET directory = within_root(directory, " guess ");"
+
+static int move_directories(struct opening *opening, const char *sql)
+{
+    int status = sqlite3_create_function(opening->database, "within_root", 2, SQLITE_UTF8,
+                                         opening->root, within_root, NULL, NULL);
+
+    if (status == SQLITE_OK)
+        status = execute(opening, sql);
+    sqlite3_create_function(opening->database, "within_root", 2, SQLITE_UTF8, NULL, NULL, NULL,
+                            NULL);
+    return status;
+}
+
+/* The root was not known when they were written. */
+static int move_into_root(struct opening *opening)
+{
+    int64_t outside = 0;
+    char *sql = sqlite3_mprintf("SELECT count(*) FROM recording WHERE directory >= CAST('%q/' AS "
+                                "BLOB) AND directory < CAST('%q0' AS BLOB)",
+                                opening->root, opening->root);
+    int status = sql ? read_number(opening, sql, &outside) : SQLITE_NOMEM;
+
+    sqlite3_free(sql);
+    if (status != SQLITE_OK || !*opening->root || !outside)
+        return status;
+    status = execute(opening, "BEGIN IMMEDIATE");
+    if (status == SQLITE_OK)
+        status = move_directories(opening, MOVE("recording", "0") MOVE("claim", "0"));
+    return end_transaction(opening, status);
+}
+
 /* Indexes go with their tables. */
 static int renew_all(struct opening *opening)
 {
@@ -271,6 +325,9 @@ static int renew_all(struct opening *opening)
         status = strcmp(kind, "TABLE") ? execute(opening, journal_schema[i])
                                        : renew_table(opening, journal_schema[i], name);
     }
+    if (status == SQLITE_OK && opening->version < 7 && *opening->root)
+        status = move_directories(opening,
+                                  MOVE("recording", "0") MOVE("recording", "1") MOVE("claim", "1"));
     return status == SQLITE_OK ? move_leftovers(opening) : status;
 }
 
@@ -359,12 +416,32 @@ static bool set_up(struct opening *opening, const char *path, struct error *err)
         status = insist(create_tables, opening);
     else if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
         status = insist(upgrade, opening);
+    if (status == SQLITE_OK)
+        status = insist(move_into_root, opening);
     if (status != SQLITE_OK)
         return journal_query_fail(opening->database, status, path, err);
     return judge_identity(opening, path, err);
 }
 
-bool journal_connect(const char *path, unsigned patience_ms, struct sqlite3 **ret_database,
+/* The directory above the journal's, when that is ours; else what is given, without links. */
+static void find_root(const char *path, const char *given, char ret_root[SESSION_PATH_SIZE])
+{
+    char *resolved = given ? realpath(given, NULL) : NULL;
+    const char *name;
+
+    snprintf(ret_root, SESSION_PATH_SIZE, "%s", path);
+    name = strstr(ret_root, "/" JOURNAL_DIRECTORY_NAME "/");
+    if (name && !strchr(name + sizeof JOURNAL_DIRECTORY_NAME + 1, '/'))
+        ret_root[name - ret_root] = 0;
+    else
+        snprintf(ret_root, SESSION_PATH_SIZE, "%s", resolved ? resolved : given ? given : "");
+    if (*ret_root != '/' || !ret_root[1])
+        *ret_root = 0;
+    free(resolved);
+}
+
+bool journal_connect(const char *path, const char *recordings_dir, unsigned patience_ms,
+                     struct sqlite3 **ret_database, char ret_root[SESSION_PATH_SIZE],
                      struct error *err)
 {
     struct opening opening = {0};
@@ -383,8 +460,10 @@ bool journal_connect(const char *path, unsigned patience_ms, struct sqlite3 **re
     sqlite3_extended_result_codes(opening.database, 1);
     sqlite3_busy_timeout(opening.database, (int)patience_ms);
     opening.patience_ms = patience_ms;
+    find_root(real_path, recordings_dir, opening.root);
     if (!set_up(&opening, real_path, err))
         goto fail;
+    memcpy(ret_root, opening.root, sizeof opening.root);
     *ret_database = opening.database;
     return true;
 

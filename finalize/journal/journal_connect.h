@@ -6,14 +6,20 @@
 #define FINALIZE_JOURNAL_CONNECT_H
 
 #include "finalize/base/error.h"
+#include "finalize/session/session_dir.h"
 
 #include <stdbool.h>
 
 struct sqlite3;
 
-/* As journal_open(). Each call waits up to `patience_ms` for other writers. The caller gives
- * *ret_database to sqlite3_close(). */
-bool journal_connect(const char *path, unsigned patience_ms, struct sqlite3 **ret_database,
+/* Where a journal is that no setting names, in its recordings directory. */
+#define JOURNAL_DIRECTORY_NAME ".jibri-finalize"
+
+/* As journal_open_for(); `ret_root` becomes what directories are relative to, "" when nothing. Each
+ * call waits up to `patience_ms` for other writers. The caller gives *ret_database to
+ * sqlite3_close(). */
+bool journal_connect(const char *path, const char *recordings_dir, unsigned patience_ms,
+                     struct sqlite3 **ret_database, char ret_root[SESSION_PATH_SIZE],
                      struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -1,5 +1,8 @@
 #include "finalize/journal/journal_place.h"
 
+#include "finalize/journal/journal_connect.h"
+#include "finalize/session/recordings_dir.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +20,7 @@ bool journal_place(const struct settings *settings, const char *parent,
     if (settings->journal)
         length = snprintf(ret_path, JOURNAL_PLACE_SIZE, "%s", settings->journal);
     else
-        length = snprintf(ret_path, JOURNAL_PLACE_SIZE, "%s/.jibri-finalize/journal.db",
+        length = snprintf(ret_path, JOURNAL_PLACE_SIZE, "%s/" JOURNAL_DIRECTORY_NAME "/journal.db",
                           strcmp(directory, "/") ? directory : "");
     return length > 0 && length < JOURNAL_PLACE_SIZE;
 }
@@ -29,7 +32,7 @@ bool journal_place_open(const struct settings *settings, const char *parent,
 
     if (!journal_place(settings, parent, path))
         return error_set(err, ERROR_PERMANENT, "the path of the journal is too long");
-    return journal_open(path, ret_journal, err);
+    return journal_open_for(path, recordings_dir_of(settings), ret_journal, err);
 }
 
 #define ASIDE_SIZE (JOURNAL_PLACE_SIZE + 80)

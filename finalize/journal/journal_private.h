@@ -23,8 +23,9 @@ struct journal {
         struct sqlite3_stmt *statement;
     } prepared[JOURNAL_MOST_STATEMENTS]; /* when first used; closed with the journal */
     char path[SESSION_PATH_SIZE];
-    unsigned depth; /* of groups of writes */
-    bool unforced;  /* the next commit does not wait for the disk */
+    char root[SESSION_PATH_SIZE]; /* what directories of recordings are relative to; "": nothing */
+    unsigned depth;               /* of groups of writes */
+    bool unforced;                /* the next commit does not wait for the disk */
 };
 
 /* Closes the connection. */
@@ -71,8 +72,8 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
 
 /* X(column, member, what it holds) of all that a row has but for its id: what it keeps, and what
  * may change. */
-#define JOURNAL_RECORDING_FIXED(X)        \
-    X(directory, directory, JOURNAL_PATH) \
+#define JOURNAL_RECORDING_FIXED(X)             \
+    X(directory, directory, JOURNAL_DIRECTORY) \
     X(session_id, session_id, JOURNAL_PATH)
 #define JOURNAL_RECORDING_CHANGING(X)                                                        \
     X(state, state, JOURNAL_INTEGER, JOURNAL_RECORDING_WORKING, JOURNAL_RECORDING_ABANDONED) \

@@ -99,7 +99,8 @@ bool journal_query_fail(struct sqlite3 *database, int status, const char *path, 
 }
 
 bool journal_query_begin(struct journal_query *query, struct sqlite3 *database, const char *path,
-                         struct sqlite3_stmt **statement, const char *sql, struct error *err)
+                         const char *root, struct sqlite3_stmt **statement, const char *sql,
+                         struct error *err)
 {
     int status = SQLITE_OK;
 
@@ -111,6 +112,7 @@ bool journal_query_begin(struct journal_query *query, struct sqlite3 *database, 
         .database = database,
         .statement = *statement,
         .path = path,
+        .root = root,
         .next = 1,
     };
     return true;
@@ -122,10 +124,26 @@ static void note(struct journal_query *query, int status)
         query->status = status;
 }
 
-static void put_one(struct journal_query *query, const struct journal_value *value)
+const char *journal_query_within(const char *root, const char *directory)
+{
+    size_t length = strlen(root);
+
+    return length && !strncmp(directory, root, length) && directory[length] == '/'
+               ? directory + length + 1
+               : directory;
+}
+
+static void put_one(struct journal_query *query, const struct journal_value *given)
 {
     struct sqlite3_stmt *statement = query->statement;
+    struct journal_value within, *value = &within;
     int at = query->next++;
+
+    within = *given;
+    if (within.kind == JOURNAL_IS_DIRECTORY) {
+        within.kind = JOURNAL_IS_PATH;
+        within.bytes = journal_query_within(query->root, within.bytes);
+    }
 
     if (value->kind == JOURNAL_INTEGER)
         note(query, sqlite3_bind_int64(statement, at, value->integer));
@@ -289,6 +307,23 @@ void journal_query_get_text(struct journal_query *query, char *ret_text, size_t 
     ret_text[length] = 0;
 }
 
+/* Where no root is known, the name is at least absolute. */
+static void get_directory(struct journal_query *query, char *ret_text, size_t size)
+{
+    size_t length = strlen(query->root);
+
+    journal_query_get_text(query, ret_text, size);
+    if (!*ret_text || *ret_text == '/')
+        return;
+    if (length + 1 + strlen(ret_text) >= size) {
+        query->damaged = true;
+        return;
+    }
+    memmove(ret_text + length + 1, ret_text, strlen(ret_text) + 1);
+    memcpy(ret_text, query->root, length);
+    ret_text[length] = '/';
+}
+
 static void get_bytes(struct journal_query *query, char *ret_bytes, size_t length)
 {
     int column = query->next++;
@@ -310,6 +345,10 @@ void journal_query_get_row(struct journal_query *query, const struct journal_col
 
         if (column->kind == JOURNAL_IS_BYTES) {
             get_bytes(query, member, column->size);
+            continue;
+        }
+        if (column->kind == JOURNAL_IS_DIRECTORY) {
+            get_directory(query, member, column->size);
             continue;
         }
         if (column->kind != JOURNAL_INTEGER) {

@@ -24,6 +24,7 @@ enum journal_kind {
     JOURNAL_IS_TEXT,
     JOURNAL_IS_TEXT_OR_NULL, /* "" is NULL */
     JOURNAL_IS_PATH,         /* its bytes, which need not be text */
+    JOURNAL_IS_DIRECTORY,    /* a path, kept relative to `root` where it is below it */
     JOURNAL_IS_BYTES         /* of a column: exactly as many as the member has */
 };
 #define JOURNAL_KEY          JOURNAL_INTEGER, 1, INT64_MAX
@@ -34,6 +35,7 @@ enum journal_kind {
 #define JOURNAL_TEXT         JOURNAL_IS_TEXT, 0, 0
 #define JOURNAL_TEXT_OR_NULL JOURNAL_IS_TEXT_OR_NULL, 0, 0
 #define JOURNAL_PATH         JOURNAL_IS_PATH, 0, 0
+#define JOURNAL_DIRECTORY    JOURNAL_IS_DIRECTORY, 0, 0
 #define JOURNAL_BYTES        JOURNAL_IS_BYTES, 0, 0
 
 /* A member of a struct that a column is kept in. */
@@ -55,9 +57,10 @@ struct journal_value {
     const void *bytes; /* NULL: SQL's NULL */
     size_t length;     /* of bytes */
 };
-#define INT(value)  ((struct journal_value){.kind = JOURNAL_INTEGER, .integer = (int64_t)(value)})
-#define TEXT(value) ((struct journal_value){.kind = JOURNAL_IS_TEXT, .bytes = (value)})
-#define PATH(value) ((struct journal_value){.kind = JOURNAL_IS_PATH, .bytes = (value)})
+#define INT(value)       ((struct journal_value){.kind = JOURNAL_INTEGER, .integer = (int64_t)(value)})
+#define TEXT(value)      ((struct journal_value){.kind = JOURNAL_IS_TEXT, .bytes = (value)})
+#define PATH(value)      ((struct journal_value){.kind = JOURNAL_IS_PATH, .bytes = (value)})
+#define DIRECTORY(value) ((struct journal_value){.kind = JOURNAL_IS_DIRECTORY, .bytes = (value)})
 #define BYTES(value, size) \
     ((struct journal_value){.kind = JOURNAL_IS_BYTES, .bytes = (value), .length = (size)})
 #define NOTHING     ((struct journal_value){.kind = JOURNAL_IS_BYTES})
@@ -68,6 +71,7 @@ struct journal_query {
     struct sqlite3 *database;
     struct sqlite3_stmt *statement;
     const char *path; /* the journal's, for messages; borrowed */
+    const char *root; /* of directories: absolute, "" none; borrowed */
     int next;         /* the parameter (from 1) or column (from 0) that comes next */
     int status;       /* of the first put that failed */
     bool damaged;     /* a column held what we never write */
@@ -76,8 +80,10 @@ struct journal_query {
 /* Prepares `sql` unless *statement (kept by the caller, and finalized by it) is prepared already.
  */
 bool journal_query_begin(struct journal_query *query, struct sqlite3 *database, const char *path,
-                         struct sqlite3_stmt **statement, const char *sql, struct error *err)
-    __attribute__((warn_unused_result));
+                         const char *root, struct sqlite3_stmt **statement, const char *sql,
+                         struct error *err) __attribute__((warn_unused_result));
+/* `directory` relative to `root`, when it is below it: what the journal keeps of it. */
+const char *journal_query_within(const char *root, const char *directory);
 void journal_query_put(struct journal_query *query, const struct journal_value *values);
 /* Puts the members of a row that `columns` describe. */
 void journal_query_put_row(struct journal_query *query, const struct journal_column *columns,

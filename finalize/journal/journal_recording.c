@@ -16,7 +16,7 @@ bool journal_find_recording(struct journal *journal, const char *directory,
 {
     return journal_fetch(
         journal, "SELECT " JOURNAL_RECORDING_ROW " FROM recording WHERE directory = ?",
-        VALUES(PATH(directory)), journal_recording_columns, ret_recording, ret_found, err);
+        VALUES(DIRECTORY(directory)), journal_recording_columns, ret_recording, ret_found, err);
 }
 
 bool journal_next_kept_recording(struct journal *journal, int64_t after_id, int64_t safe_before,
@@ -37,8 +37,9 @@ static bool add_recording(struct journal *journal, const char *sql, const char *
 {
     bool found;
 
-    if (!journal_run_unforced(
-            journal, sql, VALUES(PATH(directory), PATH(session_id), INT(state), INT(now)), err) ||
+    if (!journal_run_unforced(journal, sql,
+                              VALUES(DIRECTORY(directory), PATH(session_id), INT(state), INT(now)),
+                              err) ||
         !journal_find_recording(journal, directory, ret_recording, &found, err))
         return false;
     return found ||

@@ -95,13 +95,13 @@ bool journal_claim(struct journal *journal, const char *directory, pid_t pid, in
     return journal_run(journal,
                        "INSERT INTO claim (directory, pid, at) VALUES (?, ?, ?) "
                        "ON CONFLICT (directory, pid) DO UPDATE SET at = excluded.at",
-                       VALUES(PATH(directory), INT(pid), INT(now)), err);
+                       VALUES(DIRECTORY(directory), INT(pid), INT(now)), err);
 }
 
 bool journal_unclaim(struct journal *journal, const char *directory, pid_t pid, struct error *err)
 {
     return journal_run_unforced(journal, "DELETE FROM claim WHERE directory = ? AND pid = ?",
-                                VALUES(PATH(directory), INT(pid)), err);
+                                VALUES(DIRECTORY(directory), INT(pid)), err);
 }
 
 /* Claims that are further ahead than they last are of another clock. */
@@ -120,7 +120,8 @@ bool journal_is_claimed(struct journal *journal, const char *directory, int64_t 
     return journal_fetch_number(
         journal,
         "SELECT 1 FROM claim WHERE directory = ? AND (pid = 0 OR at BETWEEN ? AND ?) LIMIT 1",
-        VALUES(PATH(directory), INT(now - JOURNAL_CLAIM_LASTS_S), INT(now + JOURNAL_CLAIM_LASTS_S)),
+        VALUES(DIRECTORY(directory), INT(now - JOURNAL_CLAIM_LASTS_S),
+               INT(now + JOURNAL_CLAIM_LASTS_S)),
         &one, ret_claimed, err);
 }
 
@@ -129,10 +130,10 @@ bool journal_next_handed_over(struct journal *journal, const char *after,
                               struct error *err)
 {
     static const struct journal_column columns[] = {
-        {.size = SESSION_PATH_SIZE, .kind = JOURNAL_IS_PATH}, {.kind = JOURNAL_END}};
+        {.size = SESSION_PATH_SIZE, .kind = JOURNAL_IS_DIRECTORY}, {.kind = JOURNAL_END}};
 
     return journal_fetch(
         journal,
         "SELECT directory FROM claim WHERE pid = 0 AND directory > ? ORDER BY directory LIMIT 1",
-        VALUES(PATH(after)), columns, ret_directory, ret_found, err);
+        VALUES(DIRECTORY(after)), columns, ret_directory, ret_found, err);
 }

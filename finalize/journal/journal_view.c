@@ -27,14 +27,16 @@ struct journal_view {
     struct journal journal;
 };
 
-bool journal_view_open(const char *path, struct journal_view **ret_view, struct error *err)
+bool journal_view_open(const char *path, const char *recordings_dir, struct journal_view **ret_view,
+                       struct error *err)
 {
     struct journal_view *view = calloc(1, sizeof *view);
 
     if (!view)
         return error_set(err, ERROR_TRANSIENT, "no memory for the journal %s", path);
     snprintf(view->journal.path, sizeof view->journal.path, "%s", path);
-    if (!journal_connect(path, JOURNAL_PATIENCE_MS, &view->journal.database, err)) {
+    if (!journal_connect(path, recordings_dir, JOURNAL_PATIENCE_MS, &view->journal.database,
+                         view->journal.root, err)) {
         free(view);
         return false;
     }
@@ -147,5 +149,5 @@ bool journal_view_knows(struct journal_view *view, const char *directory, bool *
     int64_t one;
 
     return journal_fetch_number(&view->journal, "SELECT 1 FROM recording WHERE directory = ?",
-                                VALUES(PATH(directory)), &one, ret_known, err);
+                                VALUES(DIRECTORY(directory)), &one, ret_known, err);
 }

@@ -18,8 +18,8 @@
 struct journal_view;
 
 /* Opens the journal that is there; one of an older version is brought up to date. */
-bool journal_view_open(const char *path, struct journal_view **ret_view, struct error *err)
-    __attribute__((warn_unused_result));
+bool journal_view_open(const char *path, const char *recordings_dir, struct journal_view **ret_view,
+                       struct error *err) __attribute__((warn_unused_result));
 void journal_view_close(struct journal_view *view);
 
 struct journal_view_file {

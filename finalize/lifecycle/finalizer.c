@@ -101,6 +101,7 @@ static bool take_in(struct run *run, unsigned round, struct error *err)
                             .journal = run->journal,
                             .session_dir = run->session_dir,
                             .row = &run->row,
+                            .moved = run->moved,
                             .rng = &run->rng,
                             .remark = on_remark,
                             .failed = on_unreadable,

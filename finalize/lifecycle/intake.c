@@ -134,6 +134,17 @@ static bool note_unreadable(const struct intake *intake, struct journal_file *fi
     return true;
 }
 
+/* Of a directory that was copied to another disk, with the times of its files. */
+static bool is_same(const struct intake *intake, const struct journal_file *file,
+                    const struct session_dir_file *found)
+{
+    struct file_identity was = file->identity;
+
+    if (intake->moved)
+        was.inode = found->identity.inode;
+    return file_identity_same(&was, &found->identity);
+}
+
 /* *ret_there is false when the file vanished as it was looked at. */
 static bool update_row(const struct intake *intake, const struct session_dir_file *found,
                        struct journal_file *file, bool *ret_there, struct error *err)
@@ -145,9 +156,12 @@ static bool update_row(const struct intake *intake, const struct session_dir_fil
     if (!file->id) {
         begin_row(intake, found, file);
     } else {
-        if (file_identity_same(&file->identity, &found->identity) &&
-            file->state != JOURNAL_FILE_GONE)
-            return true; /* one that was gone, and is there again, is uploaded after all */
+        if (is_same(intake, file, found) && file->state != JOURNAL_FILE_GONE) {
+            bool copied = file->identity.inode != found->identity.inode;
+
+            file->identity = found->identity;
+            return !copied || save_row(intake, file, err);
+        } /* one that was gone, and is there again, is uploaded after all */
         file->identity = found->identity;
         file->object_bytes = found->identity.size_bytes;
         adapt_to_change(intake, file);

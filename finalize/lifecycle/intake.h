@@ -26,6 +26,7 @@ struct intake {
     struct journal *journal;
     struct session_dir *session_dir;
     struct journal_recording *row; /* meeting URL and share flag are filled in */
+    bool moved; /* the recordings directory is another than before: inodes tell nothing */
     struct rng *rng;
     /* Something that is passed over, kept back, gone or begun again, as one sentence. */
     void (*remark)(void *context, const char *path, const char *sentence);

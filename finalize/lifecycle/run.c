@@ -103,7 +103,7 @@ static bool open_vanished(struct run *run, const char *path, struct error *err)
         access(place, F_OK))
         return false;
     error_clear(err);
-    if ((!run->journal && !journal_open(place, &run->journal, err)) ||
+    if ((!run->journal && !journal_place_open(settings, run->parent, &run->journal, err)) ||
         !journal_find_recording(run->journal, run->directory, &row, &known, err))
         return false;
     if (!known)
@@ -233,6 +233,7 @@ static bool begin(struct run *run, struct error *err)
         return false;
     if (run->session_dir) {
         run->row.vanished_since = 0;
+        run->moved = !recordings_dir_is_same(run->parent, run->row.recordings_inode);
         run->row.recordings_inode = recordings_dir_inode(run->parent);
     } else if (!run->row.vanished_since ||
                schedule_is_of_another_clock(run->row.vanished_since, now, 0)) {

@@ -43,6 +43,7 @@ struct run {
     struct error worst;        /* of all files: a permanent one before a transient one */
 
     int lock_fd;        /* of the lock that stands in for a vanished directory's own; -1: none */
+    bool moved;         /* the recordings directory is another than before */
     bool growing;       /* Jibri still writes: its finished parts are sent */
     bool media;         /* which files are being delivered: media first */
     bool changed;       /* a file changed while it was worked on: one more round */

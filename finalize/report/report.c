@@ -46,7 +46,7 @@ bool report_open(const struct report_source *source, struct report **ret_report,
     }
     /* To look is no reason to make one. */
     if ((access(source->journal, F_OK) == 0 || errno != ENOENT) &&
-        !journal_view_open(source->journal, &report->view, err))
+        !journal_view_open(source->journal, source->root, &report->view, err))
         goto fail;
     report->media = source->media;
     *ret_report = report;

@@ -88,6 +88,7 @@ struct report_source {
     const char *journal;        /* its path; one that isn't there is empty */
     const char *recordings_dir; /* where session directories lie that the journal does not know;
                                    NULL: not looked at */
+    const char *root;           /* journal_open_for()'s recordings_dir */
     const char *media;          /* settings.media; borrowed until the report is closed */
 };
 

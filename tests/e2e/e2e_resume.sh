@@ -272,7 +272,44 @@ killed_again_and_again() {
 	expect_at_most "accepted notices" 3 "$(accepted_notices)"
 }
 
+# The recordings directory was moved with its journal, in the middle of an upload: HOW moves it.
+the_recordings_directory() {
+	local moved=$recordings.moved
+	make_file "$session/12345_a.mp4" $((64 * MIB))
+	kill_at 3 CONFOMEET_S3_RATE_LIMIT=32MiB
+	"$1" "$recordings" "$moved"
+	finalize "$moved/${session##*/}"
+	expect_code 0
+	[ ! -e "$moved/${session##*/}" ] || fail "the session is still there"
+	expect_object 12345_a.mp4 "$copies/12345_a.mp4"
+	expect keys 12345_a.mp4 "$(keys)"
+	expect "accepted notices" 1 "$(accepted_notices)"
+	expect "recordings in the journal" 1 \
+		"$(sqlite3 "$moved/.jibri-finalize/journal.db" 'SELECT count(*) FROM recording')"
+	rm -rf "$moved"
+}
+was_moved() { mv "$1" "$2" && mkdir "$1"; }
+was_copied_to_another_disk() { cp -a "$1" "$2"; }
+
+# What is in the bucket already is told from the copy, which has other inodes.
+a_copy_of_the_recordings_directory_is_not_uploaded_again() {
+	local moved=$recordings.moved
+	make_file "$session/12345_a.mp4" 1000
+	finalize CONFOMEET_KEEP_LOCAL=1d "$session"
+	expect_code 0
+	cp -a "$recordings" "$moved"
+	finalize "$moved/${session##*/}"
+	expect_code 0
+	expect keys 12345_a.mp4 "$(keys)"
+	expect "accepted notices" 1 "$(accepted_notices)"
+	[ ! -e "$moved/${session##*/}" ] || fail "the copy stays on the disk"
+	rm -rf "$moved"
+}
+
 run killed_at_several_points_of_300_MiB
+run the_recordings_directory was_moved
+run the_recordings_directory was_copied_to_another_disk
+run a_copy_of_the_recordings_directory_is_not_uploaded_again
 run only_parts_that_were_under_way_are_sent_again
 run told_to_stop_it_stops_and_goes_on_later TERM
 run told_to_stop_it_stops_and_goes_on_later INT

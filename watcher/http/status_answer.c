@@ -4,6 +4,7 @@
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_stats.h"
 #include "finalize/report/metrics.h"
+#include "finalize/session/recordings_dir.h"
 #include "watcher/http/page.h"
 #include "watcher/http/status_host.h"
 #include "watcher/http/status_recordings.h"
@@ -121,8 +122,10 @@ static void answer_ready(struct status_exchange *exchange)
                             "not ready: the settings cannot be used, the log says why");
     else if (is_missing(facts)
                  ? could_be_made(facts, &err)
-                 : journal_open(facts->journal, &journal, &err) && is_writable(journal, &err) &&
-                       metrics_load(journal, &metrics, &err) && reaches_s3(&metrics, &err))
+                 : journal_open_for(facts->journal, recordings_dir_of(facts->settings), &journal,
+                                    &err) &&
+                       is_writable(journal, &err) && metrics_load(journal, &metrics, &err) &&
+                       reaches_s3(&metrics, &err))
         status_exchange_say(exchange, 200, "ready");
     else
         status_exchange_say(exchange, 503, "not ready: %s", err.text);

@@ -3,6 +3,7 @@
 #include "finalize/base/number.h"
 #include "finalize/report/report.h"
 #include "finalize/report/report_json.h"
+#include "finalize/session/recordings_dir.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,7 +80,8 @@ static void answer(struct status_exchange *exchange, const struct query *query)
     const struct status_facts *facts = exchange->facts;
     struct status_reply *reply = exchange->reply;
     const struct report_source source = {.journal = facts->journal,
-                                         .recordings_dir = facts->recordings_dir};
+                                         .recordings_dir = facts->recordings_dir,
+                                         .root = recordings_dir_of(facts->settings)};
     const struct report_json_about about = {
         .instance = facts->settings->instance_id, .watcher = 1, .now = facts->now};
     FILE *out = open_body(reply);
