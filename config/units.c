@@ -199,6 +199,12 @@ static uint64_t divide_rounded(uint64_t value, uint64_t unit)
     return value / unit + (value % unit >= unit / 2 ? 1 : 0);
 }
 
+const char *units_format_count(uint64_t count, const char *noun, char *out, size_t out_size)
+{
+    snprintf(out, out_size, "%" PRIu64 " %s%s", count, noun, count == 1 ? "" : "s");
+    return out;
+}
+
 const char *units_format_duration(uint64_t ms, char *out, size_t out_size)
 {
     uint64_t tenths = divide_rounded(ms, 100);

@@ -31,6 +31,9 @@ bool units_parse_duration(const char *text, uint64_t bare_unit_ms, uint64_t *ret
  * whole). Returns `out`. */
 const char *units_format_size(uint64_t bytes, char *out, size_t out_size);
 
+/* Writes how many there are: "1 file", "2 files". Returns `out`. */
+const char *units_format_count(uint64_t count, const char *noun, char *out, size_t out_size);
+
 /* Writes a duration for people: "0.3 s", "42 s", "3 min 5 s", "2 h 10 min", "3 d 4 h". Returns
  * `out`. */
 const char *units_format_duration(uint64_t ms, char *out, size_t out_size);

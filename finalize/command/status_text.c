@@ -173,6 +173,7 @@ const char *status_text_detail(const struct report_recording *recording,
 {
     const char *error = recording->row.last_error;
     struct buffer sentence;
+    char count[32];
 
     buffer_init(&sentence, 16u * 1024);
     switch (recording->state) {
@@ -194,7 +195,9 @@ const char *status_text_detail(const struct report_recording *recording,
         break;
     case REPORT_LOST:
         if (recording->safety.gone)
-            buffer_append_format(next(&sentence), "%u file(s) vanished", recording->safety.gone);
+            buffer_append_format(
+                next(&sentence), "%s vanished",
+                units_format_count(recording->safety.gone, "file", count, sizeof count));
         else
             buffer_append_format(next(&sentence), "its directory is gone");
         break;
@@ -214,11 +217,13 @@ const char *status_text_detail(const struct report_recording *recording,
     if (recording->safety.files && !recording->safety.media)
         buffer_append_format(next(&sentence), "no media file, the backend is told of nothing");
     if (recording->safety.incomplete)
-        buffer_append_format(next(&sentence), "%u media file(s) incomplete, cut off by a crash",
-                             recording->safety.incomplete);
+        buffer_append_format(
+            next(&sentence), "%s incomplete, cut off by a crash",
+            units_format_count(recording->safety.incomplete, "media file", count, sizeof count));
     if (recording->safety.withheld)
-        buffer_append_format(next(&sentence), "%u file(s) kept back, may hold credentials",
-                             recording->safety.withheld);
+        buffer_append_format(
+            next(&sentence), "%s kept back, may hold credentials",
+            units_format_count(recording->safety.withheld, "file", count, sizeof count));
     snprintf(out, STATUS_TEXT_DETAIL_SIZE, "%s", buffer_text(&sentence));
     buffer_done(&sentence);
     return out;

@@ -20,6 +20,9 @@ void safety_add(struct safety *safety, const struct journal_file *file)
         safety->safe++;
         safety->kept += safety_may_go(file);
         safety->safe_bytes += file->object_bytes;
+        safety->media_safe += file->media;
+        safety->safe_ms += file->media ? file->duration_ms : 0;
+        safety->timeless += file->media && !file->duration_ms;
         break;
     case JOURNAL_FILE_WITHHELD:
         safety->withheld++;

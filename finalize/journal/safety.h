@@ -23,6 +23,7 @@ struct safety {
     unsigned files;
     unsigned media;
     unsigned safe;
+    unsigned media_safe;
     unsigned kept;    /* of the safe ones, those that still have a local copy */
     unsigned waiting; /* not safe yet, and no person is needed */
     unsigned refused; /* in the bucket, but the backend refused the notice */
@@ -33,6 +34,8 @@ struct safety {
     unsigned withheld;
     unsigned incomplete; /* media files that were cut off */
     uint64_t safe_bytes; /* of objects */
+    uint64_t safe_ms;    /* how long the safe media files play that have a known duration */
+    unsigned timeless;   /* safe media files that have none */
 };
 
 void safety_add(struct safety *safety, const struct journal_file *file);

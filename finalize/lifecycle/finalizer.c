@@ -1,5 +1,6 @@
 #include "finalize/lifecycle/finalizer.h"
 
+#include "config/units.h"
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
@@ -205,16 +206,18 @@ static bool settle(struct run *run, struct error *err)
                         .final = mounted ? !run->options->gives_way || now - since >= GIVE_UP_S
                                          : now - since >= GIVE_UP_UNMOUNTED_S};
     struct error failure = ERROR_INIT;
+    char files[32];
 
     if (!journal_each_file(run->journal, run->row.id, lose_file, &loss, err) ||
         !removal_note_vanished(run->journal, &run->row, now, err) || !run_deliver(run, err))
         return false;
     if (!loss.files || loss.final)
         return true;
-    error_set(&failure, ERROR_TRANSIENT, "%s is gone, with %u file(s) that are not in the bucket%s",
-              run->directory, loss.files,
-              mounted ? "; they are given up a day after"
-                      : "; the recordings directory is not the one that it was in: is it mounted?");
+    error_set(
+        &failure, ERROR_TRANSIENT, "%s is gone with %s not yet in the bucket%s", run->directory,
+        units_format_count(loss.files, "file", files, sizeof files),
+        mounted ? "; it is given up after a day"
+                : "; the recordings directory is another one than before: is its volume mounted?");
     run_note_failure(run, NULL, &failure);
     return true;
 }

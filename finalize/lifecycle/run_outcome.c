@@ -2,6 +2,7 @@
  * run_outcome - how a recording is at the end of a run: decided from the rows of its files and from
  * what failed, and written down with the time of the next try and the webhook's event.
  */
+#include "config/units.h"
 #include "finalize/journal/schedule.h"
 #include "finalize/lifecycle/run.h"
 #include "finalize/notify/webhook.h"
@@ -14,12 +15,15 @@
 bool run_judge(struct run *run, struct error *err)
 {
     struct safety *safety = &run->summary->safety;
+    char lost[32];
 
     if (!safety_load(run->journal, run->row.id, safety, err))
         return false;
     if (safety_lost(safety))
-        return error_set(err, ERROR_PERMANENT, "%u %s vanished before they were safe in the bucket",
-                         safety_lost(safety), safety->media ? "media file(s)" : "file(s)");
+        return error_set(err, ERROR_PERMANENT, "%s vanished before being safe in the bucket",
+                         units_format_count(safety_lost(safety),
+                                            safety->media ? "media file" : "file", lost,
+                                            sizeof lost));
     return safety_is_safe(safety) ||
            error_set(err, ERROR_TRANSIENT, "%s",
                      run->options->notify_only

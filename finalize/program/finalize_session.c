@@ -140,12 +140,34 @@ static void say_failure(const struct log_field *fields, bool watched, const stru
                  explain_advice(err));
 }
 
+/* "safe: 1 recording, 42 min 7 s, 512 MiB, in 3.1 s (512 MiB sent, 165 MiB/s)" */
+static void say_safe(const struct log_field *fields, const struct run_summary *summary,
+                     uint64_t took_ms)
+{
+    const struct safety *safety = &summary->safety;
+    char what[32], plays[32] = "", bytes[32], took[32], sent[32], rate[32], left[32];
+
+    units_format_count(safety->media ? safety->media_safe : safety->safe,
+                       safety->media ? "recording" : "file", what, sizeof what);
+    if (safety->safe_ms && !safety->timeless)
+        units_format_duration(safety->safe_ms, plays, sizeof plays);
+    units_format_count(safety->kept + safety->withheld, "local file", left, sizeof left);
+    log_line(SETTINGS_LOG_INFO, fields, "safe: %s, %s%s%s, in %s (%s sent, %s/s)%s%s", what, plays,
+             plays[0] ? ", " : "", units_format_size(safety->safe_bytes, bytes, sizeof bytes),
+             units_format_duration(took_ms, took, sizeof took),
+             units_format_size(summary->bytes_sent, sent, sizeof sent),
+             units_format_size(summary->bytes_sent * 1000 / (took_ms + 1), rate, sizeof rate),
+             safety->kept + safety->withheld ? "; keeping "
+             : summary->directory_removed    ? "; the disk is freed"
+                                             : "",
+             safety->kept + safety->withheld ? left : "");
+}
+
 static void say_result(struct session *session, const char *directory, bool ok,
                        const struct run_summary *summary, const struct error *err)
 {
-    char bytes[32], took[32], left[64] = "", sent[32];
+    char sent[32];
     bool same = !ok && !strcmp(session->failed.text, err->text);
-    const struct safety *safety = &summary->safety;
     const struct log_field fields[] = {
         {"directory", directory},
         {"file", same && session->failed_path[0] ? session->failed_path : NULL},
@@ -154,22 +176,12 @@ static void say_result(struct session *session, const char *directory, bool ok,
 
     if (!same)
         say_failed(session);
-    units_format_size(safety->safe_bytes, bytes, sizeof bytes);
-    units_format_duration(clock_now_ms() - session->started_ms, took, sizeof took);
-    if (safety->kept + safety->withheld)
-        snprintf(left, sizeof left, "; %u local file(s) stay", safety->kept + safety->withheld);
-    if (ok && summary->handed_over)
-        return; /* said already */
-    if (ok && summary->was_done)
-        log_line(SETTINGS_LOG_INFO, fields, "safe: an earlier run has finished this recording");
-    else if (ok)
-        log_line(SETTINGS_LOG_INFO, fields, "safe: %u file(s), %s, in %s%s", safety->safe, bytes,
-                 took,
-                 left[0]                      ? left
-                 : summary->directory_removed ? "; the disk is freed"
-                                              : "");
-    else
+    if (!ok)
         say_failure(fields, summary->watched, err);
+    else if (summary->was_done)
+        log_line(SETTINGS_LOG_INFO, fields, "safe: an earlier run has finished this recording");
+    else if (!summary->handed_over) /* which is logged already */
+        say_safe(fields, summary, clock_now_ms() - session->started_ms);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */

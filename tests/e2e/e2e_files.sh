@@ -13,7 +13,7 @@ files_around_the_size_of_a_part_arrive() {
 	make_file "$session/1_one-part.mp4" $((8 * MIB))
 	make_file "$session/1_one-part-and-a-byte.mp4" $((8 * MIB + 1))
 	finalize "$session"
-	expect_code 0 'info: safe: 4 file\(s\)'
+	expect_code 0 'info: safe: 4 recordings'
 	expect_all_gone
 	for name in 1_empty 1_one-byte 1_one-part 1_one-part-and-a-byte; do
 		expect_object_for_all "$name.mp4" "$copies/$name.mp4" video/mp4
@@ -26,7 +26,7 @@ files_around_the_size_of_a_part_arrive() {
 a_file_of_300_MiB_arrives() {
 	make_file "$session/12345_2024-04-23-15-04-05.mp4" $((300 * MIB))
 	finalize "$session"
-	expect_code 0 'info: safe: 1 file\(s\), 300 MiB'
+	expect_code 0 'info: safe: 1 recording, 300 MiB, in [0-9.]+ s \(300 MiB sent, [0-9.]+ MiB/s\); the disk is freed'
 	expect_all_gone
 	expect_object_for_all 12345_2024-04-23-15-04-05.mp4 \
 		"$copies/12345_2024-04-23-15-04-05.mp4" video/mp4
@@ -43,7 +43,7 @@ two_recordings_and_other_files_of_one_session_arrive() {
 	make_file "$session/logs/ffmpeg/ffmpeg.log" 3000
 	make_file "$session/logs/empty.txt" 0
 	finalize "$session"
-	expect_code 0 'info: safe: 5 file\(s\)'
+	expect_code 0 'info: safe: 2 recordings'
 	expect_all_gone
 	expect keys "12345_a.mp4 12346_b.webm nzqxnaoiugxqlhbp/logs/empty.txt nzqxnaoiugxqlhbp/logs/ffmpeg/ffmpeg.log nzqxnaoiugxqlhbp/metadata.json" \
 		"$(keys | paste -s -d ' ')"

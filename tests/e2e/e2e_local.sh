@@ -14,7 +14,7 @@ kept_files_are_uploaded_once() {
 	make_file "$session/metadata.json" 100
 	before=$(state_of "$session")
 	finalize "CONFOMEET_KEEP_LOCAL=$1" "$session"
-	expect_code 0 '2 local file\(s\) stay'
+	expect_code 0 'keeping 2 local files'
 	expect "the files" "$before" "$(state_of "$session")"
 	objects_before=$(objects)
 	finalize "CONFOMEET_KEEP_LOCAL=$1" "$session"

@@ -116,7 +116,7 @@ the_notice_needs_nothing_of_the_disk() {
 	rm -r "$session${1:+/$1}"
 	restart_backend
 	finalize "$session"
-	expect_code 0 'safe: 1 file'
+	expect_code 0 'safe: 1 recording'
 	expect "accepted notices" 1 "$(accepted_notices)"
 	finalize "$session"
 	expect_code 0 'safe: '
@@ -141,11 +141,11 @@ what_was_removed_before_it_was_uploaded_is_lost() {
 	expect_code 75
 	rm -r "$session"
 	finalize "$session"
-	expect_code 1 'vanished before they were safe'
+	expect_code 1 'vanished before being safe'
 	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" retry 1
-	expect_code 1 'vanished before they were safe'
+	expect_code 1 'vanished before being safe'
 	finalize "$session"
-	expect_code 1 'vanished before they were safe'
+	expect_code 1 'vanished before being safe'
 	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" abandon --yes 1
 	expect_code 0 'its directory is gone'
 	expect "accepted notices" 0 "$(accepted_notices)"
@@ -163,9 +163,9 @@ so_is_a_recording_without_media() {
 		rm -r "$session${file:+/$file}"
 	done
 	finalize "$session"
-	expect_code 1 'file\(s\) vanished before they were safe'
+	expect_code 1 'files? vanished before being safe'
 	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" retry 1
-	expect_code 1 'file\(s\) vanished before they were safe'
+	expect_code 1 'files? vanished before being safe'
 	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" abandon --yes 1
 	expect_code 0
 }

@@ -63,7 +63,7 @@ days_off_are_corrected_by_the_servers_date() { # OFFSET
 	make_file "$session/$media" $((11 * MIB))
 	at "$1"
 	finalize CONFOMEET_S3_PART_SIZE=5MiB "$session"
-	expect_code 0 ': safe: 1 file'
+	expect_code 0 ': safe: 1 recording'
 	expect_all_gone
 	expect_once
 }

@@ -89,7 +89,7 @@ a_server_that_goes_away_in_mid_upload_and_comes_back_gets_the_rest() {
 	is_running "$client" || fail "the client gave up"
 	restart_sink --journal "$case_dir/sink.journal"
 	limit=120 finish_finalize "$client"
-	expect_code 0 ': safe: 1 file'
+	expect_code 0 ': safe: 1 recording'
 	expect_all_gone
 	expect_at_least "parts before the outage" 4 "$(wc -w <<<"$held")"
 	expect_at_least "parts after the outage" 1 $(($(sink_lines P | wc -l) - sent_before))
@@ -118,7 +118,7 @@ SlowDown_makes_it_send_fewer_at_once_and_it_recovers() {
 	make_sparse_file "$session/$name" $((80 * 5 * MIB))
 	finalize "CONFOMEET_S3_URL=$proxy_url" CONFOMEET_S3_PARALLEL=8 "$session"
 	cat "$proxy_log"
-	expect_code 0 ': safe: 1 file'
+	expect_code 0 ': safe: 1 recording'
 	before=$(requests_at_once 8 24)
 	during=$(requests_at_once 33 37)
 	after=$(requests_at_once 66 80)
@@ -152,7 +152,7 @@ expect_given_up() {
 	expect "lines that say what to do" 1 "$(grep -c 'what to do:' <<<"$output")"
 	expect "the files" "$before" "$(state_of "$session")"
 	finalize "$session"
-	expect_code 0 ': safe: 1 file'
+	expect_code 0 ': safe: 1 recording'
 	expect_object "$name" "$copies/$name"
 	expect "accepted notices" 1 "$(accepted_notices)"
 }

@@ -197,7 +197,7 @@ a_fault() {
 		end_fault
 		limit=40 finalize "CONFOMEET_S3_URL=$proxy_url" "$session"
 		cat "$proxy_log"
-		expect_code 0 ': safe: 1 file'
+		expect_code 0 ': safe: 1 recording'
 	fi
 	expect_end
 }

@@ -116,7 +116,7 @@ END_TEST
 START_TEST(files_that_vanished_are_not_said_to_stay)
 {
     struct error gone = {.kind = ERROR_PERMANENT,
-                         .text = "2 file(s) vanished before they were safe in the bucket"};
+                         .text = "2 files vanished before being safe in the bucket"};
 
     ck_assert_ptr_null(strstr(explain_advice(&gone), "stay"));
     ck_assert_ptr_nonnull(strstr(explain_advice(&gone), "jibri-finalize abandon"));

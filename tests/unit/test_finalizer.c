@@ -238,7 +238,7 @@ START_TEST(a_volume_that_is_not_mounted_takes_nothing_with_it)
     save(&row);
     ck_assert(!run());
     ck_assert_int_eq(err.kind, ERROR_TRANSIENT);
-    ck_assert_ptr_nonnull(strstr(err.text, "is it mounted?"));
+    ck_assert_ptr_nonnull(strstr(err.text, "is its volume mounted?"));
     ck_assert_int_eq(file_now(MEDIA).state, JOURNAL_FILE_PENDING);
     row = row_now();
     row.vanished_since -= 7 * DAY_S;

@@ -226,6 +226,15 @@ START_TEST(a_duration_is_shown_with_two_units_at_most)
 }
 END_TEST
 
+START_TEST(a_count_agrees_with_its_noun)
+{
+    char out[40];
+    ck_assert_str_eq(units_format_count(0, "file", out, sizeof(out)), "0 files");
+    ck_assert_str_eq(units_format_count(1, "file", out, sizeof(out)), "1 file");
+    ck_assert_str_eq(units_format_count(2, "media file", out, sizeof(out)), "2 media files");
+}
+END_TEST
+
 static const struct text_case spelt_sizes[] = {
     {0, "0"},
     {1, "1"},
@@ -297,6 +306,7 @@ int main(void)
                         (int)LENGTH(shown_sizes));
     tcase_add_loop_test(tests, a_duration_is_shown_with_two_units_at_most, 0,
                         (int)LENGTH(shown_durations));
+    tcase_add_test(tests, a_count_agrees_with_its_noun);
     tcase_add_loop_test(tests, a_size_is_spelt_so_that_it_is_read_back, 0,
                         (int)LENGTH(spelt_sizes));
     tcase_add_loop_test(tests, a_duration_is_spelt_so_that_it_is_read_back, 0,
