@@ -18,19 +18,32 @@ struct retry {
 
 /* ---- which ones ------------------------------------------------------------------------------ */
 
+/* No finalizer was called for it: as the watcher's orphans, it has been quiet for long. */
+static bool is_left_behind(const struct settings *settings, const struct report_recording *found)
+{
+    int64_t quiet_s = time(NULL) - found->row.created_at;
+
+    return quiet_s < 0 || quiet_s >= (int64_t)(settings->orphan_after_ms / 1000);
+}
+
 static bool on_recording(void *context, const struct report_recording *recording, struct error *err)
 {
+    struct command *command = context;
+
     if (recording->state == REPORT_LOST && recording->row.state == JOURNAL_RECORDING_DONE)
         return true; /* nothing is left to be done for it */
-    return targets_add(context, recording->row.id, recording->row.directory, recording->state, err);
+    if (recording->state == REPORT_FOUND && !is_left_behind(&command->settings, recording))
+        return true;
+    return targets_add(&command->targets, recording->row.id, recording->row.directory,
+                       recording->state, err);
 }
 
 static bool find_targets(struct command *command, const struct retry *retry, struct error *err)
 {
     const struct report_filter stuck = {
         .states = REPORT_BIT(REPORT_WAITING) | REPORT_BIT(REPORT_FAILED) | REPORT_BIT(REPORT_LOST) |
-                  REPORT_BIT(REPORT_INTERRUPTED)};
-    const struct report_visitor visitor = {.context = &command->targets, .recording = on_recording};
+                  REPORT_BIT(REPORT_INTERRUPTED) | REPORT_BIT(REPORT_FOUND)};
+    const struct report_visitor visitor = {.context = command, .recording = on_recording};
 
     return command_find(command, err) &&
            (!retry->all || report_each(command->report, &stuck, time(NULL), &visitor, NULL, err));

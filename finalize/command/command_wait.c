@@ -77,8 +77,7 @@ static void warn_of_no_worker(struct wait *wait)
     wait->warned = true;
     fprintf(stderr,
             "jibri-finalize: no watcher runs, and no process works on what is pending; what to "
-            "do: jibri-finalize retry --all, and retry by name what status shows as "
-            "found\n");
+            "do: jibri-finalize retry --all\n");
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */

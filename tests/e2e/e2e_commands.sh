@@ -217,6 +217,29 @@ wait_counts_a_meeting_that_jibri_is_joining() {
 	expect_code 0
 }
 
+# Each past meeting's metadata.json, of which the mp4 was removed; without a watcher.
+what_the_old_script_left_is_retried_with_all() {
+	local n
+	for n in {1..5}; do
+		mkdir "$recordings/past$n"
+		echo '{"meeting_url":"https://meet.example/12345","participants":[],"share":true}' >"$recordings/past$n/metadata.json"
+	done
+	command_ retry --all
+	expect_code 0 'nothing waits or failed' # one of them may be at its beginning
+	touch -d '1 hour ago' "$recordings"/past*/metadata.json "$session"
+	command_ wait --timeout 1s
+	expect_code 75
+	expect_match "what it says" 'retry --all' "$output"
+	command_ retry --all
+	expect_code 0
+	expect keys 5 "$(keys | grep -c '^past[1-5]/metadata.json$')"
+	[ ! -e "$recordings/past1" ] || fail "the session is still there"
+	command_ wait
+	expect_code 0 'nothing is pending'
+	command_ status
+	expect_code 0
+}
+
 wait_ends_at_once_when_nothing_is_pending() {
 	touch -d '2 minutes ago' "$session"
 	command_ "${nothing_set[@]}" wait
@@ -383,6 +406,7 @@ for name in status_tells_how_a_recording_is_from_the_disk_to_the_bucket \
 	a_directory_of_another_machine_is_uploaded a_retry_without_the_journal_sends_nothing_again \
 	what_is_still_written_is_left_alone what_is_abandoned_stays_so_until_a_person_takes_it_up \
 	an_upload_that_cannot_be_aborted_is_remembered wait_counts_a_meeting_that_jibri_is_joining wait_ends_at_once_when_nothing_is_pending \
+	what_the_old_script_left_is_retried_with_all \
 	what_vanished_before_it_was_safe_stays_lost_until_it_is_abandoned \
 	a_notice_goes_out_without_the_directory an_ambiguous_name_is_not_guessed json_is_json_whatever_the_names_are \
 	root_becomes_the_owner_of_the_recordings \

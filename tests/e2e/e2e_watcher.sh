@@ -514,6 +514,25 @@ a_session_without_media_is_finalized_too() {
 	stop_watcher
 }
 
+# With the settings as they are by default: what is old is not waited for.
+what_the_old_script_left_is_worked_off_and_wait_ends() {
+	local n
+	rmdir "$session"
+	for n in {1..20}; do
+		mkdir "$recordings/past$n"
+		echo '{"meeting_url":"https://meet.example/12345","participants":[],"share":true}' >"$recordings/past$n/metadata.json"
+	done
+	touch -d '1 hour ago' "$recordings"/*/* "$recordings"/*
+	start_watcher
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" wait --timeout 60s
+	expect_code 0 'nothing is pending'
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" status
+	expect_code 0
+	expect "directories left" '' "$(ls "$recordings")"
+	expect keys 20 "$(keys | wc -l)"
+	stop_watcher
+}
+
 a_recording_whose_writer_pauses_is_no_orphan() {
 	start_watcher CONFOMEET_ORPHAN_AFTER=1s
 	begin_recording
@@ -783,6 +802,7 @@ run an_operator_may_go_between
 run a_recording_that_was_cut_off_is_finalized_and_marked with-metadata
 run a_recording_that_was_cut_off_is_finalized_and_marked without-metadata
 run a_session_without_media_is_finalized_too
+run what_the_old_script_left_is_worked_off_and_wait_ends
 run a_recording_whose_writer_pauses_is_no_orphan
 run a_finalizer_that_was_killed_is_no_loss
 run what_is_put_into_a_finished_session_is_uploaded_too
