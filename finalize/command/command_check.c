@@ -121,7 +121,7 @@ static void on_finding(const struct probe_finding *finding)
                   finding->error ? explain_repair(finding->error) : finding->advice);
 }
 
-static int check_all(const struct settings *settings, const char *config, bool full)
+static int check_all(const struct settings *settings, const char *config, bool quick)
 {
     struct check check = {.settings = settings, .all_fine = true};
 
@@ -131,7 +131,7 @@ static int check_all(const struct settings *settings, const char *config, bool f
     check_recordings_dir(&check);
     check_journal(&check);
     check.all_fine =
-        probe_servers(settings, full ? PROBE_FULL : PROBE_ALL, on_finding) && check.all_fine;
+        probe_servers(settings, quick ? PROBE_QUICK : PROBE_ALL, on_finding) && check.all_fine;
     return check.all_fine ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_PERSON;
 }
 
@@ -161,7 +161,7 @@ int command_check(const struct command_line *line)
     if (!usable)
         code = check_problems(&problems);
     else if (command_become_owner(&settings, NULL, &err))
-        code = check_all(&settings, path, command_line_value(line, "full") != NULL);
+        code = check_all(&settings, path, command_line_value(line, "quick") != NULL);
     else
         code = command_fail(&err);
     settings_done(&settings);

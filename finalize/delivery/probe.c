@@ -1,39 +1,11 @@
 #include "finalize/delivery/probe.h"
 
-#include "config/units.h"
 #include "finalize/base/clock.h"
-#include "finalize/base/rng.h"
-#include "finalize/hash/digest.h"
+#include "finalize/delivery/probe_private.h"
 #include "finalize/notify/notice.h"
-#include "finalize/s3/network.h"
-#include "finalize/upload/key.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
-
-#define PROBE_NAME        "jibri-finalize-check" /* documented: an object of that key may stay */
-#define PROBE_BYTES       1024u
-#define PATIENCE_MS       30000u
-#define FULL_PATIENCE_MS  900000u
-#define CLOCK_TOLERANCE_S 60 /* servers refuse requests from 15 minutes on */
-
-struct probe {
-    const struct settings *settings;
-    void (*finding)(const struct probe_finding *finding);
-    bool all_fine;
-    struct loop *loop;
-    struct s3 *s3;
-    char key[S3_MAX_KEY_BYTES + 1];
-    char upload_id[S3_UPLOAD_ID_SIZE];
-    char mark[S3_MARK_SIZE];
-    struct s3_object_metadata metadata;
-    uint64_t patience_ms; /* for one request */
-    bool clock_told;
-};
 
 static void tell(struct probe *probe, struct probe_finding finding)
 {
@@ -41,275 +13,19 @@ static void tell(struct probe *probe, struct probe_finding finding)
     probe->finding(&finding);
 }
 
-static void fine(struct probe *probe, const char *subject, const char *text)
+void probe_fine(struct probe *probe, const char *subject, const char *text)
 {
     tell(probe, (struct probe_finding){.fine = true, .subject = subject, .text = text});
 }
 
-static void wrong(struct probe *probe, const char *subject, const char *text, const char *advice)
+void probe_wrong(struct probe *probe, const char *subject, const char *text, const char *advice)
 {
     tell(probe, (struct probe_finding){.subject = subject, .text = text, .advice = advice});
 }
 
-static void wrong_because(struct probe *probe, const char *subject, const struct error *error)
+void probe_wrong_because(struct probe *probe, const char *subject, const struct error *error)
 {
     tell(probe, (struct probe_finding){.subject = subject, .text = error->text, .error = error});
-}
-
-/* ---- the bucket ------------------------------------------------------------------------------ */
-
-static void tell_clock(struct probe *probe)
-{
-    long ahead;
-    char text[160];
-
-    if (probe->clock_told || !s3_clock_ahead(probe->s3, &ahead))
-        return;
-    probe->clock_told = true;
-    snprintf(text, sizeof text, "the server's clock is %ld s %s this machine's", labs(ahead),
-             ahead < 0 ? "behind" : "ahead of");
-    if (labs(ahead) > CLOCK_TOLERANCE_S)
-        wrong(probe, "clock", text, "set this machine's clock, by NTP for instance");
-    else
-        fine(probe, "clock", text);
-}
-
-static bool ask(struct probe *probe, const struct s3_call *call, struct s3_result *ret_result)
-{
-    struct error error = ERROR_INIT;
-
-    if (!network_ask(probe->loop, probe->s3, call, clock_now_ms() + probe->patience_ms, ret_result,
-                     &error)) {
-        wrong_because(probe, "bucket", &error);
-        return false;
-    }
-    tell_clock(probe);
-    return true;
-}
-
-static bool choose_key(struct probe *probe, const char *name, struct error *err)
-{
-    struct key_facts facts = {
-        .session = PROBE_NAME, .instance = probe->settings->instance_id, .meeting = "0"};
-    time_t now = time(NULL);
-    struct tm day = {.tm_year = 70, .tm_mday = 1};
-
-    (void)gmtime_r(&now, &day);
-    facts.year = day.tm_year + 1900;
-    facts.month = day.tm_mon + 1;
-    facts.day = day.tm_mday;
-    return key_choose(probe->settings->s3_key_prefix, &facts, name, true, probe->key, err);
-}
-
-static struct s3_call call_of(struct probe *probe, enum s3_operation operation)
-{
-    return (struct s3_call){.operation = operation,
-                            .key = probe->key,
-                            .upload_id = probe->upload_id,
-                            .content_type = "application/octet-stream",
-                            .metadata = &probe->metadata,
-                            .fd = -1};
-}
-
-#define OUTCOME_BIT(outcome) (1u << (unsigned)(outcome))
-
-/* Asks, and tells of an outcome that is not among `wanted` (OUTCOME_BIT()s). */
-static bool expect(struct probe *probe, const struct s3_call *call, unsigned wanted,
-                   const char *subject, struct s3_result *ret_result)
-{
-    bool ok;
-
-    if (!ask(probe, call, ret_result))
-        return false;
-    ok = OUTCOME_BIT(ret_result->outcome) & wanted;
-    if (!ok)
-        wrong_because(probe, subject, &ret_result->error);
-    s3_result_done(ret_result); /* which has no listing: what is left stays readable */
-    return ok;
-}
-
-/* HEAD of a key that does not exist: 404 is what it takes to tell that a key is free. */
-static bool probe_head(struct probe *probe)
-{
-    struct s3_call call = call_of(probe, S3_HEAD_OBJECT);
-    const unsigned wanted = OUTCOME_BIT(S3_NO_SUCH_KEY);
-    struct s3_result result;
-
-    if (!expect(probe, &call, wanted | OUTCOME_BIT(S3_ASK_REASON), "reading", &result))
-        return false;
-    call = call_of(probe, S3_GET_FIRST_BYTE);
-    return result.outcome != S3_ASK_REASON || expect(probe, &call, wanted, "reading", &result);
-}
-
-/* What the server is told of a body of zeros. */
-struct zeros {
-    char sha256[DIGEST_SHA256_HEX], md5[DIGEST_MD5_BASE64];
-};
-
-static bool digest_zeros(enum digest_kind kind, uint64_t length, uint8_t *ret_digest)
-{
-    static const uint8_t piece[32768];
-    struct digest_stream *stream = digest_stream_open(kind);
-    bool ok = stream && digest_stream_begin(stream);
-
-    for (uint64_t left = length; ok && left;) {
-        size_t size = left < sizeof piece ? (size_t)left : sizeof piece;
-
-        ok = digest_stream_update(stream, piece, size);
-        left -= size;
-    }
-    ok = ok && digest_stream_end(stream, ret_digest);
-    digest_stream_close(stream);
-    return ok;
-}
-
-/* Gives the call a body of zeros, which take no room. Its fd is the caller's to close. */
-static bool add_zeros(struct probe *probe, struct s3_call *call, uint64_t length,
-                      struct zeros *zeros)
-{
-    uint8_t digest[DIGEST_SHA256_BYTES];
-
-    call->fd = memfd_create("probe", MFD_CLOEXEC);
-    call->length = length;
-    if (call->fd < 0 || ftruncate(call->fd, (off_t)length) != 0 ||
-        !digest_zeros(DIGEST_SHA256, length, digest)) {
-        wrong(probe, "writing", "no memory for a part", "try again");
-        return false;
-    }
-    digest_hex(digest, sizeof digest, zeros->sha256);
-    call->payload_sha256 = zeros->sha256;
-    if (probe->settings->s3_content_md5 && digest_zeros(DIGEST_MD5, length, digest)) {
-        digest_md5_base64(digest, zeros->md5);
-        call->content_md5 = zeros->md5;
-    }
-    return true;
-}
-
-/* A multipart upload: created, given a part, aborted. */
-static bool probe_multipart(struct probe *probe, bool full)
-{
-    struct s3_call create = call_of(probe, S3_CREATE_UPLOAD);
-    uint64_t length = full ? probe->settings->s3_part_size_bytes : PROBE_BYTES;
-    char text[128], size[32];
-    struct s3_call part, abort;
-    struct s3_result result;
-    struct zeros zeros;
-    bool ok;
-
-    if (!expect(probe, &create, OUTCOME_BIT(S3_DONE), "writing", &result))
-        return false;
-    memcpy(probe->upload_id, result.upload_id, sizeof probe->upload_id);
-    part = call_of(probe, S3_UPLOAD_PART);
-    part.part_number = 1;
-    probe->patience_ms = full ? FULL_PATIENCE_MS : PATIENCE_MS;
-    ok = add_zeros(probe, &part, length, &zeros) &&
-         expect(probe, &part, OUTCOME_BIT(S3_DONE), "writing", &result);
-    probe->patience_ms = PATIENCE_MS;
-    close(part.fd);
-    abort = call_of(probe, S3_ABORT_UPLOAD);
-    ok = expect(probe, &abort, OUTCOME_BIT(S3_DONE) | OUTCOME_BIT(S3_NO_SUCH_UPLOAD), "aborting",
-                &result) &&
-         ok;
-    snprintf(text, sizeof text,
-             "a multipart upload was created, took a part of %s, and was aborted",
-             units_format_size(length, size, sizeof size));
-    if (ok)
-        fine(probe, "writing", text);
-    return ok;
-}
-
-/* Whether HEAD shows the object as it was sent: only then can an upload be confirmed. */
-static bool is_as_sent(struct probe *probe, const struct s3_result *head, bool is_ours)
-{
-    char text[160];
-
-    if (head->size_bytes != PROBE_BYTES) {
-        snprintf(text, sizeof text, "an object of %u bytes was sent, and HeadObject says %llu",
-                 PROBE_BYTES, (unsigned long long)head->size_bytes);
-        wrong(probe, "metadata", text,
-              "switch off what changes objects on their way to the bucket, as a gateway's "
-              "encryption or compression: no upload can be confirmed");
-        return false;
-    }
-    if (is_ours ? strcmp(head->mark, probe->metadata.mark) != 0 : !head->mark[0]) {
-        wrong(probe, "metadata", "the server does not give back the metadata x-amz-meta-jibri-mark",
-              "let the server, or the gateway before it, keep the headers x-amz-meta-*: without "
-              "them no upload can be confirmed");
-        return false;
-    }
-    return true;
-}
-
-/* One small object with our metadata, under a key of its own: sent, looked at, deleted. Where the
- * key of the settings may not delete, that one object stays, and is overwritten the next time. */
-static void probe_object(struct probe *probe)
-{
-    const unsigned written = OUTCOME_BIT(S3_DONE) | OUTCOME_BIT(S3_KEY_TAKEN);
-    struct s3_call put, head, remove;
-    char text[S3_MAX_KEY_BYTES + 128];
-    struct error error = ERROR_INIT;
-    struct s3_result result;
-    struct zeros zeros;
-    bool ok, is_ours;
-
-    if (!choose_key(probe, PROBE_NAME, &error)) {
-        wrong_because(probe, "metadata", &error);
-        return;
-    }
-    put = call_of(probe, S3_PUT_OBJECT);
-    ok = add_zeros(probe, &put, PROBE_BYTES, &zeros) &&
-         expect(probe, &put, written, "metadata", &result);
-    close(put.fd);
-    if (!ok)
-        return;
-    is_ours = result.outcome == S3_DONE; /* else one of an earlier check is there */
-    head = call_of(probe, S3_HEAD_OBJECT);
-    ok = expect(probe, &head, OUTCOME_BIT(S3_DONE), "metadata", &result) &&
-         is_as_sent(probe, &result, is_ours);
-    remove = call_of(probe, S3_DELETE_OBJECT);
-    if (!ask(probe, &remove, &result))
-        return;
-    if (result.outcome == S3_DONE || result.outcome == S3_NO_SUCH_KEY)
-        snprintf(text, sizeof text, "an object came back as it was sent, and was deleted");
-    else
-        snprintf(text, sizeof text,
-                 "an object came back as it was sent; %s stays, since this key has no right to "
-                 "delete (s3:DeleteObject), and needs none",
-                 probe->key);
-    if (ok)
-        fine(probe, "metadata", text);
-    s3_result_done(&result);
-}
-
-static bool open_bucket(struct probe *probe)
-{
-    struct error error = ERROR_INIT;
-    char name[64];
-    struct rng rng;
-
-    rng_seed_from_system(&rng);
-    snprintf(name, sizeof name, PROBE_NAME "-%016llx", (unsigned long long)rng_next(&rng));
-    snprintf(probe->mark, sizeof probe->mark, "%016llx%016llx", (unsigned long long)rng_next(&rng),
-             (unsigned long long)rng_next(&rng));
-    probe->metadata = (struct s3_object_metadata){
-        .mark = probe->mark, .session_id = PROBE_NAME, .instance_id = probe->settings->instance_id};
-    if (choose_key(probe, name, &error) && s3_open(probe->settings, &probe->s3, &error))
-        return true;
-    wrong_because(probe, "bucket", &error);
-    return false;
-}
-
-static void probe_bucket(struct probe *probe, enum probe_extent extent)
-{
-    char text[512];
-
-    if (!open_bucket(probe) || !probe_head(probe))
-        return;
-    snprintf(text, sizeof text, "objects of %.255s at %.200s can be looked at",
-             probe->settings->s3_bucket, probe->settings->s3_url);
-    fine(probe, "reading", text);
-    if (extent != PROBE_ANSWERS && probe_multipart(probe, extent == PROBE_FULL))
-        probe_object(probe);
 }
 
 /* ---- the backend ----------------------------------------------------------------------------- */
@@ -324,7 +40,7 @@ static void probe_backend(struct probe *probe)
     char text[640];
 
     if (!probe->settings->notice) {
-        fine(probe, "backend", "notices are switched off (CONFOMEET_NOTICE)");
+        probe_fine(probe, "backend", "notices are switched off (CONFOMEET_NOTICE)");
         return;
     }
     buffer_init(&url, 4096);
@@ -334,11 +50,11 @@ static void probe_backend(struct probe *probe)
     request.idle_timeout_ms = probe->settings->backend_timeout_ms;
     request.reply_ceiling = 64u * 1024;
     if (!request.url) {
-        wrong(probe, "backend", "no memory for a request", "try again");
+        probe_wrong(probe, "backend", "no memory for a request", "try again");
         return;
     }
     snprintf(text, sizeof text, "%.400s ", request.url);
-    loop_exchange(probe->loop, &request, clock_now_ms() + PATIENCE_MS, &reply);
+    loop_exchange(probe->loop, &request, clock_now_ms() + PROBE_PATIENCE_MS, &reply);
     if (reply.status)
         snprintf(text + strlen(text), sizeof text - strlen(text), "answers (status %d)",
                  reply.status);
@@ -346,27 +62,29 @@ static void probe_backend(struct probe *probe)
         snprintf(text + strlen(text), sizeof text - strlen(text), "does not answer: %.150s",
                  reply.detail);
     if (!reply.status)
-        wrong(probe, "backend", text,
-              "correct CONFOMEET_BASE_URL (or XMPP_DOMAIN), or see why the backend is down");
+        probe_wrong(probe, "backend", text,
+                    "correct CONFOMEET_BASE_URL (or XMPP_DOMAIN), or see why the backend is down");
     else if (reply.status >= 300 && reply.status < 400)
-        wrong(probe, "backend", text,
-              "set CONFOMEET_BASE_URL to where it redirects to: a notice is not redirected");
+        probe_wrong(probe, "backend", text,
+                    "set CONFOMEET_BASE_URL to where it redirects to: a notice is not redirected");
     else if (reply.status >= 500 && reply.status != 501)
-        wrong(probe, "backend", text, "see why the backend fails");
+        probe_wrong(probe, "backend", text, "see why the backend fails");
     else
-        fine(probe, "backend", text);
+        probe_fine(probe, "backend", text);
     http_reply_done(&reply);
 }
 
 bool probe_servers(const struct settings *settings, enum probe_extent extent,
                    void (*finding)(const struct probe_finding *finding))
 {
-    struct probe probe = {
-        .settings = settings, .finding = finding, .all_fine = true, .patience_ms = PATIENCE_MS};
+    struct probe probe = {.settings = settings,
+                          .finding = finding,
+                          .all_fine = true,
+                          .patience_ms = PROBE_PATIENCE_MS};
     struct error error = ERROR_INIT;
 
     if (!loop_open(settings, 0, NULL, &probe.loop, &error)) {
-        wrong_because(&probe, "network", &error);
+        probe_wrong_because(&probe, "network", &error);
         return false;
     }
     probe_bucket(&probe, extent);

@@ -21,9 +21,10 @@ struct probe_finding {
 
 enum probe_extent {
     PROBE_ANSWERS, /* whether an object that does not exist is looked for; nothing is written */
-    PROBE_ALL,     /* the rights in the bucket too (a real multipart upload, aborted again), and
-                      whether an object keeps our metadata (deleted again, where the key may) */
-    PROBE_FULL     /* all, and the part that is sent has the size of the settings, not 1 KiB */
+    PROBE_QUICK,   /* the rights in the bucket too (a real multipart upload, aborted again), and
+                      whether an object keeps our metadata (deleted again, where the key may), and
+                      whether what is switched on works */
+    PROBE_ALL      /* all, and the part that is sent has the size of the settings, not 1 KiB */
 };
 
 /* Asks bucket and backend, goes on after a failure where that makes sense, and tells of each

@@ -153,6 +153,26 @@ bool upload_take_created(struct upload *upload, struct s3_result *result, struct
     memcpy(file->upload_id, result->upload_id, sizeof file->upload_id);
     if (!upload_save_without_parts(upload, JOURNAL_PHASE_OPEN, err))
         return false;
+    upload->unknown = upload->listed = false;
+    return upload_begin_parts(upload);
+}
+
+/* Servers without ListParts (405, 501), keys without the right to it: what else is wrong will be
+ * said of the next request, too. */
+static bool go_on_without_listing(struct upload *upload, struct error *err)
+{
+    const struct journal_file *file = upload->options.file;
+    struct journal_part beyond;
+    bool found;
+
+    if (upload->unknown)
+        return upload_start_afresh(upload, RESEND_UPLOAD_GONE, err);
+    if (!journal_next_part(upload->options.journal, file->id,
+                           part_count(file->part_plan, file->object_bytes), &beyond, &found, err))
+        return false;
+    if (found || !file->object_bytes)
+        return begin_again(upload, RESEND_SHORTER_FILE, err);
+    upload_report(upload, "ListParts is refused: what the journal says of the parts is believed");
     upload->listed = false;
     return upload_begin_parts(upload);
 }
@@ -163,6 +183,8 @@ bool upload_take_listed(struct upload *upload, struct s3_result *result, struct 
     struct reconcile_file finished = {.plan = file->part_plan, .size_bytes = file->object_bytes};
     unsigned before = upload->listing.compared;
 
+    if (result->outcome == S3_REFUSED)
+        return go_on_without_listing(upload, err);
     if (result->outcome != S3_DONE)
         return upload_start_afresh(upload, RESEND_UPLOAD_GONE, err);
     if (!upload_listing_compare(&upload->listing, &result->listing, err))
@@ -219,6 +241,7 @@ bool upload_take_completed(struct upload *upload, struct s3_result *result, stru
         return take_refused_parts(upload, result, err);
     case S3_NO_SUCH_UPLOAD: /* gone, or it was done and the reply was lost: HEAD decides */
         upload->all_held = false;
+        upload->unknown = true;
         break;
     case S3_SLOW_DOWN: /* refused, so not done */
         return upload_try_again(upload, result);

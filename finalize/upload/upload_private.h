@@ -47,6 +47,7 @@ struct upload {
     unsigned completes; /* that did not work */
     unsigned blind_completes;
     unsigned missing_confirms;
+    bool unknown;  /* Complete said that there is no such upload */
     bool listed;   /* the walk over the parts began with a listing, else with a new upload */
     bool all_held; /* every part was compared or acknowledged in this run */
     struct resends resends;

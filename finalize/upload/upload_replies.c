@@ -4,8 +4,6 @@
  */
 #include "finalize/upload/upload_private.h"
 
-#include <string.h>
-
 #define MAX_SIGNINGS 4u
 
 bool upload_try_again(struct upload *upload, const struct s3_result *result)
@@ -61,12 +59,7 @@ static bool take_common(struct upload *upload, const struct s3_result *result)
     case S3_SIGN_AGAIN:
         return true;
     case S3_REFUSED:
-        if (upload->stage == UPLOAD_STAGE_LIST && !strcmp(result->error.s3_code, "AccessDenied")) {
-            upload_report(upload,
-                          "ListParts is refused: what the journal says of the parts is believed");
-            return upload_begin_parts(upload);
-        }
-        return upload_fail(upload, &result->error);
+        return upload->stage != UPLOAD_STAGE_LIST && upload_fail(upload, &result->error);
     case S3_RETRY:
     case S3_SLOW_DOWN:
         return looking && upload_try_again(upload, result);

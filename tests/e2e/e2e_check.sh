@@ -111,17 +111,30 @@ check_leaves_one_object_where_the_key_may_not_delete() {
 	expect keys jibri-finalize-check "$(keys)"
 }
 
-a_full_check_finds_the_body_limit_of_a_proxy() {
-	check_through part:1-:413 CONFOMEET_S3_PARALLEL=1 --full
+check_finds_the_body_limit_of_a_proxy() {
+	check_through part:1-:413 CONFOMEET_S3_PARALLEL=1
 	expect_code 1
 	expect_finding WRONG writing 'body.*CONFOMEET_S3_PART_SIZE'
 }
 
-a_full_check_sends_a_part_of_the_real_size() {
-	check_through part:9:500 CONFOMEET_S3_PART_SIZE=9MiB --full
+check_sends_a_part_of_the_real_size() {
+	check_through part:9:500 CONFOMEET_S3_PART_SIZE=9MiB
 	expect_code 0
 	expect_finding ok writing '9 MiB'
 	expect bytes $((9 * MIB)) "$(awk '$3 == "part" { print $7 }' "$case_dir/proxy.log")"
+}
+
+a_quick_check_sends_a_small_one() {
+	check_through part:9:500 CONFOMEET_S3_PART_SIZE=9MiB --quick
+	expect_code 0
+	expect_finding ok writing '1 KiB'
+	expect bytes 1024 "$(awk '$3 == "part" { print $7 }' "$case_dir/proxy.log")"
+}
+
+check_tells_of_a_server_that_does_not_list_parts() {
+	check_through list_parts:1-:405 CONFOMEET_S3_PARALLEL=1
+	expect_code 0
+	expect_finding ok listing '405.*journal'
 }
 
 check_finds_wrong_settings() {
@@ -205,8 +218,10 @@ run check_finds_a_journal_that_cannot_be
 run check_finds_a_gateway_that_drops_metadata
 run check_finds_a_gateway_that_changes_sizes
 run check_leaves_one_object_where_the_key_may_not_delete
-run a_full_check_finds_the_body_limit_of_a_proxy
-run a_full_check_sends_a_part_of_the_real_size
+run check_finds_the_body_limit_of_a_proxy
+run check_sends_a_part_of_the_real_size
+run a_quick_check_sends_a_small_one
+run check_tells_of_a_server_that_does_not_list_parts
 run check_finds_wrong_settings
 run help_and_version_need_no_settings
 run settings_are_explained_one_by_one

@@ -9,6 +9,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import time
 
@@ -34,7 +35,7 @@ class Case(call_sweep.Case):
         self.originals = {}
         (self.session / 'metadata.json').unlink()
         media.unlink()
-        contents = {'small': [world.media[:300000]], 'parts': [world.media], 'many': [world.media[:5 << 20] * 7 + world.media[:70000]],
+        contents = {'check': [], 'small': [world.media[:300000]], 'parts': [world.media], 'many': [world.media[:5 << 20] * 7 + world.media[:70000]],
                     'segments': [world.media[:300000 + n] for n in range(3)]}[recording]
         for index, content in enumerate(contents):
             path = media.with_name(f'{media.stem}{"_" + str(index) if index else ""}.mp4')
@@ -45,6 +46,20 @@ class Case(call_sweep.Case):
                                 CONFOMEET_S3_PARALLEL='8')
         self.environment.update(dict(('CONFOMEET_' + one).split('=', 1) for one in settings.split(',') if one != '-'))
 
+    def check(self):
+        found = subprocess.run([self.world.program, 'check'], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True,
+                               text=True, timeout=call_sweep.LIMIT_S)
+        self.log.write_text(found.stdout + found.stderr)
+        return found.returncode, found.stdout + found.stderr
+
+    def interrupt(self):
+        """A run that gets one part to the bucket, and no further."""
+        self.bucket.habits.parts_until_503 = 1
+        code, _ = self.finalize({'CONFOMEET_S3_RETRY_FOR': '100ms', 'CONFOMEET_FINALIZE_WAIT': '1s'})
+        self.bucket.habits.parts_until_503 = 0
+        self.bucket.log.clear()
+        return [] if code == 75 else [f'the run that was to be interrupted ended with {code}']
+
     def row(self):
         found = oracle.journal_rows(str(self.recordings / '.jibri-finalize/journal.db'), 'SELECT state, next_try_at FROM recording')
         return found[0] if found else {'state': 0, 'next_try_at': 0}
@@ -52,19 +67,23 @@ class Case(call_sweep.Case):
 
 def try_habit(world, number, name, habits, recording, settings, code_wanted, last_wanted, checks):
     case = Case(world, number, recording, habits, settings)
+    lies = case.interrupt() if 'interrupted' in checks.split(',') else []
     began = time.monotonic()
-    code, output = case.finalize()
+    code, output = case.check() if recording == 'check' else case.finalize()
     seconds = time.monotonic() - began
-    last = output.rstrip().rsplit('\n', 1)[-1]
-    lies = case.judge(exit_code=code, output=output) if code is not None else ['it did not end']
+    last = output if recording == 'check' else output.rstrip().rsplit('\n', 1)[-1]
+    if code is None:
+        lies.append('it did not end')
+    elif recording != 'check':
+        lies += case.judge(exit_code=code, output=output)
     if str(code) != code_wanted:
         lies.append(f'exit code {code}, not {code_wanted}')
-    if not re.search(last_wanted, last):
+    if not re.search(last_wanted, last, re.M):
         lies.append(f'the last line is nothing like {last_wanted}')
     requests = {}
     for operation, _, _ in case.bucket.log:
         requests[operation] = requests.get(operation, 0) + 1
-    sent = sum(size for operation, _, size in case.bucket.log if operation in ('part', 'put')) / case.bytes
+    sent = sum(size for operation, _, size in case.bucket.log if operation in ('part', 'put')) / max(case.bytes, 1)
     checks = [] if checks == '-' else checks.split(',')
     objects = len(case.originals) if code_wanted == '0' else None
     for check in checks:

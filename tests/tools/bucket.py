@@ -37,7 +37,11 @@ class Habits:
         self.at_most = 0  # requests at once; above it 500
         self.sick_connection = False  # the first connection that sends a part: 503 to all it asks from then on
         self.body_limit = 0  # 413 above it
-        self.list_refused = 0  # 403 or 501
+        self.list_refused = 0  # 403, 405 or 501
+        self.parts_until_503 = 0  # so many parts are taken, then none
+        self.if_none_match = 0  # the status of what would replace an object, 412 or 409; 501: the header is refused
+        self.if_none_match_of_put = 0  # the same of PutObject alone
+        self.taken_after_heads = 0  # another's object takes the key after so many HeadObjects of it
         self.list_fails = False  # 500
         self.create_reply_lost = 0  # so many
         self.complete_spaces_s = 0.0  # white space before the reply
@@ -199,7 +203,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if self.operation in ('list_parts', 'list_uploads'):
             if habits.list_refused:
-                self.refuse(habits.list_refused, 'AccessDenied' if habits.list_refused == 403 else 'NotImplemented')
+                self.refuse(habits.list_refused, {403: 'AccessDenied', 405: 'MethodNotAllowed'}.get(habits.list_refused, 'NotImplemented'))
                 return
             if habits.list_fails:
                 self.refuse(500, 'InternalError')
@@ -207,9 +211,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.operation == 'abort' and habits.abort_fails:
             self.refuse(500, 'InternalError')
             return
+        if self.refuses_condition():
+            return
         if habits.at_most:
             time.sleep(0.05)
         getattr(self, self.operation, self.other)()
+
+    def refuses_condition(self):
+        """AWS answers 412 or, while another write to the key is under way, 409; others do not know the header."""
+        habits, status = self.bucket.habits, 0
+        if self.headers.get('If-None-Match') == '*' and self.key:
+            status = {'put': habits.if_none_match or habits.if_none_match_of_put, 'complete': habits.if_none_match}.get(self.operation, 0)
+        if status == 501 or status and self.key in self.bucket.objects:
+            self.refuse(status, {412: 'PreconditionFailed', 409: 'ConditionalRequestConflict'}.get(status, 'NotImplemented'))
+            return True
+        return False
 
     def other(self):
         self.refuse(501, 'NotImplemented')
@@ -227,6 +243,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(200)
             return
         found = self.bucket.objects.get(self.key)
+        if habits.taken_after_heads:
+            habits.taken_after_heads -= 1
+            if not habits.taken_after_heads:
+                self.bucket.objects[self.key] = Object(b'another one', [], '"00"')
         if not found:
             self.reply(404)
             return
@@ -271,8 +291,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return found
 
     def part(self):
-        upload = self.upload()
-        if upload:
+        upload, habits = self.upload(), self.bucket.habits
+        if upload and habits.parts_until_503 and len(upload.parts) >= habits.parts_until_503:
+            self.refuse(503, 'SlowDown')
+        elif upload:
             etag = self.etag_of(hashlib.md5(self.body).hexdigest())
             upload.parts[int(self.query['partNumber'][0])] = (self.body, etag)
             self.reply(200, b'', (('ETag', etag),))

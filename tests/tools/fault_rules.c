@@ -21,6 +21,7 @@ static const struct fault faults[] = {
     {.name = "408", .status = 408, .body = FAULT_BODY_NONE},
     {.name = "400-timeout", .status = 400, .code = "RequestTimeout"},
     {.name = "403", .status = 403, .code = "AccessDenied"},
+    {.name = "405", .status = 405, .code = "MethodNotAllowed"},
     {.name = "413", .status = 413, .body = FAULT_BODY_HTML},
     {.name = "400-quota", .status = 400, .code = "CloudTotalAliveSizeQuotaExceed"},
     {.name = "400-invalid-part", .status = 400, .code = "InvalidPart"},
