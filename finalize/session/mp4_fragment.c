@@ -186,6 +186,7 @@ enum mp4_verdict mp4_fragment_each(const struct mp4_movie *movie,
     struct mp4_span rest = fragment->content;
     struct mp4_view view;
     uint64_t samples = 0;
+    bool partial = false;
 
     while (mp4_view_next(&rest, &view)) {
         struct part part = {.movie = movie,
@@ -202,6 +203,7 @@ enum mp4_verdict mp4_fragment_each(const struct mp4_movie *movie,
         verdict = read_part(&part, view.content);
         if (verdict != MP4_UNDERSTOOD)
             return verdict;
+        partial = partial || part.over;
     }
-    return rest.length ? MP4_BROKEN : MP4_UNDERSTOOD;
+    return rest.length ? MP4_BROKEN : partial ? MP4_PARTIAL : MP4_UNDERSTOOD;
 }

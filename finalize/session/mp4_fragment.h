@@ -10,6 +10,7 @@
 
 enum mp4_verdict {
     MP4_UNDERSTOOD,
+    MP4_PARTIAL, /* understood, but not all of its samples are there */
     MP4_UNKNOWN, /* a layout that is not understood: to be left alone */
     MP4_BROKEN   /* no such box at all: cut off, or damaged */
 };
@@ -34,7 +35,7 @@ struct mp4_sample {
 
 /*
  * Visits the samples that are wholly there, in the order of the tracks' runs. `visit` may be NULL:
- * then it is only checked; a fragment that was found to be MP4_UNDERSTOOD is so again. `visit`
+ * then it is only checked; what is found to be MP4_UNDERSTOOD or MP4_PARTIAL is so again. `visit`
  * returns false to end it: MP4_UNKNOWN.
  */
 enum mp4_verdict mp4_fragment_each(const struct mp4_movie *movie,

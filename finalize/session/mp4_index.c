@@ -82,6 +82,13 @@ static bool bound_tail(struct work *work)
     return true;
 }
 
+/* A fragment whose last samples are missing is one for the index, which knows what is there, but
+ * players of the fragments complain of it. */
+static bool name_partial(struct work *work, const char *type)
+{
+    return !work->walk.partial_at || write_at(work->fd, type, 4, work->walk.partial_at + 4);
+}
+
 /* The moov box but for its tables; these get their places. The box's header comes first: it
  * identifies the index, even a partial one. */
 static bool write_movie(struct work *work)
@@ -119,6 +126,42 @@ static bool turn_into_media(struct work *work, uint64_t end)
     return write_at(work->fd, bytes, length, work->movie_at);
 }
 
+static void free_tables(struct work *work)
+{
+    for (unsigned i = 0; i < MP4_MAX_TRACKS; i++) {
+        mp4_tables_free(work->tables[i]);
+        work->tables[i] = NULL;
+    }
+}
+
+/* Counts the samples for the tables; how long they play. */
+static bool measure(struct work *work, struct mp4_index *index, struct error *err)
+{
+    free_tables(work);
+    for (unsigned i = 0; i < work->movie.track_count; i++)
+        if (!(work->tables[i] = mp4_tables_new(work->fd)))
+            return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot index the recording");
+    if (!mp4_walk(&work->walk, err))
+        return false;
+    for (unsigned i = 0; i < work->movie.track_count; i++)
+        mp4_tables_sums(work->tables[i], &work->sums[i]);
+    index->duration_ms = mp4_movie_duration_ms(&work->movie, work->sums);
+    return true;
+}
+
+/* Fragments without an index play as well: all that are whole. */
+static bool leave_fragments(struct work *work, uint64_t end, struct mp4_index *index,
+                            struct error *err)
+{
+    if (!cut_at(work, end) || !name_partial(work, "free") || fsync(work->fd) != 0)
+        return fail_to_write(err);
+    work->walk.as_players_do = true;
+    if (!measure(work, index, err))
+        return false;
+    index->layout = index->duration_ms ? MP4_FRAGMENTED : MP4_EMPTY;
+    return true;
+}
+
 static bool is_full_disk(int errno_value)
 {
     return errno_value == ENOSPC || errno_value == EDQUOT || errno_value == EFBIG;
@@ -145,7 +188,7 @@ static bool write_index(struct work *work, struct mp4_index *index, struct error
     bool ok;
 
     index->changed = true;
-    if (!bound_tail(work))
+    if (!name_partial(work, "moof") || !bound_tail(work))
         fail_to_write(&failure);
     end = work->walk.size_bytes;
     ok = failure.kind == ERROR_NONE && look_for_end(work, end, index, &failure);
@@ -158,9 +201,8 @@ static bool write_index(struct work *work, struct mp4_index *index, struct error
         index->layout = MP4_INDEXED;
         return fsync(work->fd) == 0 || fail_to_write(err);
     }
-    index->layout = MP4_FRAGMENTED;
-    if (is_full_disk(failure.sys_errno) && cut_at(work, end))
-        return true;
+    if (is_full_disk(failure.sys_errno))
+        return leave_fragments(work, end, index, err);
     *err = failure;
     return false;
 }
@@ -303,9 +345,6 @@ static bool read_movie(struct work *work, const struct mp4_box *box, bool *ret_f
         return true;
     work->walk.strange = box->at % SECTOR_BYTES + 16 > SECTOR_BYTES ||
                          !mp4_movie_read(work->movie.whole, &work->movie);
-    for (unsigned i = 0; !work->walk.strange && i < work->movie.track_count; i++)
-        if (!(work->tables[i] = mp4_tables_new(work->fd)))
-            return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot index the recording");
     return true;
 }
 
@@ -313,17 +352,14 @@ static bool index_fragments(struct work *work, struct mp4_index *index, struct e
 {
     uint64_t tables_bytes = 0;
 
-    if (!work->walk.strange && !mp4_walk(&work->walk, err))
+    if (!work->walk.strange && !measure(work, index, err))
         return false;
     if (work->walk.strange) {
-        index->layout = MP4_STRANGE;
+        *index = (struct mp4_index){.layout = MP4_STRANGE};
         return true;
     }
-    for (unsigned i = 0; i < work->movie.track_count; i++) {
-        mp4_tables_sums(work->tables[i], &work->sums[i]);
+    for (unsigned i = 0; i < work->movie.track_count; i++)
         tables_bytes += work->sums[i].tables_bytes;
-    }
-    index->duration_ms = mp4_movie_duration_ms(&work->movie, work->sums);
     index->cut_off = true;
     index->layout = MP4_EMPTY;
     if (!index->duration_ms)
@@ -334,8 +370,7 @@ static bool index_fragments(struct work *work, struct mp4_index *index, struct e
 
 static void free_work(struct work *work)
 {
-    for (unsigned i = 0; i < MP4_MAX_TRACKS; i++)
-        mp4_tables_free(work->tables[i]);
+    free_tables(work);
     free(work->movie_bytes);
     free(work->walk.fragment_bytes);
 }

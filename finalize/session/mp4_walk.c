@@ -45,7 +45,8 @@ static bool walk_fragment(struct mp4_walk *walk, const struct mp4_box *box, uint
                              ? walk->size_bytes
                              : media.at + media.size_bytes;
     verdict = mp4_fragment_each(walk->movie, &fragment, NULL, NULL);
-    if (verdict == MP4_UNDERSTOOD)
+    walk->partial_at = verdict == MP4_PARTIAL ? box->at : 0;
+    if (verdict == MP4_UNDERSTOOD || verdict == MP4_PARTIAL)
         verdict = mp4_fragment_each(walk->movie, &fragment, add_sample, walk);
     if (verdict == MP4_UNKNOWN)
         walk->strange = true;
@@ -71,6 +72,18 @@ static bool is_passed_over(const char *type)
     return false;
 }
 
+static bool is_fragment(const struct mp4_walk *walk, const struct mp4_box *box)
+{
+    uint8_t first[8];
+
+    if (box->size_bytes > MP4_MAX_FRAGMENT_BYTES)
+        return false;
+    return mp4_is(box->type, "moof") ||
+           (!walk->as_players_do && mp4_is(box->type, "free") &&
+            read_at(walk->fd, first, sizeof first, box->at + box->header_bytes) == sizeof first &&
+            mp4_is((const char *)first + 4, "mfhd"));
+}
+
 /* One box of the top level; *ret_at becomes its end. */
 static bool walk_box(struct mp4_walk *walk, uint64_t *ret_at, bool *ret_goes_on, struct error *err)
 {
@@ -85,9 +98,8 @@ static bool walk_box(struct mp4_walk *walk, uint64_t *ret_at, bool *ret_goes_on,
         end_at(walk, MP4_TAIL_INDEX, box.at);
         return true;
     }
-    if (whole && mp4_is(box.type, "moof") && box.size_bytes <= MP4_MAX_FRAGMENT_BYTES) {
+    if (whole && is_fragment(walk, &box))
         return walk_fragment(walk, &box, ret_at, ret_goes_on, err);
-    }
     if (whole && is_passed_over(box.type)) {
         *ret_at += box.size_bytes;
         *ret_goes_on = true;

@@ -19,13 +19,16 @@ struct mp4_walk {
     uint64_t size_bytes;     /* of the file; what is after it isn't looked at */
     uint64_t from;           /* the first box */
     uint8_t *fragment_bytes; /* room for MP4_MAX_FRAGMENT_BYTES */
+    bool as_players_do; /* or else a free box with the content of a moof box is one, too: a fragment
+                           whose last samples are missing is hidden so on a full disk */
     const struct mp4_movie *movie;
     struct mp4_tables **tables; /* of its tracks */
 
     /* What it found. */
     enum mp4_tail tail;
     uint64_t tail_at;
-    bool strange; /* not understood: nothing else is told */
+    uint64_t partial_at; /* the last fragment, when samples of it are missing; 0: all are there */
+    bool strange;        /* not understood: nothing else is told */
 };
 
 /* Gives all samples to the tables, and ends their round. ERROR_TRANSIENT when the file can't be
