@@ -99,6 +99,9 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
     if (file->key[0]) {
         buffer_append_text(&text, ", key ");
         text_column_append(&text, file->key, 0);
+        if (file->location[0])
+            buffer_append_text(&text, " in ");
+        text_column_append(&text, file->location, 0);
     }
     if (file->backend_row > 0)
         buffer_append_format(&text, ", row %lld of the backend", (long long)file->backend_row);

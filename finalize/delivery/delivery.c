@@ -1,5 +1,6 @@
 #include "finalize/delivery/delivery_private.h"
 
+#include "finalize/s3/s3_location.h"
 #include "finalize/session/file_name.h"
 #include "finalize/session/mp4_index.h"
 
@@ -36,6 +37,8 @@ static bool on_unchanged(void *context)
     struct error err = ERROR_INIT;
     int fd;
 
+    if (delivery->only_look)
+        return true;
     if (!session_dir_open_file(delivery->options.recording, delivery->file.path, &fd, &identity,
                                &err))
         return false;
@@ -113,9 +116,11 @@ static bool open_upload(struct delivery *delivery, struct error *err)
         .fd = delivery->upload_fd,
         .base_key = delivery->base_key,
         .content_type = file_name_content_type(file_name_of(delivery->file.path)),
-        .session_id = session_dir_session_id(delivery->options.recording),
+        .session_id =
+            delivery->only_look ? "" : session_dir_session_id(delivery->options.recording),
         .growing = delivery->options.growing,
         .fragmented = is_in_fragments(delivery),
+        .only_look = delivery->only_look,
         .unchanged = on_unchanged,
         .report = on_report,
         .context = delivery,
@@ -138,6 +143,34 @@ static bool open_for_upload(struct delivery *delivery, struct error *err)
            open_upload(delivery, err);
 }
 
+static bool open_to_look(struct delivery *delivery, struct error *err)
+{
+    const struct journal_file *file = &delivery->file;
+
+    delivery->only_look = true;
+    if (s3_location_is_reached(file->location, delivery->options.settings))
+        return open_upload(delivery, err);
+    return file->state == JOURNAL_FILE_UPLOADED || /* the row is all that there is to go by */
+           error_set(err, ERROR_PERMANENT,
+                     "%s is gone from the disk and may be in %s, which is not the server of the "
+                     "settings",
+                     file->path, file->location);
+}
+
+static bool open_file(struct delivery *delivery, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+
+    if (delivery->options.notify_only || !delivery->options.recording)
+        return open_to_look(delivery, err);
+    if (open_for_upload(delivery, &failure))
+        return true;
+    if (delivery->fd < 0 && journal_file_may_be_stored(&delivery->file))
+        return open_to_look(delivery, err);
+    *err = failure;
+    return false;
+}
+
 bool delivery_open(const struct delivery_options *options, const struct journal_file *row,
                    struct delivery **ret_delivery, struct error *err)
 {
@@ -149,7 +182,9 @@ bool delivery_open(const struct delivery_options *options, const struct journal_
     delivery->file = *row;
     delivery->fd = -1;
     delivery->metadata.redacted_fd = -1;
-    if (row->state == JOURNAL_FILE_PENDING && !open_for_upload(delivery, err)) {
+    if (row->state == JOURNAL_FILE_UPLOADED)
+        delivery->uploaded_before = row->uploaded_at;
+    if (!open_file(delivery, err)) {
         delivery_close(delivery);
         return false;
     }
@@ -226,8 +261,9 @@ static void leave_upload(struct delivery *delivery, uint64_t now_ms, int64_t now
         delivery->ended = true;
         return;
     }
-    delivery->options.event(delivery->options.context, DELIVERY_UPLOADED, &delivery->file, "",
-                            NULL);
+    if (delivery->file.uploaded_at != delivery->uploaded_before)
+        delivery->options.event(delivery->options.context, DELIVERY_UPLOADED, &delivery->file, "",
+                                NULL);
     upload_close(delivery->upload);
     delivery->upload = NULL;
 }
@@ -307,5 +343,5 @@ void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint
         return;
     }
     *ret_held = delivery->file.object_bytes;
-    *ret_kept = 0;
+    *ret_kept = delivery->file.uploaded_at == delivery->uploaded_before ? *ret_held : 0;
 }

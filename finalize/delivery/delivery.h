@@ -40,6 +40,7 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     const char *main_media_name;
     int32_t meeting_id; /* for a name that has none; 0: there is none */
     bool growing;       /* the file is still being written: see upload.h; no notice then */
+    bool notify_only;   /* nothing is stored, only looked for: see upload.h */
     void (*event)(void *context, enum delivery_message event, const struct journal_file *file,
                   const char *sentence, const struct error *error);
     void *context;
@@ -57,9 +58,9 @@ struct delivery_step {
 struct delivery;
 
 /*
- * Opens the file of `row` (copied); one that is in the bucket already needs no file, and no session
- * directory. ERROR_CHANGED when it isn't what the row says any more;
- * ERROR_TRANSIENT, ERROR_PERMANENT.
+ * Opens the file of `row` (copied). One that is in the bucket already, or may be, needs no file,
+ * and no session directory: it is looked for there. ERROR_CHANGED when it isn't what the row says
+ * any more; ERROR_TRANSIENT, ERROR_PERMANENT.
  */
 bool delivery_open(const struct delivery_options *options, const struct journal_file *row,
                    struct delivery **ret_delivery, struct error *err)

@@ -5,6 +5,7 @@
 #include "finalize/delivery/delivery_private.h"
 
 #include "finalize/notify/notice.h"
+#include "finalize/s3/s3_location.h"
 #include "finalize/session/file_name.h"
 
 #include <stdio.h>
@@ -31,11 +32,12 @@ static bool refuse_notice(struct delivery *delivery, const struct error *error, 
 static bool build_notice(struct delivery *delivery, int32_t meeting_id,
                          struct delivery_step *ret_step, struct error *err)
 {
+    const char *location = delivery->file.location;
     struct notice notice = {
         .meeting_id = meeting_id,
         .file_name = file_name_of(delivery->file.path),
         .file_size = delivery->file.object_bytes,
-        .bucket = delivery->options.settings->s3_bucket,
+        .bucket = *location ? s3_location_bucket(location) : delivery->options.settings->s3_bucket,
         .key = delivery->file.key,
         .mark = delivery->file.mark,
     };

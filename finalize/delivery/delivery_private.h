@@ -16,9 +16,11 @@
 struct delivery {
     struct delivery_options options;
     struct journal_file file;
-    int fd;           /* the file */
-    int upload_fd;    /* the bytes to upload: the same, or a redacted copy in memory */
-    int64_t mtime_ns; /* of the file; the row of one that grows has none */
+    int fd;                  /* the file */
+    int upload_fd;           /* the bytes to upload: the same, or a redacted copy in memory */
+    bool only_look;          /* see upload.h: there is no file, or it is not to be sent */
+    int64_t uploaded_before; /* the row's uploaded_at, if that was of an earlier run; else 0 */
+    int64_t mtime_ns;        /* of the file; the row of one that grows has none */
     struct metadata metadata;
     char base_key[S3_MAX_KEY_BYTES + 1];
     struct upload *upload;                            /* NULL once it is over */

@@ -102,9 +102,11 @@ struct journal_file {
     uint64_t object_bytes; /* size of the object; another than the file's only for a redacted
                               metadata.json */
     enum journal_file_state state;
-    char mark[S3_MARK_SIZE];        /* random, made with the row, renewed when the file's content is
-                                       another */
-    char key[S3_MAX_KEY_BYTES + 1]; /* "" until chosen */
+    char mark[S3_MARK_SIZE]; /* random, made with the row, renewed when the file's content is
+                                another */
+    char location[S3_LOCATION_SIZE]; /* where it is sent to, or was (s3_location.h); "": to nowhere
+                                        yet, or by a version that did not note it */
+    char key[S3_MAX_KEY_BYTES + 1];  /* "" until chosen */
     unsigned key_suffix; /* how often the key had to be changed since it was taken: 0 never */
     enum journal_phase phase;
     int64_t phase_at; /* since when */
@@ -119,6 +121,9 @@ struct journal_file {
     int64_t removed_at; /* when we removed the local copy; 0: not yet */
     char last_error[640];
 };
+
+/* Whether an object of the file may be in the bucket: confirmed, or asked for. */
+bool journal_file_may_be_stored(const struct journal_file *file);
 
 /* A part that the bucket acknowledged. */
 struct journal_part {

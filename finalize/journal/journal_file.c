@@ -10,6 +10,12 @@
 const struct journal_column journal_file_columns[] = {
     COLUMN(id, id, JOURNAL_KEY) JOURNAL_FILE_COLUMNS(COLUMN){.kind = JOURNAL_END}};
 
+bool journal_file_may_be_stored(const struct journal_file *file)
+{
+    return file->state == JOURNAL_FILE_UPLOADED || file->state == JOURNAL_FILE_SAFE ||
+           file->phase == JOURNAL_PHASE_PUTTING || file->phase == JOURNAL_PHASE_COMPLETING;
+}
+
 bool journal_find_file(struct journal *journal, int64_t recording_id, const char *path,
                        struct journal_file *ret_file, bool *ret_found, struct error *err)
 {

@@ -104,6 +104,7 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
     X(object_bytes, object_bytes, JOURNAL_SIZE)                                     \
     X(state, state, JOURNAL_INTEGER, JOURNAL_FILE_PENDING, JOURNAL_FILE_WITHHELD)   \
     X(mark, mark, JOURNAL_TEXT)                                                     \
+    X(location, location, JOURNAL_TEXT)                                             \
     X(key, key, JOURNAL_TEXT_OR_NULL)                                               \
     X(key_suffix, key_suffix, JOURNAL_COUNT)                                        \
     X(phase, phase, JOURNAL_INTEGER, JOURNAL_PHASE_NONE, JOURNAL_PHASE_ABORTING)    \

@@ -54,13 +54,14 @@ bool journal_correct_times(struct journal *journal, int64_t now, struct error *e
 
 /* ---- leftover uploads ------------------------------------------------------------------------ */
 
-bool journal_add_leftover(struct journal *journal, const char *key, const char *upload_id,
-                          int64_t now, struct error *err)
+bool journal_add_leftover(struct journal *journal, const char *location, const char *key,
+                          const char *upload_id, int64_t now, struct error *err)
 {
     return journal_run(journal,
-                       "INSERT INTO leftover (key, upload_id, at) SELECT ?1, ?2, ?3 WHERE "
-                       "NOT EXISTS (SELECT 1 FROM leftover WHERE key = ?1 AND upload_id = ?2)",
-                       VALUES(TEXT(key), TEXT(upload_id), INT(now)), err);
+                       "INSERT INTO leftover (location, key, upload_id, at) SELECT ?1, ?2, ?3, ?4 "
+                       "WHERE NOT EXISTS (SELECT 1 FROM leftover WHERE location = ?1 AND key = ?2 "
+                       "AND upload_id = ?3)",
+                       VALUES(TEXT(location), TEXT(key), TEXT(upload_id), INT(now)), err);
 }
 
 bool journal_next_leftover(struct journal *journal, int64_t after_id,
@@ -69,17 +70,18 @@ bool journal_next_leftover(struct journal *journal, int64_t after_id,
 {
     static const struct journal_column columns[] = {
         JOURNAL_COLUMN(journal_leftover, id, JOURNAL_KEY),
+        JOURNAL_COLUMN(journal_leftover, location, JOURNAL_TEXT),
         JOURNAL_COLUMN(journal_leftover, key, JOURNAL_TEXT),
         JOURNAL_COLUMN(journal_leftover, upload_id, JOURNAL_TEXT),
         JOURNAL_COLUMN(journal_leftover, at, JOURNAL_ANY),
         {.kind = JOURNAL_END}};
 
-    return journal_fetch(
-        journal,
-        "SELECT id, key, upload_id, at FROM leftover WHERE id > ? AND (upload_id <> '' OR NOT "
-        "EXISTS (SELECT 1 FROM file WHERE file.key = leftover.key AND " IS_PENDING
-        ")) ORDER BY id LIMIT 1",
-        VALUES(INT(after_id)), columns, ret_leftover, ret_found, err);
+    return journal_fetch(journal,
+                         "SELECT id, location, key, upload_id, at FROM leftover WHERE id > ? AND "
+                         "(upload_id <> '' OR NOT "
+                         "EXISTS (SELECT 1 FROM file WHERE file.key = leftover.key AND " IS_PENDING
+                         ")) ORDER BY id LIMIT 1",
+                         VALUES(INT(after_id)), columns, ret_leftover, ret_found, err);
 }
 
 bool journal_forget_leftover(struct journal *journal, int64_t id, struct error *err)

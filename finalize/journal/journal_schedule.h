@@ -41,12 +41,14 @@ bool journal_forget_done(struct journal *journal, int64_t before, struct error *
 /* An upload in the bucket that belongs to no file any more and could not be aborted yet. */
 struct journal_leftover {
     int64_t id;
+    char location[S3_LOCATION_SIZE]; /* s3_location.h; "": not noted */
     char key[S3_MAX_KEY_BYTES + 1];
     char upload_id[S3_UPLOAD_ID_SIZE]; /* "": not known, to be found by the key */
     int64_t at;                        /* when it was left */
 };
-bool journal_add_leftover(struct journal *journal, const char *key, const char *upload_id,
-                          int64_t now, struct error *err) __attribute__((warn_unused_result));
+bool journal_add_leftover(struct journal *journal, const char *location, const char *key,
+                          const char *upload_id, int64_t now, struct error *err)
+    __attribute__((warn_unused_result));
 /* Loads the first one with an id above `after_id`. One whose upload id is not known is passed over
  * while a file that is still to be uploaded has that key: its own upload would be found. */
 bool journal_next_leftover(struct journal *journal, int64_t after_id,

@@ -4,7 +4,7 @@
 #ifndef FINALIZE_JOURNAL_SCHEMA_H
 #define FINALIZE_JOURNAL_SCHEMA_H
 
-#define JOURNAL_SCHEMA_VERSION 7
+#define JOURNAL_SCHEMA_VERSION 8
 
 /* The statements that make them, NULL-terminated; each begins with CREATE TABLE <name>,
  * CREATE INDEX <name> or CREATE UNIQUE INDEX <name>. */

@@ -28,8 +28,8 @@ void safety_add(struct safety *safety, const struct journal_file *file)
         safety->withheld++;
         break;
     case JOURNAL_FILE_PENDING:
-        safety->pending++;
-        safety->media_pending += file->media;
+        safety->pending += !journal_file_may_be_stored(file);
+        safety->media_pending += file->media && !journal_file_may_be_stored(file);
         /* fall through */
     case JOURNAL_FILE_UPLOADED:
         if (file->notice == JOURNAL_NOTICE_REFUSED)

@@ -29,7 +29,7 @@ struct safety {
     unsigned refused; /* in the bucket, but the backend refused the notice */
     unsigned gone;    /* vanished from the disk before they were safe */
     unsigned media_gone;
-    unsigned pending; /* whose objects are not confirmed */
+    unsigned pending; /* whose objects cannot be in the bucket yet */
     unsigned media_pending;
     unsigned withheld;
     unsigned incomplete; /* media files that were cut off */
@@ -43,7 +43,8 @@ bool safety_load(struct journal *journal, int64_t recording_id, struct safety *r
                  struct error *err) __attribute__((warn_unused_result));
 
 /* What a recording consists of is its media files, or all its files where none is media (segments,
- * say): how many of these vanished before they were safe, and how many are not confirmed yet. */
+ * say): how many of these vanished before they were safe, and how many cannot be in the bucket yet.
+ */
 unsigned safety_lost(const struct safety *safety);
 unsigned safety_to_upload(const struct safety *safety);
 

@@ -25,7 +25,8 @@ static bool give_up_file(void *context, struct journal_file *file, struct error 
         return true;
     /* What an earlier call could not abort counts as well. */
     if (!leftover_take(run->journal, file, err) ||
-        !leftover_abort(run->journal, NULL, NULL, file->key, run->deadline_ms, &result, err))
+        !leftover_abort(run->options->settings, run->journal, NULL, NULL, file->key,
+                        run->deadline_ms, &result, err))
         return false;
     if (!result.left)
         return true;
@@ -33,8 +34,8 @@ static bool give_up_file(void *context, struct journal_file *file, struct error 
         error_set(&failure, ERROR_SETTINGS, "the settings of the bucket cannot be used");
     else if (!run_open_network(run, &failure))
         run->s3 = NULL;
-    if (!leftover_abort(run->journal, run->loop, run->s3, file->key, run->deadline_ms, &result,
-                        err))
+    if (!leftover_abort(run->options->settings, run->journal, run->loop, run->s3, file->key,
+                        run->deadline_ms, &result, err))
         return false;
     if (result.left && !work->result->left)
         work->result->why = failure.kind == ERROR_NONE ? result.why : failure;

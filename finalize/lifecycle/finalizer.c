@@ -8,6 +8,7 @@
 #include "finalize/lifecycle/lock_file.h"
 #include "finalize/lifecycle/removal.h"
 #include "finalize/lifecycle/run.h"
+#include "finalize/lifecycle/stored.h"
 #include "finalize/notify/webhook.h"
 #include "finalize/session/recordings_dir.h"
 
@@ -69,15 +70,16 @@ static bool take_up(struct run *run, struct error *err)
     return journal_save_recording(run->journal, &run->row, time(NULL), err);
 }
 
-/* With notify_only, what is not in the bucket yet is left as it is; so is what cannot be read. */
+/* With notify_only, what is not in the bucket yet is left as it is; so is what cannot be read.
+ * Without the file, what may be in the bucket is looked for. */
 static bool wants(struct run *run, const struct journal_file *file, bool *ret_wants,
                   struct error *err)
 {
     (void)err;
-    *ret_wants =
-        file->state == JOURNAL_FILE_UPLOADED ||
-        (file->state == JOURNAL_FILE_PENDING && run->session_dir && !run->options->notify_only &&
-         file->identity.mtime_ns != INTAKE_NEVER_LOOKED_INTO);
+    *ret_wants = file->state == JOURNAL_FILE_UPLOADED ||
+                 (file->state == JOURNAL_FILE_PENDING && !run->options->notify_only &&
+                  (run->session_dir ? file->identity.mtime_ns != INTAKE_NEVER_LOOKED_INTO
+                                    : journal_file_may_be_stored(file)));
     return true;
 }
 
@@ -153,16 +155,30 @@ static void on_sweep_failed(void *context, const char *session_id, const struct 
         &(struct run_message){.kind = RUN_REMARK, .path = "", .text = error->text});
 }
 
+static bool is_stored(void *context, const struct journal_file *file, bool *ret_stored,
+                      struct error *err)
+{
+    struct run *run = context;
+    uint64_t until_ms = clock_now_ms() + LEFTOVERS_MS;
+
+    return run_open_network(run, err) &&
+           stored_ask(run->options->settings, run->loop, run->s3, file,
+                      until_ms < run->deadline_ms ? until_ms : run->deadline_ms, ret_stored, err);
+}
+
 static struct removal removal_of(struct run *run)
 {
     return (struct removal){.settings = run->options->settings,
                             .journal = run->journal,
+                            .run_began_at = run->began_at,
+                            .is_stored = is_stored,
                             .removed = on_removed,
                             .failed = on_sweep_failed,
                             .context = run};
 }
 
-static void remove_local(struct run *run)
+/* Returns how many files are to be sent again. */
+static unsigned remove_local(struct run *run)
 {
     struct removal removal = removal_of(run);
     struct error failure = ERROR_INIT;
@@ -170,6 +186,7 @@ static void remove_local(struct run *run)
     if (!removal_run(&removal, run->session_dir, run->row.id, time(NULL),
                      &run->summary->directory_removed, &failure))
         run_note_failure(run, NULL, &failure);
+    return removal.missing;
 }
 
 /* ---- without its directory ------------------------------------------------------------------- */
@@ -187,7 +204,7 @@ static bool lose_file(void *context, struct journal_file *file, struct error *er
     if (file->state != JOURNAL_FILE_PENDING)
         return true;
     loss->files++;
-    if (!loss->final)
+    if (!loss->final || journal_file_may_be_stored(file))
         return true;
     file->state = JOURNAL_FILE_GONE;
     return leftover_take(loss->journal, file, err);
@@ -208,8 +225,9 @@ static bool settle(struct run *run, struct error *err)
     struct error failure = ERROR_INIT;
     char files[32];
 
-    if (!journal_each_file(run->journal, run->row.id, lose_file, &loss, err) ||
-        !removal_note_vanished(run->journal, &run->row, now, err) || !run_deliver(run, err))
+    if (!run_deliver(run, err) ||
+        !journal_each_file(run->journal, run->row.id, lose_file, &loss, err) ||
+        !removal_note_vanished(run->journal, &run->row, now, err))
         return false;
     if (!loss.files || loss.final)
         return true;
@@ -226,8 +244,11 @@ static bool finalize(struct run *run, struct error *err)
 {
     if (!take_up(run, err) || !(run->session_dir ? deliver(run, err) : settle(run, err)))
         return false;
-    if (run->session_dir)
-        remove_local(run);
+    if (!run->session_dir || !remove_local(run))
+        return true;
+    if (!deliver(run, err))
+        return false;
+    (void)remove_local(run);
     return true;
 }
 
@@ -256,7 +277,7 @@ static void abort_leftovers(struct run *run)
     if (!run_stop_requested(run) &&
         journal_next_leftover(run->journal, 0, &leftover, &found, &ignored) && found &&
         run_open_network(run, &ignored))
-        (void)!leftover_abort(run->journal, run->loop, run->s3, NULL,
+        (void)!leftover_abort(run->options->settings, run->journal, run->loop, run->s3, NULL,
                               until_ms < run->deadline_ms ? until_ms : run->deadline_ms, &result,
                               &ignored);
 }

@@ -4,14 +4,42 @@
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/leftover.h"
 #include "finalize/lifecycle/removal.h"
+#include "finalize/lifecycle/stored.h"
 
 #include <stdio.h>
 #include <time.h>
 
-static void remark(const struct housekeeping *housekeeping, bool fine, const char *session_id,
-                   const char *sentence)
+struct work {
+    const struct housekeeping *options;
+    struct journal *journal;
+    struct loop *loop; /* NULL until it is needed */
+    struct s3 *s3;
+};
+
+static void remark(const struct work *work, bool fine, const char *session_id, const char *sentence)
 {
-    housekeeping->remark(housekeeping->context, fine, session_id, sentence);
+    work->options->remark(work->options->context, fine, session_id, sentence);
+}
+
+static bool open_network(struct work *work, struct error *err)
+{
+    const struct loop_stop stop = {.fd = work->options->stop_fd,
+                                   .requested = work->options->stop_requested,
+                                   .context = work->options->context};
+
+    return work->loop ||
+           network_open(work->options->settings, 0, &stop, &work->loop, &work->s3, err);
+}
+
+/* ---- kept copies ----------------------------------------------------------------------------- */
+
+static bool is_stored(void *context, const struct journal_file *file, bool *ret_stored,
+                      struct error *err)
+{
+    struct work *work = context;
+
+    return open_network(work, err) && stored_ask(work->options->settings, work->loop, work->s3,
+                                                 file, UINT64_MAX, ret_stored, err);
 }
 
 static void on_removed(void *context, const char *session_id, const char *path)
@@ -25,65 +53,61 @@ static void on_failed(void *context, const char *session_id, const struct error 
     remark(context, false, session_id, error->text);
 }
 
-static bool sweep(const struct housekeeping *housekeeping, struct journal *journal,
-                  struct error *err)
+static bool sweep(struct work *work, struct error *err)
 {
-    struct removal removal = {.settings = housekeeping->settings,
-                              .journal = journal,
+    struct removal removal = {.settings = work->options->settings,
+                              .journal = work->journal,
+                              .run_began_at = INT64_MAX, /* nothing is confirmed here */
+                              .is_stored = is_stored,
                               .removed = on_removed,
                               .failed = on_failed,
-                              .context = (void *)housekeeping};
+                              .context = work};
 
     return removal_sweep(&removal, time(NULL), err);
 }
 
-static bool abort_leftovers(const struct housekeeping *housekeeping, struct journal *journal,
-                            struct error *err)
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+static bool abort_leftovers(struct work *work, struct error *err)
 {
-    const struct loop_stop stop = {.fd = housekeeping->stop_fd,
-                                   .requested = housekeeping->stop_requested,
-                                   .context = housekeeping->context};
-    struct loop *loop = NULL;
-    struct s3 *s3 = NULL;
     struct leftover_result result;
     char sentence[128];
-    bool ok = network_open(housekeeping->settings, 0, &stop, &loop, &s3, err) &&
-              leftover_abort(journal, loop, s3, NULL, UINT64_MAX, &result, err);
 
-    s3_close(s3);
-    loop_close(loop);
-    if (!ok)
+    if (!open_network(work, err) ||
+        !leftover_abort(work->options->settings, work->journal, work->loop, work->s3, NULL,
+                        UINT64_MAX, &result, err))
         return false;
     if (result.aborted) {
         snprintf(sentence, sizeof sentence, "%u upload(s) that will not be completed were aborted",
                  result.aborted);
-        remark(housekeeping, true, "", sentence);
+        remark(work, true, "", sentence);
     }
     if (result.left)
-        remark(housekeeping, false, "", result.why.text);
+        remark(work, false, "", result.why.text);
     return true;
 }
 
-static bool forget_old(const struct housekeeping *housekeeping, struct journal *journal,
-                       struct error *err)
+static bool forget_old(const struct work *work, struct error *err)
 {
-    uint64_t keep_ms = housekeeping->settings->journal_keep_ms;
+    uint64_t keep_ms = work->options->settings->journal_keep_ms;
     int64_t now = time(NULL);
 
-    if (!journal_forget_claims(journal, now, err))
+    if (!journal_forget_claims(work->journal, now, err))
         return false;
     return keep_ms == SETTINGS_KEEP_FOREVER ||
-           journal_forget_done(journal, now - (int64_t)(keep_ms / 1000), err);
+           journal_forget_done(work->journal, now - (int64_t)(keep_ms / 1000), err);
 }
 
 bool housekeeping_run(const struct housekeeping *housekeeping, struct error *err)
 {
-    struct journal *journal = NULL;
-    bool ok =
-        journal_place_open(housekeeping->settings, housekeeping->recordings_dir, &journal, err) &&
-        journal_correct_times(journal, time(NULL), err) && sweep(housekeeping, journal, err) &&
-        abort_leftovers(housekeeping, journal, err) && forget_old(housekeeping, journal, err);
+    struct work work = {.options = housekeeping};
+    bool ok = journal_place_open(housekeeping->settings, housekeeping->recordings_dir,
+                                 &work.journal, err) &&
+              journal_correct_times(work.journal, time(NULL), err) && sweep(&work, err) &&
+              abort_leftovers(&work, err) && forget_old(&work, err);
 
-    journal_close(journal);
+    s3_close(work.s3);
+    loop_close(work.loop);
+    journal_close(work.journal);
     return ok;
 }

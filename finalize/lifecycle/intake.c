@@ -260,7 +260,8 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
     struct error missing = ERROR_INIT;
     int fd;
 
-    if (file->state != JOURNAL_FILE_PENDING) /* what is in the bucket needs no file */
+    /* What is in the bucket needs no file; what may be is looked for there. */
+    if (file->state != JOURNAL_FILE_PENDING || journal_file_may_be_stored(file))
         return true;
     if (session_dir_open_file(intake->session_dir, file->path, &fd, &identity, &missing)) {
         close(fd);

@@ -2,6 +2,7 @@
 
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_schedule.h"
+#include "finalize/s3/s3_location.h"
 
 #include <string.h>
 #include <time.h>
@@ -11,7 +12,7 @@
 static bool take(struct journal *journal, struct journal_file *file, struct error *err)
 {
     if ((file->upload_id[0] || file->phase == JOURNAL_PHASE_CREATING) &&
-        !journal_add_leftover(journal, file->key, file->upload_id, time(NULL), err))
+        !journal_add_leftover(journal, file->location, file->key, file->upload_id, time(NULL), err))
         return false;
     file->upload_id[0] = 0;
     file->phase = JOURNAL_PHASE_NONE;
@@ -43,11 +44,14 @@ static bool ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, ui
     return false;
 }
 
-static bool abort_known(struct loop *loop, struct s3 *s3, const char *key, const char *upload_id,
-                        uint64_t deadline_ms, struct error *err)
+static bool abort_known(struct loop *loop, struct s3 *s3, const struct journal_leftover *leftover,
+                        const char *upload_id, uint64_t deadline_ms, struct error *err)
 {
-    const struct s3_call call = {
-        .operation = S3_ABORT_UPLOAD, .key = key, .upload_id = upload_id, .fd = -1};
+    const struct s3_call call = {.operation = S3_ABORT_UPLOAD,
+                                 .location = leftover->location,
+                                 .key = leftover->key,
+                                 .upload_id = upload_id,
+                                 .fd = -1};
     struct s3_result result;
     bool over;
 
@@ -64,15 +68,21 @@ static bool abort_known(struct loop *loop, struct s3 *s3, const char *key, const
  * One whose id was never learned, since the reply to CreateMultipartUpload was lost, has the key
  * and no parts: sending them takes the id. One with parts is another process's, and is left alone.
  */
-static bool abort_strays(struct loop *loop, struct s3 *s3, const char *key, uint64_t deadline_ms,
-                         struct error *err)
+static bool abort_strays(struct loop *loop, struct s3 *s3, const struct journal_leftover *leftover,
+                         uint64_t deadline_ms, struct error *err)
 {
-    struct s3_call call = {.operation = S3_LIST_UPLOADS, .key = key, .fd = -1};
+    struct s3_call call = {.operation = S3_LIST_UPLOADS,
+                           .location = leftover->location,
+                           .key = leftover->key,
+                           .fd = -1};
     struct s3_result uploads, parts;
-    bool ok = true;
+    bool ok = true, all_seen;
 
     if (!ask(loop, s3, &call, deadline_ms, &uploads, err))
         return false;
+    all_seen = uploads.outcome == S3_DONE;
+    if (!all_seen)
+        *err = uploads.error;
     call.operation = S3_LIST_PARTS;
     for (size_t i = 0; ok && i < uploads.listing.count; i++) {
         bool is_empty;
@@ -82,16 +92,35 @@ static bool abort_strays(struct loop *loop, struct s3 *s3, const char *key, uint
         if (!ok)
             break;
         is_empty = parts.outcome == S3_DONE && !parts.listing.count;
+        if (parts.outcome != S3_DONE && parts.outcome != S3_NO_SUCH_UPLOAD) {
+            *err = parts.error;
+            all_seen = false;
+        }
         s3_result_done(&parts);
         if (is_empty)
-            ok = abort_known(loop, s3, key, call.upload_id, deadline_ms, err);
+            ok = abort_known(loop, s3, leftover, call.upload_id, deadline_ms, err);
     }
     s3_result_done(&uploads);
-    return ok;
+    return ok && all_seen;
 }
 
-bool leftover_abort(struct journal *journal, struct loop *loop, struct s3 *s3, const char *key,
-                    uint64_t deadline_ms, struct leftover_result *ret_result, struct error *err)
+static bool abort_one(const struct settings *settings, struct loop *loop, struct s3 *s3,
+                      const struct journal_leftover *leftover, uint64_t deadline_ms,
+                      struct error *err)
+{
+    if (!s3_location_is_reached(leftover->location, settings))
+        return error_set(err, ERROR_PERMANENT,
+                         "an unfinished upload of %s is left in %s, which is not the server of the "
+                         "settings",
+                         leftover->key, leftover->location);
+    return leftover->upload_id[0]
+               ? abort_known(loop, s3, leftover, leftover->upload_id, deadline_ms, err)
+               : abort_strays(loop, s3, leftover, deadline_ms, err);
+}
+
+bool leftover_abort(const struct settings *settings, struct journal *journal, struct loop *loop,
+                    struct s3 *s3, const char *key, uint64_t deadline_ms,
+                    struct leftover_result *ret_result, struct error *err)
 {
     struct journal_leftover leftover = {.id = 0};
     bool found = true;
@@ -109,9 +138,7 @@ bool leftover_abort(struct journal *journal, struct loop *loop, struct s3 *s3, c
         if (key && strcmp(leftover.key, key) != 0)
             continue;
         if (s3 && ret_result->why.kind != ERROR_TRANSIENT &&
-            (leftover.upload_id[0]
-                 ? abort_known(loop, s3, leftover.key, leftover.upload_id, until_ms, &failure)
-                 : abort_strays(loop, s3, leftover.key, until_ms, &failure))) {
+            abort_one(settings, loop, s3, &leftover, until_ms, &failure)) {
             if (!journal_forget_leftover(journal, leftover.id, err))
                 return false;
             ret_result->aborted++;

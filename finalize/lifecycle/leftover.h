@@ -5,6 +5,7 @@
 #ifndef FINALIZE_LEFTOVER_H
 #define FINALIZE_LEFTOVER_H
 
+#include "config/settings.h"
 #include "finalize/base/error.h"
 #include "finalize/journal/journal.h"
 #include "finalize/s3/network.h"
@@ -25,11 +26,13 @@ struct leftover_result {
 
 /*
  * Aborts the leftovers of `key` (NULL: all), until one can't be aborted for a reason that may go
- * away, `deadline_ms` (clock_now_ms()) or a request to stop. Fails when the journal does. `s3`
- * NULL: `ret_result` only says how many there are.
+ * away, `deadline_ms` (clock_now_ms()) or a request to stop. One that the server refuses to abort
+ * or to search for, or that lies at another server than the one of `settings`, stays. Fails when
+ * the journal does. `s3` NULL: `ret_result` only says how many there are.
  */
-bool leftover_abort(struct journal *journal, struct loop *loop, struct s3 *s3, const char *key,
-                    uint64_t deadline_ms, struct leftover_result *ret_result, struct error *err)
+bool leftover_abort(const struct settings *settings, struct journal *journal, struct loop *loop,
+                    struct s3 *s3, const char *key, uint64_t deadline_ms,
+                    struct leftover_result *ret_result, struct error *err)
     __attribute__((warn_unused_result));
 
 #endif

@@ -3,7 +3,8 @@
  *
  * A media file goes once its row says SAFE: confirmed in the bucket, and known to the backend. The
  * other files go once every media file of the session is safe, since a person who has to repair
- * something wants them at hand.
+ * something wants them at hand. What an earlier run confirmed is looked for once more before its
+ * local copy goes: when it is not in the bucket any more, it is to be sent again.
  */
 #ifndef FINALIZE_REMOVAL_H
 #define FINALIZE_REMOVAL_H
@@ -19,11 +20,18 @@
 struct removal {
     const struct settings *settings; /* both borrowed */
     struct journal *journal;
+    int64_t run_began_at; /* what is safe since then was confirmed by this run */
+    /* Whether the object of `file` is in the bucket still. Fails when that can't be known. */
+    bool (*is_stored)(void *context, const struct journal_file *file, bool *ret_stored,
+                      struct error *err);
     /* A local copy was removed; `path` "" for the session directory itself. */
     void (*removed)(void *context, const char *session_id, const char *path);
-    /* A recording could not be freed by removal_sweep(); the others are. */
+    /* A local copy stays: it is not known whether its object is in the bucket, or the object is not
+     * there any more. Or a recording could not be freed by removal_sweep(); the others are. */
     void (*failed)(void *context, const char *session_id, const struct error *error);
     void *context;
+    bool no_answer;   /* for removal itself: the server was asked in vain, and is not asked again */
+    unsigned missing; /* files that are to be sent again; their rows are PENDING */
 };
 
 /*
@@ -31,8 +39,8 @@ struct removal {
  * directory when it is empty. ERROR_CHANGED when a file is not the one that was uploaded: it stays;
  * the others are removed.
  */
-bool removal_run(const struct removal *removal, struct session_dir *session_dir,
-                 int64_t recording_id, int64_t now, bool *ret_directory_removed, struct error *err)
+bool removal_run(struct removal *removal, struct session_dir *session_dir, int64_t recording_id,
+                 int64_t now, bool *ret_directory_removed, struct error *err)
     __attribute__((warn_unused_result));
 
 /* The directory of `row` vanished: so did the copies that were kept in it, unless it is its volume
@@ -43,9 +51,10 @@ bool removal_note_vanished(struct journal *journal, const struct journal_recordi
 /*
  * Does so for all recordings of the journal whose keep-local period is over, at the end of a run
  * that was about one of them: where no watcher runs, nothing else removes what was kept "for 48
- * hours". Passes over recordings that another process works on. Fails only when the journal does.
+ * hours". Passes over recordings that another process works on; one of which a file is to be sent
+ * again is WAITING, and due. Fails only when the journal does.
  */
-bool removal_sweep(const struct removal *removal, int64_t now, struct error *err)
+bool removal_sweep(struct removal *removal, int64_t now, struct error *err)
     __attribute__((warn_unused_result));
 
 #endif

@@ -114,6 +114,7 @@ static bool open_vanished(struct run *run, const char *path, struct error *err)
 bool run_open(struct run *run, const char *path, struct error *err)
 {
     rng_seed_from_system(&run->rng);
+    run->began_at = time(NULL);
     run->lock_fd = -1;
     if (!session_dir_open(path, &run->session_dir, err)) {
         run->session_dir = NULL;
@@ -226,6 +227,7 @@ static bool begin(struct run *run, struct error *err)
     int64_t now = time(NULL);
     char text[48];
 
+    run->began_at = now;
     if (run->growing ? !journal_note_recording(run->journal, run->directory, run_session_id(run),
                                                now, &run->row, err)
                      : !journal_begin_recording(run->journal, run->directory, run_session_id(run),

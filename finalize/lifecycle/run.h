@@ -34,6 +34,7 @@ struct run {
     struct yield yield;
     struct journal_account account;
     struct journal_recording row; /* id 0: the work has not begun */
+    int64_t began_at;             /* the work; seconds since 1970 */
 
     struct intake_result intake;
     int64_t after_id;

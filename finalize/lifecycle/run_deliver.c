@@ -73,6 +73,7 @@ static bool open_delivery(struct run *run, const struct journal_file *file,
         .main_media_name = run->intake.main_media_name,
         .meeting_id = run->row.meeting_id,
         .growing = run->growing,
+        .notify_only = run->options->notify_only,
         .event = on_delivery_event,
         .context = run,
     };

@@ -80,6 +80,7 @@ static bool write_file(void *context, struct journal_file *file, struct error *e
     else if (file->media)
         fputs("null", out);
     json_text_member(out, "state", state_names[file->state]);
+    json_text_member(out, "location", file->location);
     json_text_member(out, "key", file->key);
     fprintf(out, ",\"size_bytes\":%" PRIu64, file->object_bytes);
     json_text_member(out, "etag", file->etag);

@@ -93,6 +93,7 @@ static bool on_file(void *context, const struct journal_view_file *view, struct 
     json_text_member(out, "state", file_state_names[file->state]);
     write_number(out, "size_bytes", file->object_bytes);
     write_number(out, "held_bytes", held ? file->object_bytes : view->held_bytes);
+    json_text_member(out, "location", file->location);
     json_text_member(out, "key", file->key);
     json_text_member(out, "etag", file->etag);
     json_text_member_time(out, "uploaded_at", file->uploaded_at);

@@ -33,6 +33,7 @@ struct s3_object_metadata {
 /* One thing to ask of the server. Strings are borrowed until s3_build() returns. */
 struct s3_call {
     enum s3_operation operation;
+    const char *location; /* whose bucket is asked (s3_location.h); NULL or "": the settings' */
     const char *key;
     const char *upload_id;
     unsigned part_number;                      /* from 1 */

@@ -11,6 +11,7 @@
 #define S3_ETAG_SIZE        128 /* an ETag without its quotes, and the NUL */
 #define S3_UPLOAD_ID_SIZE   1024
 #define S3_MARK_SIZE        33   /* our own mark of an object: 32 hex digits and the NUL */
+#define S3_LOCATION_SIZE    512  /* see s3_location.h */
 #define S3_MAX_LISTED_PARTS 1000 /* in one page of ListParts */
 #define S3_MAX_PARTS        10000u
 #define S3_MIN_PART_BYTES   (UINT64_C(5) << 20) /* of all parts but the last */

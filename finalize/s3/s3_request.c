@@ -1,4 +1,5 @@
 /* s3_request - a call turned into a signed HTTP request: method, query, URL, headers, body. */
+#include "finalize/s3/s3_location.h"
 #include "finalize/s3/s3_private.h"
 
 #include <stdio.h>
@@ -80,7 +81,9 @@ static void make_query(struct draft *draft)
 static bool make_url(struct draft *draft)
 {
     const struct s3 *s3 = draft->s3;
-    const char *bucket = s3->settings->s3_bucket;
+    const char *location = draft->call->location;
+    const char *bucket =
+        location && *location ? s3_location_bucket(location) : s3->settings->s3_bucket;
     bool virtual = s3->settings->s3_addressing == SETTINGS_ADDRESSING_VIRTUAL;
     bool of_bucket = draft->call->operation == S3_LIST_UPLOADS;
 

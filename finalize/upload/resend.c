@@ -24,6 +24,8 @@ const char *resend_text(enum resend_reason reason)
         [RESEND_KEY_TAKEN] = "another object took the key",
         [RESEND_SHORTER_FILE] = "the bucket holds parts that the file does not have any more",
         [RESEND_NOT_THERE] = "the server said that the object was stored, but it is not there",
+        [RESEND_NOT_THERE_ANY_MORE] = "the object is not in the bucket any more",
+        [RESEND_OTHER_BUCKET] = "the settings name another bucket than it was sent to",
     };
 
     return texts[reason];

@@ -1,9 +1,11 @@
 #include "finalize/upload/upload_private.h"
 
 #include "finalize/s3/part.h"
+#include "finalize/s3/s3_location.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CONTROL_SLOT     0u
 #define COMPLETE_CEILING (2u * 1024 * 1024) /* 10,000 parts take 1.4 MiB */
@@ -191,6 +193,7 @@ static struct s3_call call_of(const struct upload *upload, enum s3_operation ope
 
     return (struct s3_call){
         .operation = operation,
+        .location = file->location,
         .key = file->key,
         .upload_id = file->upload_id,
         .content_type = upload->options.content_type,
@@ -317,12 +320,36 @@ static bool was_given_up(const struct journal_file *file)
     return file->phase == JOURNAL_PHASE_CREATING || file->phase == JOURNAL_PHASE_ABORTING;
 }
 
+/* What was sent to another bucket than the settings name now stays there; it is sent again. */
+static bool take_location(struct upload *upload, struct error *err)
+{
+    struct journal_file *file = upload->options.file;
+    bool was_sent = file->phase != JOURNAL_PHASE_NONE || file->state != JOURNAL_FILE_PENDING;
+    char location[S3_LOCATION_SIZE];
+
+    s3_location_write(upload->options.settings, location);
+    upload->located = true;
+    if (file->location[0] && strcmp(file->location, location) != 0 && was_sent) {
+        if (file->upload_id[0] ? !upload_give_up(upload, RESEND_OTHER_BUCKET, err)
+                               : was_given_up(file) && !upload_give_up(upload, RESEND_NOT, err))
+            return false;
+        upload->put_again = file->phase == JOURNAL_PHASE_PUTTING ? RESEND_OTHER_BUCKET : RESEND_NOT;
+        upload->moved = true;
+        file->phase = JOURNAL_PHASE_NONE;
+        upload_go_to(upload, UPLOAD_STAGE_PROBE);
+    }
+    memcpy(file->location, location, sizeof location);
+    return true;
+}
+
 bool upload_next(struct upload *upload, bool may_send, uint64_t now_ms, int64_t now,
                  struct upload_step *ret_step, struct error *err)
 {
     upload->now_ms = now_ms;
     upload->now = now;
     *ret_step = (struct upload_step){.kind = UPLOAD_STEP_NONE, .slot = CONTROL_SLOT};
+    if (!upload->located && !upload->options.only_look && !take_location(upload, err))
+        return false;
     if (!upload->options.file->key[0] && upload->stage != UPLOAD_STAGE_ENDED &&
         !upload_choose_key(upload, err))
         return false;

@@ -6,6 +6,9 @@
  * told, so that tests drive it without a network. A step that leaves something behind in the bucket
  * is in the journal before it is asked for.
  *
+ * A row that is UPLOADED was confirmed by an earlier run: it is probed again before anything is
+ * built on it, and becomes PENDING when the object is not there any more.
+ *
  *   probe ─┬─ ours already ─────────────────────────────────────────► done
  *          ├─ another's object: another key, probe again
  *          └─ free ─┬─ small: read, put ──────────────► confirm ─► done
@@ -43,6 +46,12 @@ struct upload_options {
      */
     bool growing;
     bool fragmented; /* see reconcile.h */
+    /*
+     * The file is not there to be sent, or is not to be: HeadObject tells whether the object is
+     * there, where the row says. When it is not, the upload ends with ERROR_CHANGED, and the row
+     * says what is left: PENDING, and nothing that may still become the object.
+     */
+    bool only_look;
     /* Tells whether the file is still the one that file->identity describes. */
     bool (*unchanged)(void *context);
     /* Something that a person may want to know; one sentence. */

@@ -46,8 +46,8 @@ bool upload_give_up(struct upload *upload, enum resend_reason reason, struct err
     struct journal_file *file = upload->options.file;
 
     if (!report_lost_parts(upload, reason, err) ||
-        !journal_add_leftover(upload->options.journal, file->key, file->upload_id, upload->now,
-                              err))
+        !journal_add_leftover(upload->options.journal, file->location, file->key, file->upload_id,
+                              upload->now, err))
         return false;
     upload->all_held = false;
     file->upload_id[0] = 0;

@@ -4,6 +4,7 @@
  */
 #include "finalize/upload/upload_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,14 +28,41 @@ static bool confirm(struct upload *upload, const struct s3_result *result, struc
     /* An earlier Complete was done after all, late, while we went on. */
     if (left_open && !upload_give_up(upload, RESEND_NOT, err))
         return false;
+    if (file->state != JOURNAL_FILE_UPLOADED)
+        file->uploaded_at = upload->now;
     file->state = JOURNAL_FILE_UPLOADED;
-    file->uploaded_at = upload->now;
     file->upload_id[0] = 0;
     file->complete_refusals = 0;
     file->last_error[0] = 0;
     memcpy(file->etag, result->etag, sizeof file->etag);
     return upload_save_without_parts(upload, JOURNAL_PHASE_NONE, err) &&
            upload_go_to(upload, UPLOAD_STAGE_ENDED);
+}
+
+/* Nothing can be sent: the row says that nothing of it is in the bucket, but for parts. */
+static bool end_as_missing(struct upload *upload, struct error *err)
+{
+    struct journal_file *file = upload->options.file;
+
+    error_set(&upload->error, ERROR_CHANGED, "%s is not in the bucket", file->key);
+    upload_end(upload);
+    file->state = JOURNAL_FILE_PENDING;
+    return upload_save_phase(upload, file->upload_id[0] ? JOURNAL_PHASE_OPEN : JOURNAL_PHASE_NONE,
+                             err);
+}
+
+/* What an earlier run saw in the bucket is not there any more, or not in this one. */
+static void note_missing(struct upload *upload)
+{
+    struct journal_file *file = upload->options.file;
+    char sentence[RESEND_SENTENCE_SIZE];
+
+    if (file->state != JOURNAL_FILE_UPLOADED)
+        return;
+    file->state = JOURNAL_FILE_PENDING;
+    snprintf(sentence, sizeof sentence, RESEND_PREFIX "all of it: %s",
+             resend_text(upload->moved ? RESEND_OTHER_BUCKET : RESEND_NOT_THERE_ANY_MORE));
+    upload_report(upload, sentence);
 }
 
 /*
@@ -109,6 +137,9 @@ bool upload_take_head(struct upload *upload, struct s3_result *result, struct er
     }
     if (result->outcome == S3_DONE && is_ours(upload, result))
         return confirm(upload, result, err);
+    if (upload->options.only_look)
+        return end_as_missing(upload, err);
+    note_missing(upload);
     if (result->outcome == S3_DONE && is_altered(upload, result))
         return fail_as_altered(upload, result);
     if (result->outcome == S3_DONE)

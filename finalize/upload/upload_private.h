@@ -38,6 +38,8 @@ struct upload {
 
     /* The control request: the one that isn't a part's. */
     bool under_way;
+    bool located; /* file->location is where it goes to now; */
+    bool moved;   /* another one than it was sent to before */
     unsigned tries;
     unsigned signings; /* of the same request, one after the other */
     uint64_t not_before_ms;

@@ -44,7 +44,7 @@ status_tells_how_a_recording_is_from_the_disk_to_the_bucket() {
 	expect_code 0
 	expect_match "what it says" '^1 safe' "$output"
 	status_ status 12345
-	expect_match "what it says" 'key 12345_a.mp4, row 1 of the backend' "$output"
+	expect_match "what it says" 'key 12345_a.mp4 in [^ ]*, row 1 of the backend' "$output"
 	command_ events nzqx
 	expect_code 0
 	expect_match "the history" 'notified: accepted by the backend' "$output"

@@ -76,6 +76,7 @@ struct fake_bucket {
     unsigned fault_count;
     unsigned calls[FAKE_OPERATIONS]; /* how often each was asked for */
     unsigned total_calls;
+    char last_location[S3_LOCATION_SIZE]; /* of the last call */
     size_t part_bytes_sent;
     unsigned page_parts; /* in one page of ListParts; 0: all */
     bool opaque_etags;   /* as of a server that encrypts: not the MD5 of the bytes */
@@ -427,6 +428,8 @@ static inline void fake_call(struct fake_bucket *bucket, const struct s3_call *c
     unsigned count = ++bucket->calls[call->operation];
 
     ck_assert_ptr_nonnull(call->key);
+    snprintf(bucket->last_location, sizeof bucket->last_location, "%s",
+             call->location ? call->location : "");
     ck_assert_uint_lt(++bucket->total_calls, 3000); /* else it would go on for ever */
     for (unsigned i = 0; i < bucket->fault_count; i++) {
         const struct fake_fault *fault = &bucket->faults[i];

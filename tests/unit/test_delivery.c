@@ -31,7 +31,7 @@ static uint64_t now_ms;
 static bool stored; /* the object is in the bucket */
 static uint64_t stored_bytes;
 static char stored_text[4096];
-static char last_put_url[1024];
+static char last_put_url[1024], last_head_url[1024];
 static unsigned put_count, notice_count;
 static char last_key[64];    /* Idempotency-Key of the last notice */
 static char last_body[2048]; /* its body */
@@ -47,6 +47,8 @@ static const char *answer_header; /* in each; NULL: none */
 
 static char events[4096];
 static bool growing; /* the file is still being written */
+static bool gone;    /* the session directory is */
+static bool notify_only;
 
 static void on_event(void *context, enum delivery_message event, const struct journal_file *row,
                      const char *sentence, const struct error *error)
@@ -94,7 +96,7 @@ static void set_up(void)
     ck_assert_msg(s3_open(&settings, &s3, &err), "%s", err.text);
     rng.state = 5;
     now_ms = 1000;
-    growing = false;
+    growing = gone = notify_only = stored = false;
     answers[0] = (struct backend_answer){HTTP_OK, 200, "{\"id\": 7, \"result\": true}"};
     answer_count = 1;
 }
@@ -128,6 +130,21 @@ static void add_row(const char *name, bool media)
     ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
 }
 
+/* An earlier run left it so: in the bucket, the backend not told. */
+static void add_uploaded(const char *location, enum journal_notice notice)
+{
+    unit_write_text(in_session(MEDIA), "x");
+    add_row(MEDIA, true);
+    file.state = JOURNAL_FILE_UPLOADED;
+    file.notice = notice;
+    file.uploaded_at = 1600000000;
+    snprintf(file.key, sizeof file.key, MEDIA);
+    snprintf(file.location, sizeof file.location, "%s", location);
+    ck_assert(journal_save_file(journal, &file, &err));
+    stored = true;
+    stored_bytes = 1;
+}
+
 static void load_row(void)
 {
     bool found;
@@ -140,11 +157,12 @@ static bool try_open(void)
 {
     struct delivery_options options = {.settings = &settings,
                                        .journal = journal,
-                                       .recording = recording,
+                                       .recording = gone ? NULL : recording,
                                        .s3 = s3,
                                        .rng = &rng,
                                        .main_media_name = MEDIA,
                                        .growing = growing,
+                                       .notify_only = notify_only,
                                        .event = on_event};
 
     return delivery_open(&options, &file, &delivery, &err);
@@ -158,10 +176,11 @@ static void add_header(struct http_reply *reply, const char *line)
     buffer_append_text(&reply->headers, "\r\n");
 }
 
-static void answer_head(struct http_reply *reply)
+static void answer_head(const struct http_request *request, struct http_reply *reply)
 {
     char line[128];
 
+    snprintf(last_head_url, sizeof last_head_url, "%s", request->url);
     reply->status = stored ? 200 : 404;
     if (!stored)
         return;
@@ -217,7 +236,7 @@ static void answer_step(struct delivery_step *step)
 
     http_reply_init(&reply, 65536);
     if (!strcmp(step->request.method, "HEAD"))
-        answer_head(&reply);
+        answer_head(&step->request, &reply);
     else if (!strcmp(step->request.method, "PUT"))
         answer_put(&step->request, &reply);
     else
@@ -436,12 +455,7 @@ END_TEST
 
 START_TEST(a_notice_that_was_accepted_is_never_sent_again)
 {
-    unit_write_text(in_session(MEDIA), "x");
-    add_row(MEDIA, true);
-    file.state = JOURNAL_FILE_UPLOADED;
-    file.notice = JOURNAL_NOTICE_ACCEPTED; /* killed before it was noted as safe */
-    snprintf(file.key, sizeof file.key, MEDIA);
-    ck_assert(journal_save_file(journal, &file, &err));
+    add_uploaded("", JOURNAL_NOTICE_ACCEPTED); /* killed before it was noted as safe */
     assert_safe(deliver());
     ck_assert_uint_eq(notice_count, 0);
     ck_assert_uint_eq(put_count, 0);
@@ -450,15 +464,105 @@ END_TEST
 
 START_TEST(a_notice_of_unknown_fate_is_repeated)
 {
-    unit_write_text(in_session(MEDIA), "x");
-    add_row(MEDIA, true);
-    file.state = JOURNAL_FILE_UPLOADED;
-    file.notice = JOURNAL_NOTICE_SENT;
-    snprintf(file.key, sizeof file.key, MEDIA);
-    ck_assert(journal_save_file(journal, &file, &err));
+    add_uploaded("", JOURNAL_NOTICE_SENT);
     assert_safe(deliver());
     ck_assert_uint_eq(notice_count, 1);
     ck_assert_uint_eq(put_count, 0);
+    ck_assert_str_eq(events, "notified \n"); /* that it was uploaded was said before */
+    ck_assert_int_eq(file.uploaded_at, 1600000000);
+}
+END_TEST
+
+/* ---- what an earlier run left in the bucket -------------------------------------------------- */
+
+START_TEST(what_is_not_in_the_bucket_any_more_is_sent_again_before_the_notice)
+{
+    add_uploaded("127.0.0.1:1/recordings", JOURNAL_NOTICE_DUE);
+    stored = false;
+    assert_safe(deliver());
+    ck_assert_uint_eq(put_count, 1);
+    ck_assert_uint_eq(notice_count, 1);
+    ck_assert_str_eq(events, "remark sent again: all of it: the object is not in the bucket any "
+                             "more\nuploaded \nnotified \n");
+}
+END_TEST
+
+START_TEST(what_was_sent_to_another_bucket_is_sent_to_the_one_of_the_settings)
+{
+    static const char *const others[] = {"127.0.0.1:1/old", "s3.example.net/recordings"};
+
+    add_uploaded(others[_i], JOURNAL_NOTICE_DUE);
+    stored = false;
+    assert_safe(deliver());
+    ck_assert_str_eq(last_put_url, "http://127.0.0.1:1/recordings/" MEDIA);
+    ck_assert_ptr_nonnull(strstr(last_body, "\"recordings\""));
+    ck_assert_str_eq(file.location, "127.0.0.1:1/recordings");
+    ck_assert_ptr_nonnull(strstr(events, "the settings name another bucket"));
+}
+END_TEST
+
+START_TEST(without_its_file_it_is_looked_for_where_it_was_sent_to_and_announced_there)
+{
+    add_uploaded("127.0.0.1:1/old", JOURNAL_NOTICE_DUE);
+    if (_i)
+        ck_assert_int_eq(unlink(in_session(MEDIA)), 0);
+    else
+        gone = true;
+    assert_safe(deliver());
+    ck_assert_str_eq(last_head_url, "http://127.0.0.1:1/old/" MEDIA);
+    ck_assert_ptr_nonnull(strstr(last_body, "\"old\""));
+    ck_assert_str_eq(file.location, "127.0.0.1:1/old");
+}
+END_TEST
+
+START_TEST(without_its_file_it_is_not_announced_when_it_is_not_there)
+{
+    const struct error *error;
+
+    add_uploaded("127.0.0.1:1/recordings", JOURNAL_NOTICE_DUE);
+    gone = _i == 0;
+    notify_only = _i == 1; /* it is not to be sent */
+    stored = false;
+    error = deliver();
+    ck_assert(error && error->kind == ERROR_CHANGED);
+    ck_assert_int_eq(file.state, JOURNAL_FILE_PENDING);
+    ck_assert_uint_eq(notice_count + put_count, 0);
+}
+END_TEST
+
+START_TEST(a_file_that_vanished_as_its_upload_ended_is_looked_for)
+{
+    bool multipart = _i / 2;
+
+    add_uploaded("127.0.0.1:1/recordings", JOURNAL_NOTICE_DUE);
+    file.state = JOURNAL_FILE_PENDING;
+    file.phase = multipart ? JOURNAL_PHASE_COMPLETING : JOURNAL_PHASE_PUTTING;
+    strcpy(file.upload_id, multipart ? "u1" : "");
+    ck_assert(journal_save_file(journal, &file, &err));
+    gone = true;
+    stored = _i % 2 == 0;
+    if (stored) {
+        assert_safe(deliver());
+        ck_assert_uint_eq(notice_count, 1);
+        return;
+    }
+    ck_assert_ptr_nonnull(deliver());
+    ck_assert_int_eq(file.state, JOURNAL_FILE_PENDING);
+    ck_assert_int_eq(file.phase, multipart ? JOURNAL_PHASE_OPEN : JOURNAL_PHASE_NONE);
+    ck_assert_uint_eq(notice_count, 0);
+}
+END_TEST
+
+START_TEST(what_may_lie_at_another_server_is_not_called_gone)
+{
+    add_uploaded("s3.example.net/recordings", JOURNAL_NOTICE_DUE);
+    file.state = JOURNAL_FILE_PENDING;
+    file.phase = JOURNAL_PHASE_PUTTING;
+    ck_assert(journal_save_file(journal, &file, &err));
+    gone = true;
+    ck_assert(!try_open());
+    ck_assert_int_eq(err.kind, ERROR_PERMANENT);
+    ck_assert_ptr_nonnull(strstr(err.text, "s3.example.net/recordings"));
 }
 END_TEST
 
@@ -546,11 +650,8 @@ START_TEST(while_nothing_may_be_sent_nothing_is)
 {
     struct delivery_step step;
 
-    unit_write_text(in_session(MEDIA), "x");
-    add_row(MEDIA, true);
-    file.state = JOURNAL_FILE_UPLOADED;
-    snprintf(file.key, sizeof file.key, MEDIA);
-    ck_assert(journal_save_file(journal, &file, &err));
+    add_uploaded("s3.example.net/recordings", JOURNAL_NOTICE_DUE);
+    gone = true; /* so that there is nothing to be looked for first */
     ck_assert(try_open());
     ck_assert(delivery_next(delivery, false, now_ms, 1700000000, &step, &err));
     ck_assert_int_eq(step.kind, UPLOAD_STEP_NONE);
@@ -624,6 +725,14 @@ int main(void)
     tcase_add_test(cases, a_backend_that_asks_for_a_long_pause_is_left_at_once_and_the_time_kept);
     tcase_add_test(cases, a_notice_that_was_accepted_is_never_sent_again);
     tcase_add_test(cases, a_notice_of_unknown_fate_is_repeated);
+    tcase_add_test(cases, what_is_not_in_the_bucket_any_more_is_sent_again_before_the_notice);
+    tcase_add_loop_test(cases, what_was_sent_to_another_bucket_is_sent_to_the_one_of_the_settings,
+                        0, 2);
+    tcase_add_loop_test(
+        cases, without_its_file_it_is_looked_for_where_it_was_sent_to_and_announced_there, 0, 2);
+    tcase_add_loop_test(cases, without_its_file_it_is_not_announced_when_it_is_not_there, 0, 2);
+    tcase_add_loop_test(cases, a_file_that_vanished_as_its_upload_ended_is_looked_for, 0, 4);
+    tcase_add_test(cases, what_may_lie_at_another_server_is_not_called_gone);
     tcase_add_test(cases, a_recording_without_a_meeting_id_is_uploaded_and_left_for_a_person);
     tcase_add_test(cases, metadata_is_uploaded_without_credentials);
     tcase_add_test(cases, metadata_that_may_hold_credentials_is_not_uploaded);

@@ -278,6 +278,14 @@ static void add_file(uint64_t size_bytes, enum journal_phase phase)
     ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
 }
 
+static int unlink_file(void)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/1_a.mp4", session_dir_path(recording));
+    return unlink(path);
+}
+
 /* One that the backend is still to be told of. */
 static void add_uploaded(void)
 {
@@ -285,6 +293,8 @@ static void add_uploaded(void)
     file.state = JOURNAL_FILE_UPLOADED;
     file.notice = JOURNAL_NOTICE_DUE;
     strcpy(file.key, "k");
+    strcpy(file.location, "elsewhere/bucket"); /* and there is no file: it is not looked for */
+    ck_assert_int_eq(unlink_file(), 0);
     ck_assert_msg(journal_save_file(journal, &file, &err), "%s", err.text);
 }
 

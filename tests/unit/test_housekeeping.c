@@ -106,7 +106,7 @@ START_TEST(an_upload_that_cannot_be_aborted_now_is_left_for_later)
     struct journal_leftover leftover;
     bool found;
 
-    ck_assert(journal_add_leftover(journal, "1_a.mp4", _i ? "u1" : "", 1000, &err));
+    ck_assert(journal_add_leftover(journal, "", "1_a.mp4", _i ? "u1" : "", 1000, &err));
     keep_house();
     ck_assert(journal_next_leftover(journal, 0, &leftover, &found, &err) && found);
     ck_assert_str_eq(leftover.upload_id, _i ? "u1" : "");

@@ -357,7 +357,7 @@ static void live(int i)
     row.state = JOURNAL_RECORDING_WAITING;
     row.next_try_at = 77;
     PROMISED(save_outcome(&row, false));
-    PROMISED(journal_add_leftover(journal, directory, "id", 3, &err));
+    PROMISED(journal_add_leftover(journal, "s3/b", directory, "id", 3, &err));
     upload(&row, "2.mp4");
     row.state = JOURNAL_RECORDING_DONE;
     PROMISED(save_outcome(&row, true));

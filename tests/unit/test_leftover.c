@@ -9,15 +9,15 @@
 #include <check.h>
 
 static struct fake_bucket bucket;
+static struct settings settings;
 static struct journal *journal;
 static struct error err;
 static struct leftover_result result;
 
-bool network_open(const struct settings *settings, uint64_t rate_limit,
-                  const struct loop_stop *stop, struct loop **ret_loop, struct s3 **ret_s3,
-                  struct error *error)
+bool network_open(const struct settings *options, uint64_t rate_limit, const struct loop_stop *stop,
+                  struct loop **ret_loop, struct s3 **ret_s3, struct error *error)
 {
-    (void)settings;
+    (void)options;
     (void)rate_limit;
     (void)stop;
     (void)ret_loop;
@@ -39,6 +39,7 @@ bool network_ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, u
 static void set_up(void)
 {
     memset(&bucket, 0, sizeof bucket);
+    settings = (struct settings){.s3_url = "https://s3.example.net/", .s3_bucket = "recordings"};
     error_clear(&err);
     ck_assert(journal_open(":memory:", &journal, &err));
 }
@@ -50,15 +51,18 @@ static void tear_down(void)
 
 static void leave(const char *key, const char *upload_id)
 {
-    ck_assert_msg(journal_add_leftover(journal, key, upload_id, 1000, &err), "%s", err.text);
+    ck_assert_msg(
+        journal_add_leftover(journal, "s3.example.net/recordings", key, upload_id, 1000, &err),
+        "%s", err.text);
 }
 
 static void abort_all(void)
 {
     static char s3; /* there is one; it is never looked into */
 
-    ck_assert_msg(leftover_abort(journal, NULL, (struct s3 *)&s3, NULL, UINT64_MAX, &result, &err),
-                  "%s", err.text);
+    ck_assert_msg(
+        leftover_abort(&settings, journal, NULL, (struct s3 *)&s3, NULL, UINT64_MAX, &result, &err),
+        "%s", err.text);
 }
 
 static void assert_left(unsigned left)
@@ -128,19 +132,24 @@ START_TEST(what_cannot_be_asked_now_is_left_for_another_time)
 }
 END_TEST
 
-START_TEST(a_refused_search_is_over_and_a_refused_abort_is_not)
+START_TEST(what_is_refused_stays_remembered_and_the_others_go)
 {
     leave("a", "");
     leave("b", fake_open_upload(&bucket, "b", "m")->id);
     refuse(S3_LIST_UPLOADS, FAKE_ALWAYS, S3_REFUSED);
-    refuse(S3_ABORT_UPLOAD, FAKE_ALWAYS, S3_REFUSED);
+    leave("c", "gone already");
+    refuse(S3_ABORT_UPLOAD, 1, S3_REFUSED);
     abort_all();
     ck_assert_uint_eq(result.aborted, 1);
-    assert_left(1);
+    ck_assert_int_eq(result.why.kind, ERROR_PERMANENT);
+    assert_left(2);
+    bucket.fault_count = 0;
+    abort_all();
+    assert_left(0);
 }
 END_TEST
 
-START_TEST(one_that_cannot_be_inspected_is_left_alone_and_the_next_one_looked_at)
+START_TEST(one_that_cannot_be_inspected_is_left_for_another_time_and_the_next_one_looked_at)
 {
     struct fake_upload *first = fake_open_upload(&bucket, "a", "m");
     struct fake_upload *second = fake_open_upload(&bucket, "a", "m");
@@ -149,7 +158,24 @@ START_TEST(one_that_cannot_be_inspected_is_left_alone_and_the_next_one_looked_at
     refuse(S3_LIST_PARTS, 1, S3_REFUSED);
     abort_all();
     ck_assert(first->open && !second->open);
+    assert_left(1);
+}
+END_TEST
+
+START_TEST(one_of_another_server_waits_for_the_settings_that_reach_it)
+{
+    leave("a", fake_open_upload(&bucket, "a", "m")->id);
+    settings.s3_url = "https://s3.example.org/";
+    abort_all();
+    ck_assert_uint_eq(bucket.total_calls, 0);
+    ck_assert_ptr_nonnull(strstr(result.why.text, "s3.example.net/recordings"));
+    assert_left(1);
+    settings.s3_url = "http://s3.example.net";
+    settings.s3_bucket = "new";
+    abort_all();
     assert_left(0);
+    ck_assert_uint_eq(fake_open_uploads(&bucket), 0);
+    ck_assert_str_eq(bucket.last_location, "s3.example.net/recordings");
 }
 END_TEST
 
@@ -162,8 +188,10 @@ int main(void)
     tcase_add_test(cases, an_upload_of_known_id_is_aborted);
     tcase_add_test(cases, of_unknown_id_those_of_the_key_without_parts_are_aborted_and_no_others);
     tcase_add_loop_test(cases, what_cannot_be_asked_now_is_left_for_another_time, 0, 3);
-    tcase_add_test(cases, a_refused_search_is_over_and_a_refused_abort_is_not);
-    tcase_add_test(cases, one_that_cannot_be_inspected_is_left_alone_and_the_next_one_looked_at);
+    tcase_add_test(cases, what_is_refused_stays_remembered_and_the_others_go);
+    tcase_add_test(
+        cases, one_that_cannot_be_inspected_is_left_for_another_time_and_the_next_one_looked_at);
+    tcase_add_test(cases, one_of_another_server_waits_for_the_settings_that_reach_it);
     suite_add_tcase(suite, cases);
     return unit_run(suite);
 }

@@ -20,6 +20,9 @@ static struct journal_recording row;
 static struct settings settings;
 static struct error err;
 static char removed[1024]; /* "path;" for each */
+static char remarks[1024]; /* likewise of those that stay */
+static bool answers, stored;
+static unsigned asked;
 
 static void on_removed(void *context, const char *session_id, const char *path)
 {
@@ -28,6 +31,24 @@ static void on_removed(void *context, const char *session_id, const char *path)
     (void)context;
     (void)session_id;
     snprintf(removed + length, sizeof removed - length, "%s;", path);
+}
+
+static bool is_stored(void *context, const struct journal_file *file, bool *ret_stored,
+                      struct error *failure)
+{
+    (void)context;
+    asked++;
+    if (!answers)
+        return error_set(failure, ERROR_TRANSIENT, "no answer about %s", file->path);
+    *ret_stored = stored;
+    return true;
+}
+
+static void on_failed(void *context, const char *session_id, const struct error *error)
+{
+    (void)context;
+    ck_assert_str_eq(session_id, "session");
+    snprintf(remarks + strlen(remarks), sizeof remarks - strlen(remarks), "%s;", error->text);
 }
 
 static void set_up(void)
@@ -45,6 +66,8 @@ static void set_up(void)
     ck_assert_msg(journal_open(":memory:", &journal, &err), "%s", err.text);
     ck_assert(journal_begin_recording(journal, session, "session", 1000, &row, &err));
     settings.keep_local_ms = SETTINGS_KEEP_NOTHING;
+    answers = stored = true;
+    asked = 0;
 }
 
 static void tear_down(void)
@@ -94,9 +117,14 @@ static struct journal_file row_of(const char *path)
 
 static bool try_run(int64_t now, bool *ret_directory_removed)
 {
-    struct removal removal = {.settings = &settings, .journal = journal, .removed = on_removed};
+    struct removal removal = {.settings = &settings,
+                              .journal = journal,
+                              .run_began_at = NOW - 10,
+                              .is_stored = is_stored,
+                              .removed = on_removed,
+                              .failed = on_failed};
 
-    removed[0] = 0;
+    removed[0] = remarks[0] = 0;
     return removal_run(&removal, recording, row.id, now, ret_directory_removed, &err);
 }
 
@@ -118,6 +146,43 @@ START_TEST(when_all_is_safe_all_goes)
     ck_assert_str_eq(removed, "1_a.mp4;metadata.json;;");
     ck_assert_int_eq(row_of("1_a.mp4").removed_at, NOW);
     ck_assert_int_eq(row_of("1_a.mp4").state, JOURNAL_FILE_SAFE);
+}
+END_TEST
+
+START_TEST(what_this_run_confirmed_is_not_asked_for_again_and_what_an_earlier_one_did_is)
+{
+    add("1_a.mp4", true, JOURNAL_FILE_SAFE, NOW - 10);
+    add("2_b.mp4", true, JOURNAL_FILE_SAFE, NOW - 11);
+    ck_assert(run(NOW));
+    ck_assert_uint_eq(asked, 1);
+}
+END_TEST
+
+START_TEST(what_is_not_in_the_bucket_any_more_stays_and_is_to_be_sent_again)
+{
+    add("1_a.mp4", true, JOURNAL_FILE_SAFE, NOW - 3600);
+    add("metadata.json", false, JOURNAL_FILE_SAFE, NOW);
+    stored = false;
+    ck_assert(!run(NOW));
+    ck_assert_str_eq(removed, "");
+    ck_assert_ptr_nonnull(strstr(remarks, "1_a.mp4 is not in the bucket any more"));
+    ck_assert_int_eq(row_of("1_a.mp4").state, JOURNAL_FILE_PENDING);
+    ck_assert(exists("1_a.mp4") && exists("metadata.json"));
+}
+END_TEST
+
+START_TEST(without_an_answer_all_stays_and_the_server_is_asked_once)
+{
+    add("1_a.mp4", true, JOURNAL_FILE_SAFE, NOW - 3600);
+    add("2_b.mp4", true, JOURNAL_FILE_SAFE, NOW - 3600);
+    answers = false;
+    ck_assert(!run(NOW));
+    ck_assert_str_eq(removed, "");
+    ck_assert_str_eq(remarks, "no answer about 1_a.mp4;");
+    ck_assert_int_eq(row_of("1_a.mp4").state, JOURNAL_FILE_SAFE);
+    answers = true;
+    ck_assert(run(NOW));
+    ck_assert_str_eq(removed, "1_a.mp4;2_b.mp4;;");
 }
 END_TEST
 
@@ -281,6 +346,10 @@ int main(void)
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, when_all_is_safe_all_goes);
+    tcase_add_test(cases,
+                   what_this_run_confirmed_is_not_asked_for_again_and_what_an_earlier_one_did_is);
+    tcase_add_test(cases, what_is_not_in_the_bucket_any_more_stays_and_is_to_be_sent_again);
+    tcase_add_test(cases, without_an_answer_all_stays_and_the_server_is_asked_once);
     tcase_add_loop_test(cases, a_media_file_that_is_not_safe_stays_and_so_do_the_others, 0, 2);
     tcase_add_test(cases, of_two_media_files_the_safe_one_goes_and_the_others_wait);
     tcase_add_loop_test(cases, a_file_that_is_not_safe_stays_and_with_it_the_directory, 0, 3);

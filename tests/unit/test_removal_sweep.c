@@ -18,6 +18,7 @@ static struct journal *journal;
 static struct settings settings;
 static struct error err;
 static unsigned removed, failed;
+static bool stored;
 
 static void make_base(void)
 {
@@ -29,6 +30,7 @@ static void make_base(void)
     ck_assert(journal_open(":memory:", &journal, &err));
     settings = (struct settings){.keep_local_ms = (uint64_t)HOUR * 1000};
     removed = failed = 0;
+    stored = true;
 }
 
 static void remove_base(void)
@@ -53,10 +55,24 @@ static void on_failed(void *context, const char *session_id, const struct error 
     failed++;
 }
 
+static bool is_stored(void *context, const struct journal_file *file, bool *ret_stored,
+                      struct error *failure)
+{
+    (void)context;
+    (void)file;
+    (void)failure;
+    *ret_stored = stored;
+    return true;
+}
+
 static void sweep(void)
 {
-    struct removal removal = {
-        .settings = &settings, .journal = journal, .removed = on_removed, .failed = on_failed};
+    struct removal removal = {.settings = &settings,
+                              .journal = journal,
+                              .run_began_at = INT64_MAX,
+                              .is_stored = is_stored,
+                              .removed = on_removed,
+                              .failed = on_failed};
 
     ck_assert_msg(removal_sweep(&removal, NOW, &err), "%s", err.text);
 }
@@ -97,6 +113,28 @@ static bool is_there(const char *session)
 {
     return !access(file_of(session), F_OK);
 }
+
+START_TEST(one_whose_object_is_gone_is_due_again)
+{
+    struct journal_recording row;
+    char directory[160];
+    bool found;
+
+    make_recording("old", JOURNAL_FILE_SAFE, NOW - HOUR);
+    snprintf(directory, sizeof directory, "%s/old", base);
+    ck_assert(journal_find_recording(journal, directory, &row, &found, &err) && found);
+    row.state = JOURNAL_RECORDING_DONE;
+    ck_assert(journal_save_recording(journal, &row, NOW - HOUR, &err));
+    stored = false;
+    sweep();
+    ck_assert(is_there("old"));
+    ck_assert_uint_eq(failed, 1);
+    ck_assert(journal_find_recording(journal, directory, &row, &found, &err));
+    ck_assert_int_eq(row.state, JOURNAL_RECORDING_WAITING);
+    ck_assert_int_eq(row.next_try_at, NOW);
+    ck_assert_str_ne(row.last_error, "");
+}
+END_TEST
 
 START_TEST(what_was_kept_long_enough_goes_and_the_rest_stays)
 {
@@ -181,6 +219,7 @@ int main(void)
 
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, make_base, remove_base);
+    tcase_add_test(tests, one_whose_object_is_gone_is_due_again);
     tcase_add_test(tests, what_was_kept_long_enough_goes_and_the_rest_stays);
     tcase_add_test(tests, nothing_is_swept_when_copies_are_kept_for_ever);
     tcase_add_test(tests, a_recording_that_somebody_works_on_is_passed_over);

@@ -113,7 +113,7 @@ START_TEST(a_recording_has_its_files_and_what_they_add_up_to)
     expect("{\"id\":2,\"session\":\"def\",\"directory\":\"/r/def\",\"state\":\"waiting\",");
     expect("\"path\":\"12345_a.mp4\",\"media\":true,\"incomplete\":false,\"cut_off\":false,"
            "\"duration_seconds\":null,\"state\":\"pending\","
-           "\"size_bytes\":1234,\"held_bytes\":0,\"key\":null,\"etag\":null,");
+           "\"size_bytes\":1234,\"held_bytes\":0,\"location\":null,\"key\":null,\"etag\":null,");
     expect("\"meeting\":\"12345\"");
     expect("\"created_at\":\"2027-01-15T07:59:00Z\"");
     expect("\"safe_at\":null");

@@ -144,6 +144,7 @@ CREATE INDEX file_by_media ON file (recording_id, media);
 CREATE INDEX webhook_by_recording ON webhook (recording_id);
 CREATE INDEX event_by_recording ON event (recording_id);
 CREATE INDEX event_by_file ON event (file_id) WHERE file_id IS NOT NULL;
+INSERT INTO leftover (key, upload_id, at) VALUES('7_left.mp4','lost-upload',1795504482);
 COMMIT;
 PRAGMA application_id = 1246120497;
 PRAGMA user_version = 5;
