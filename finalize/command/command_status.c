@@ -118,9 +118,13 @@ static void append_hidden(struct buffer *out, const struct status *status)
 {
     unsigned safe = status->totals.recordings[REPORT_SAFE];
 
-    if (status->filter.most_safe && safe > status->filter.most_safe && !status->by_name)
-        buffer_append_format(out, "%u older safe one(s) are not shown: --all\n",
-                             safe - status->filter.most_safe);
+    char count[64];
+
+    if (status->filter.most_safe && safe > status->filter.most_safe && !status->by_name &&
+        !status->failed)
+        buffer_append_format(out, "Not shown: %s; --all shows them\n",
+                             units_format_count(safe - status->filter.most_safe,
+                                                "older safe recording", count, sizeof count));
 }
 
 /* What waits needs a person, too, where no watcher is there to try it again. */

@@ -7,13 +7,14 @@
 #include <string.h>
 #include <time.h>
 
-#define WIDE_COLUMNS    100u /* from here on the detail stands in the line */
-#define SUMMARY_ERROR   160u /* columns of an error in the summary */
-#define ID_COLUMNS      8u
-#define TIME_COLUMNS    16u
-#define MEETING_COLUMNS 12u
-#define SIZE_COLUMNS    9u
-#define STATE_COLUMNS   11u
+#define WIDE_COLUMNS      100u /* from here on the detail stands in the line */
+#define VERY_WIDE_COLUMNS 160u /* and long names of meetings, too */
+#define SUMMARY_ERROR     160u /* columns of an error in the summary */
+#define ID_COLUMNS        8u
+#define TIME_COLUMNS      16u
+#define MEETING_COLUMNS   (style->columns >= VERY_WIDE_COLUMNS ? 30u : 12u)
+#define SIZE_COLUMNS      9u
+#define STATE_COLUMNS     11u
 
 static const struct {
     const char *words;  /* in the table */
@@ -26,9 +27,9 @@ static const struct {
     [REPORT_INTERRUPTED] = {"interrupted", "interrupted", "33"},
     [REPORT_WAITING] = {"waiting", "waiting", "33"},
     [REPORT_FAILED] = {"FAILED", "FAILED (a person is needed)", "31;1"},
-    [REPORT_LOST] = {"LOST", "LOST (vanished before they were safe)", "31;1"},
+    [REPORT_LOST] = {"LOST", "LOST (vanished before being safe)", "31;1"},
     [REPORT_ABANDONED] = {"abandoned", "abandoned", "2"},
-    [REPORT_FOUND] = {"found", "on the disk but not handed over", "33"},
+    [REPORT_FOUND] = {"found", "found on the disk, not in the journal", "33"},
 };
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
@@ -190,8 +191,11 @@ const char *status_text_detail(const struct report_recording *recording,
         add_next_try(&sentence, recording, style);
         break;
     case REPORT_FAILED:
+        if (error[0])
+            buffer_append_format(next(&sentence), "%s", error);
         if (recording->row.tries > 1)
-            buffer_append_format(next(&sentence), "try %u", recording->row.tries);
+            buffer_append_format(next(&sentence), "%u tries", recording->row.tries);
+        error = "";
         break;
     case REPORT_LOST:
         if (recording->safety.gone)
@@ -207,7 +211,7 @@ const char *status_text_detail(const struct report_recording *recording,
         error = "";
         break;
     case REPORT_FOUND:
-        buffer_append_format(next(&sentence), "left by a crash, or to be handed over");
+        buffer_append_format(next(&sentence), "not in the journal yet");
         break;
     case REPORT_STATES:
         break;
@@ -318,15 +322,30 @@ static void add_waiting(struct buffer *text, const struct report_totals *totals,
 {
     char when[STATUS_TEXT_TIME_SIZE], next[64];
 
-    buffer_append_format(text, " since %s",
+    buffer_append_format(text, " (since %s",
                          short_time(totals->oldest_waiting_at, style->now, when));
     if (totals->waiting_for[0]) {
         buffer_append_text(text, ": ");
         text_column_append(text, totals->waiting_for, SUMMARY_ERROR);
     }
     if (style->watcher && totals->next_try_at)
-        buffer_append_format(text, ", next try %s",
+        buffer_append_format(text, "; next try %s",
                              from_now(totals->next_try_at, style->now, next, sizeof next));
+    buffer_append_text(text, ")");
+}
+
+/* The number of recordings in each of the states. */
+static void add_states(struct buffer *text, const struct report_totals *totals, unsigned states,
+                       const struct status_text_style *style)
+{
+    for (unsigned i = 0; i < REPORT_STATES; i++) {
+        if (!totals->recordings[i] || !(states & REPORT_BIT(i)))
+            continue;
+        buffer_append_format(text, "%s%u %s", text->length ? ", " : "", totals->recordings[i],
+                             looks[i].plural);
+        if (i == REPORT_WAITING)
+            add_waiting(text, totals, style);
+    }
 }
 
 static void append_hint(struct buffer *out, const char *text, const struct status_text_style *style)
@@ -343,14 +362,8 @@ void status_text_append_summary(struct buffer *out, const struct report_totals *
     struct buffer text;
 
     buffer_init(&text, 4096);
-    for (unsigned i = 0; i < REPORT_STATES; i++) {
-        if (!totals->recordings[i])
-            continue;
-        buffer_append_format(&text, "%s%u %s", text.length ? ", " : "", totals->recordings[i],
-                             looks[i].plural);
-        if (i == REPORT_WAITING)
-            add_waiting(&text, totals, style);
-    }
+    add_states(&text, totals, REPORT_NEEDS_PERSON, style);
+    add_states(&text, totals, ~REPORT_NEEDS_PERSON, style);
     if (!states)
         buffer_append_text(&text, "no recordings");
     if (states & REPORT_NEEDS_PERSON)
@@ -366,10 +379,11 @@ void status_text_append_summary(struct buffer *out, const struct report_totals *
         append_hint(out, "What needs a person, and what to do: jibri-finalize status --failed",
                     style);
     if (states & stuck && style->watcher == 0)
-        append_hint(out, "No watcher runs: retry by hand: jibri-finalize retry --all", style);
+        append_hint(out, "No watcher runs; to try again by hand: jibri-finalize retry --all",
+                    style);
     if (states & REPORT_BIT(REPORT_FOUND) && style->watcher == 0)
         append_hint(out,
-                    "No watcher runs: once its meeting has ended, retry what was found by its ID: "
+                    "No watcher runs; to upload what was found, once its meeting has ended: "
                     "jibri-finalize retry ID",
                     style);
     buffer_done(&text);

@@ -28,13 +28,13 @@ status_tells_how_a_recording_is_from_the_disk_to_the_bucket() {
 	make_file "$session/12345_a.mp4" 1000
 	status_ "${nothing_set[@]}" status
 	expect_code 75
-	expect_match "what it says" '1 on the disk but not handed over' "$output"
+	expect_match "what it says" '1 found on the disk' "$output"
 	restart_backend --fail 500
 	finalize CONFOMEET_S3_RETRY_FOR=100ms "$session"
 	expect_code 75
 	status_ "${nothing_set[@]}" status
 	expect_code 75
-	expect_match "what it says" '1 waiting since [0-9:]+: .*500' "$output"
+	expect_match "what it says" '1 waiting \(since [0-9:]+: .*500' "$output"
 	expect_match "what it says" 'jibri-finalize retry --all' "$output"
 	restart_backend
 	command_ retry --all

@@ -85,7 +85,7 @@ def case_history(browser, url):
     """By the keyboard alone."""
     browser.size(1280, 800)
     open_page(browser, url)
-    check(text(browser, "#headline") == "1 recording needs a person.", text(browser, "#headline"))
+    check(text(browser, "#headline") == "1 recording needs a person: open it to see what to do.", text(browser, "#headline"))
     browser.evaluate("document.querySelector('.recording .open').focus()")
     browser.press("Enter", 13)
     browser.wait("document.querySelector('.details:not([hidden]) ol li')")
@@ -108,7 +108,7 @@ def case_history(browser, url):
 def case_russian(browser, url):
     every_look(browser, url, "russian")
     check(browser.evaluate("document.documentElement.lang") == "ru", "not in Russian")
-    check(text(browser, "#headline") == "1 запись требует вмешательства.", text(browser, "#headline"))
+    check(text(browser, "#headline") == "1 запись требует вмешательства: откройте её, чтобы узнать, что делать.", text(browser, "#headline"))
     check(browser.evaluate("document.title") == "● Записи – jibri-7", browser.evaluate("document.title"))
 
 

@@ -70,7 +70,7 @@ START_TEST(the_summary_is_one_sentence)
     totals.next_try_at = NOW + 240;
     strcpy(totals.waiting_for, "S3 answers 503");
     status_text_append_summary(&out, &totals, &style);
-    expect("3 safe, 1 uploading, 1 waiting since 07:02: S3 answers 503, next try in 4 min\n");
+    expect("3 safe, 1 uploading, 1 waiting (since 07:02: S3 answers 503; next try in 4 min)\n");
 }
 END_TEST
 
@@ -81,16 +81,17 @@ START_TEST(without_a_watcher_it_says_what_to_type)
     totals.next_try_at = NOW + 240;
     style.watcher = 0;
     status_text_append_summary(&out, &totals, &style);
-    expect("1 waiting since 2027-01-14 04:13\n"
-           "No watcher runs: retry by hand: jibri-finalize retry --all\n");
+    expect("1 waiting (since 2027-01-14 04:13)\n"
+           "No watcher runs; to try again by hand: jibri-finalize retry --all\n");
 }
 END_TEST
 
-START_TEST(what_needs_a_person_is_pointed_out)
+START_TEST(what_needs_a_person_is_pointed_out_first)
 {
+    totals.recordings[REPORT_SAFE] = 3;
     totals.recordings[REPORT_FAILED] = 2;
     status_text_append_summary(&out, &totals, &style);
-    expect("2 FAILED (a person is needed)\n"
+    expect("2 FAILED (a person is needed), 3 safe\n"
            "What needs a person, and what to do: jibri-finalize status --failed\n");
 }
 END_TEST
@@ -246,7 +247,7 @@ int main(void)
     tcase_add_test(tests, times_are_local);
     tcase_add_test(tests, the_summary_is_one_sentence);
     tcase_add_test(tests, without_a_watcher_it_says_what_to_type);
-    tcase_add_test(tests, what_needs_a_person_is_pointed_out);
+    tcase_add_test(tests, what_needs_a_person_is_pointed_out_first);
     tcase_add_test(tests, nothing_is_said_to_be_nothing);
     tcase_add_test(tests, a_row_has_its_columns);
     tcase_add_test(tests, on_a_narrow_terminal_no_line_is_too_long);

@@ -1,6 +1,6 @@
 "use strict";
-/* The status page of jibri-watcher: asks /api/v1/recordings every few seconds and shows what it says.
-   Whatever a name holds is set as text, never as markup. */
+/* The status page of jibri-watcher: asks /api/v1/recordings every few seconds and shows the answer.
+   Names are set as text, never as markup. */
 (() => {
   const TEXTS = {
     en: {
@@ -10,18 +10,18 @@
       tokenSend: "Show", tokenWrong: "This is not the token.", states: "States",
       all: "Overview", person: "Needs a person", waiting: "Waiting", busy: "Under way", safe: "Safe", given: "Given up",
       newestSafe: "Safe, the newest", nothing: "There are no recordings yet.", nothingHere: "There are none.",
-      headPerson: ["{0} recording needs a person.", "{0} recordings need a person."],
+      headPerson: ["{0} recording needs a person: open it to see what to do.", "{0} recordings need a person: open one to see what to do."],
       headWaiting: ["{0} recording waits to be tried again.", "{0} recordings wait to be tried again."],
       headBusy: ["{0} recording is under way.", "{0} recordings are under way."],
       headGood: "All recordings are safe.",
       newer: "Newer", older: "Older", page: "{0}–{1} of {2}",
       left: "{0} left", rate: "{0}/s", of: "{0} of {1}", nextTry: "next try {0}", inTime: "in {0}", soon: "in a moment",
-      tries: ["{0} try", "{0} tries"], meeting: "meeting {0}", notices: ["the backend does not know {0} file", "the backend does not know {0} files"],
-      incomplete: "cut off", noMedia: "no media: the backend was told of nothing", history: "History", files: "Files", noHistory: "Nothing is known.", loading: "Loading …",
+      tries: ["{0} try", "{0} tries"], meeting: "meeting {0}", notices: ["the backend was not told of {0} file", "the backend was not told of {0} files"],
+      incomplete: "cut off by a crash", noMedia: "no media: the backend was told of nothing", history: "History", files: "Files", noHistory: "The history is empty.", loading: "Loading …",
       session: "Session", directory: "Directory", url: "Meeting", created: "First seen", safeAt: "Safe since", reason: "Reason", error: "Last error",
       command: "What to do", key: "Key", worker: "Worked on by", retryHint: "repair what the last error says, then:", lostHint: "find out who removed the file, then:",
       st: { safe: "safe", uploading: "uploading", recording: "recording", interrupted: "interrupted", waiting: "waiting", failed: "needs a person", lost: "lost", abandoned: "given up", found: "found on disk" },
-      fs: { pending: "to be uploaded", uploaded: "in the bucket, backend not told", safe: "safe", gone: "vanished", withheld: "kept here" },
+      fs: { pending: "not uploaded yet", uploaded: "in the bucket, the backend was not told", safe: "safe", gone: "vanished", withheld: "kept on the disk, may hold credentials" },
       units: ["B", "KiB", "MiB", "GiB", "TiB"], time: ["s", "min", "h", "d"], point: "."
     },
     ru: {
@@ -31,19 +31,21 @@
       tokenSend: "Показать", tokenWrong: "Токен не подошёл.", states: "Состояния",
       all: "Обзор", person: "Нужен человек", waiting: "Ждут", busy: "В работе", safe: "В сохранности", given: "Оставлены",
       newestSafe: "В сохранности, последние", nothing: "Записей пока нет.", nothingHere: "Таких нет.",
-      headPerson: ["{0} запись требует вмешательства.", "{0} записи требуют вмешательства.", "{0} записей требуют вмешательства."],
+      headPerson: ["{0} запись требует вмешательства: откройте её, чтобы узнать, что делать.",
+        "{0} записи требуют вмешательства: откройте любую, чтобы узнать, что делать.",
+        "{0} записей требуют вмешательства: откройте любую, чтобы узнать, что делать."],
       headWaiting: ["{0} запись ждёт новой попытки.", "{0} записи ждут новой попытки.", "{0} записей ждут новой попытки."],
       headBusy: ["{0} запись в работе.", "{0} записи в работе.", "{0} записей в работе."],
       headGood: "Все записи в сохранности.",
       newer: "Новее", older: "Старше", page: "{0}–{1} из {2}",
       left: "осталось {0}", rate: "{0}/с", of: "{0} из {1}", nextTry: "следующая попытка {0}", inTime: "через {0}", soon: "сейчас",
       tries: ["{0} попытка", "{0} попытки", "{0} попыток"], meeting: "встреча {0}",
-      notices: ["сервер не знает о {0} файле", "сервер не знает о {0} файлах", "сервер не знает о {0} файлах"],
-      incomplete: "оборвана", noMedia: "нет медиафайлов: бэкенду не сообщалось", history: "История", files: "Файлы", noHistory: "Ничего не известно.", loading: "Загрузка …",
+      notices: ["сервер не уведомлён о {0} файле", "сервер не уведомлён о {0} файлах", "сервер не уведомлён о {0} файлах"],
+      incomplete: "оборвана сбоем", noMedia: "нет медиафайлов: сервер не уведомлялся", history: "История", files: "Файлы", noHistory: "История пуста.", loading: "Загрузка …",
       session: "Сеанс", directory: "Каталог", url: "Встреча", created: "Замечена", safeAt: "В сохранности с", reason: "Причина", error: "Последняя ошибка",
       command: "Что делать", key: "Ключ", worker: "Работает", retryHint: "устраните последнюю ошибку, затем:", lostHint: "выясните, кто удалил файл, затем:",
       st: { safe: "в сохранности", uploading: "передаётся", recording: "записывается", interrupted: "прервана", waiting: "ждёт", failed: "нужен человек", lost: "утрачена", abandoned: "оставлена", found: "найдена на диске" },
-      fs: { pending: "будет передан", uploaded: "в хранилище, сервер не знает", safe: "в сохранности", gone: "пропал", withheld: "остаётся здесь" },
+      fs: { pending: "будет передан", uploaded: "в хранилище, сервер не уведомлён", safe: "в сохранности", gone: "пропал", withheld: "остаётся на диске, может содержать пароли" },
       units: ["Б", "КиБ", "МиБ", "ГиБ", "ТиБ"], time: ["с", "мин", "ч", "д"], point: ","
     }
   };
@@ -142,6 +144,8 @@
     const parts = [];
     if (recording.meeting) parts.push(fill(T.meeting, visible(recording.meeting, 60)));
     parts.push(moment(recording.safe_at || recording.created_at));
+    const plays = recording.files.reduce((sum, file) => sum + (file.duration_seconds || 0), 0);
+    if (plays) parts.push(span(plays));
     if (GROUP_OF[recording.state] !== "busy") parts.push(size(recording.size_bytes));
     if (recording.tries > 1 && recording.state !== "safe") parts.push(plural(T.tries, recording.tries));
     if (recording.notices_due > 0) parts.push(plural(T.notices, recording.notices_due));
