@@ -174,10 +174,10 @@ void settings_write_example(FILE *out)
     }
 }
 
-static void write_compose_variable(FILE *out, const char *name)
+static void write_compose_variable(FILE *out, const char *name, bool left_out)
 {
     if (name)
-        fprintf(out, "      - %s\n", name);
+        fprintf(out, "      %s- %s\n", left_out ? "# " : "", name);
 }
 
 void settings_write_compose(FILE *out)
@@ -194,9 +194,14 @@ void settings_write_compose(FILE *out)
         fputs(margin, out);
         describe(row, description, sizeof description);
         write_wrapped(out, description, strlen(description), margin, strlen(margin), COMPOSE_WIDTH);
-        write_compose_variable(out, row->name);
-        write_compose_variable(out, row->alias);
-        write_compose_variable(out, row->file_name);
+        if (row->left_out) {
+            fputs(margin, out);
+            write_wrapped(out, row->left_out, strlen(row->left_out), margin, strlen(margin),
+                          COMPOSE_WIDTH);
+        }
+        write_compose_variable(out, row->name, row->left_out);
+        write_compose_variable(out, row->alias, row->left_out);
+        write_compose_variable(out, row->file_name, row->left_out);
     }
 }
 

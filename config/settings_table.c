@@ -122,6 +122,9 @@ const struct settings_row settings_table[] = {
      .check = settings_check_url, .form = "URL",
      .expected = "a URL as https://meet.example.org/meet, without user name, query and fragment",
      .example = "https://meet.example.org/meet", .secret_signs = "@",
+     .left_out = "Left out, as in ConfOMeet's own jibri.yml: the notice goes to "
+                 "http://$XMPP_DOMAIN/meet. With an address of https its certificate has to be one "
+                 "that is known here: CONFOMEET_CA_FILE.",
      .help = "The address of the ConfOMeet backend, which is told of every recording."},
     {ROW("XMPP_DOMAIN", BACKEND, TEXT, xmpp_domain), .unset_text = "none",
      .check = settings_check_host, .form = "host", .expected = "a host name, or host:port",

@@ -54,7 +54,8 @@ struct settings_row {
     bool in_example;             /* stands in example.env without a comment sign, with `example` */
     bool secret;                 /* never shown, wiped */
     const char *file_name;       /* of a secret: NAME_FILE, which names a file that holds it */
-    const char *help;            /* one or two sentences; the first one stands by itself */
+    const char *left_out; /* why jibri.yml does not pass it on by default, as a sentence, or NULL */
+    const char *help;     /* one or two sentences; the first one stands by itself */
 };
 
 #define SETTINGS_MAX_ROWS 64

@@ -35,6 +35,29 @@ jibri_user() { if [ "$(id -u)" = 0 ]; then echo jibri; else id -un; fi; }
 
 as_jibri() { if [ "$(id -u)" = 0 ]; then s6-setuidgid jibri "$@"; else "$@"; fi; }
 
+# jibri_value NAME: what Jibri's configuration sets it to: the last one wins, of what is included, too.
+jibri_value() {
+	[ -z "$conf" ] || awk -v name="$1" -v file="$conf" -v directory="$(dirname "$conf")" '
+		function scan(path,    line, value) {
+			if (++depth > 9) { depth--; return }
+			while ((getline line <path) > 0) {
+				if (line ~ /^[ \t]*(#|\/\/)/) continue
+				if (line ~ /^[ \t]*include[ \t("a-z]/ && match(line, /"[^"]*"/)) {
+					value = substr(line, RSTART + 1, RLENGTH - 2)
+					scan(value ~ /^\// ? value : directory "/" value)
+				} else if (match(line, "(^|[ \t{.,\"])" name "\"?[ \t]*[=:][ \t]*")) {
+					value = substr(line, RSTART + RLENGTH)
+					if (value ~ /^"/) { value = substr(value, 2); sub(/".*/, "", value) }
+					else { sub(/[ \t]*([,}#].*|[ \t]\/\/.*)?$/, "", value) }
+					found = value
+				}
+			}
+			close(path)
+			depth--
+		}
+		BEGIN { scan(file); print found }'
+}
+
 # The configuration that the base image has rendered for Jibri; nothing when there is none.
 jibri_conf() {
 	for file in "$root/run/jibri/config/jibri.conf" "$root/etc/jitsi/jibri/jibri.conf"; do

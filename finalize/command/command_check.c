@@ -1,6 +1,7 @@
 /* command_check - jibri-finalize check: tells before a meeting whether a recording of it will reach
  * the bucket and the backend. */
 #include "config/units.h"
+#include "finalize/command/check_old.h"
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
 #include "finalize/delivery/probe.h"
@@ -113,6 +114,15 @@ static void check_journal(struct check *check)
     fine("journal", text);
 }
 
+static void say_old(void *context, bool is_wrong, const char *subject, const char *text,
+                    const char *advice)
+{
+    if (is_wrong)
+        wrong(context, subject, text, advice);
+    else
+        printf("NOTE  %-11s %s; %s\n", subject, text, advice);
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 static void on_finding(const struct probe_finding *finding)
@@ -130,6 +140,7 @@ static int check_all(const struct settings *settings, const char *config, bool q
     fine("settings", "all values are valid");
     check_recordings_dir(&check);
     check_journal(&check);
+    check_old(settings, check.recordings_dir, say_old, &check);
     check.all_fine =
         probe_servers(settings, quick ? PROBE_QUICK : PROBE_ALL, on_finding) && check.all_fine;
     return check.all_fine ? EXPLAIN_EXIT_OK : EXPLAIN_EXIT_PERSON;

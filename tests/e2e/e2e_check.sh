@@ -29,6 +29,40 @@ check_finds_all_well() {
 	expect "findings" 8 "$(grep -c '^ok ' <<<"$output")"
 }
 
+# With the old script in the PATH, and what it left an hour ago.
+check_finds_the_old_installation() {
+	local old=$case_dir/old
+	mkdir -p "$old" "$recordings/past" "$recordings/crashed"
+	printf '#!/bin/sh\naws s3 cp "$1"/*.mp4 s3://recordings/\n' >"$old/finalize-s3.sh"
+	chmod 755 "$old/finalize-s3.sh"
+	echo '{}' >"$recordings/past/metadata.json"
+	echo x >"$recordings/crashed/1_a.mp4"
+	touch -d '1 hour ago' "$recordings"/*/*
+	check "PATH=$old:$PATH"
+	expect_code 1
+	expect_finding WRONG finalizer "Jibri calls $old/finalize-s3.sh, which is not jibri-finalize; remove the old script"
+	expect_finding NOTE old '2 session\(s\) were left behind, 1 of them with media.*retry --all'
+	check JIBRI_FINALIZE_RECORDING_SCRIPT_PATH=finalize-local.sh
+	expect_code 1
+	expect_finding WRONG finalizer 'told to call finalize-local.sh .*no program here.*finalize-s3.sh'
+	printf '#!/bin/sh\nexec jibri-finalize "$@"\n' >"$old/finalize-s3.sh"
+	check "PATH=$old:$PATH" # a wrapper is as good
+	expect_code 0
+}
+
+# The home directory is that of the user's entry, whatever HOME says.
+# shellcheck disable=SC2016  # expanded by the other shell
+check_finds_the_secret_of_the_aws_cli() {
+	mkdir -p "$case_dir/home/.aws"
+	printf '[default]\naws_secret_access_key = not-to-be-shown\n' >"$case_dir/home/.aws/credentials"
+	echo "root:x:0:0::$case_dir/home:/bin/sh" >"$case_dir/passwd"
+	program_prefix=(unshare -rm sh -c 'mount --bind "$0" /etc/passwd && exec "$@"' "$case_dir/passwd")
+	check
+	expect_code 0
+	expect_finding NOTE old "left a secret key in $case_dir/home/.aws/credentials; remove"
+	! grep -q not-to-be-shown <<<"$output" || fail "the secret is shown"
+}
+
 # FINDING SUBJECT REGULAR-EXPRESSION [NAME=VALUE...]
 check_finds() {
 	check "${@:4}"
@@ -206,6 +240,8 @@ progress_on_a_terminal_is_a_bar() {
 }
 
 run check_finds_all_well
+run check_finds_the_old_installation
+run check_finds_the_secret_of_the_aws_cli
 run check_finds_a_wrong_secret
 run check_finds_a_wrong_access_key
 run check_finds_keys_without_a_right_to_the_bucket

@@ -148,6 +148,49 @@ where_jibri_records_to_is_found_in_its_configuration() {
 	has_not "$(start_20 JIBRI_RECORDING_DIR="$root/recordings" CONFOMEET_RECORDINGS_DIR="$root/recordings")" WRONG
 }
 
+# As custom-jibri.conf does, which the base's file includes.
+# shellcheck disable=SC2016  # expanded by the program
+the_last_word_of_what_jibri_reads_counts() {
+	local output value
+	set_up
+	conf
+	mkdir "$root/elsewhere" "$root/other"
+	printf '# recordings-directory = "/no"\ninclude "custom-jibri.conf"\ninclude "missing.conf"\n' >>"$conf"
+	for value in "jibri.recording.recordings-directory = \"$root/elsewhere\"" \
+		"jibri { recording { recordings-directory: $root/elsewhere } } // as it is" \
+		"jibri.recording { \"recordings-directory\"=\"$root/elsewhere\", finalize-script = \"/mine\" }"; do
+		echo "$value" >"$(dirname "$conf")/custom-jibri.conf"
+		output=$(start_20 JIBRI_RECORDING_DIR="$root/recordings")
+		same "of $value" "$root/elsewhere" "$(cat "$environment/JIBRI_RECORDING_DIR")"
+		[ -d "$root/elsewhere/.jibri-finalize" ]
+	done
+	program jibri-finalize 'echo "calls $JIBRI_FINALIZE_RECORDING_SCRIPT_PATH"; exit 1'
+	has "$(start_20)" 'jibri-finalize: calls /mine'
+	echo 'jibri.recording.recordings-directory = "'"$root/other"'"' >>"$conf"
+	start_20
+	same 'behind the include' "$root/other" "$(cat "$environment/JIBRI_RECORDING_DIR")"
+}
+
+a_directory_that_cannot_be_written_is_said_with_what_to_do() {
+	local output
+	set_up
+	conf
+	rmdir "$root/recordings"
+	echo >"$root/recordings" # whatever the user's rights are, no directory
+	program jibri-finalize 'echo "WRONG recordings"; exit 1'
+	output=$(start_20)
+	has "$output" "WRONG: JIBRI CANNOT RECORD: $root/recordings cannot be written by its user, tester \\(number 1000\\); what to do: .*chown -R 1000"
+	has "$output" 'JIBRI CANNOT RECORD until then'
+	has_not "$output" 'Jibri records'
+}
+
+what_was_left_behind_is_noted_at_the_start() {
+	set_up
+	conf
+	program jibri-finalize 'echo "ok    settings"; echo "NOTE  old  3 session(s) were left behind"'
+	has "$(start_20)" '^jibri-finalize: NOTE  old  3 session'
+}
+
 time_outs_need_a_unit_and_come_once() {
 	local value
 	set_up
@@ -320,6 +363,9 @@ run with_a_host_name_of_ones_own_the_file_system_tells_containers_apart
 run an_id_of_ones_own_is_left_alone_when_it_can_be_one
 run the_finalizer_is_what_jibri_calls_unless_another_is_named
 run where_jibri_records_to_is_found_in_its_configuration
+run the_last_word_of_what_jibri_reads_counts
+run a_directory_that_cannot_be_written_is_said_with_what_to_do
+run what_was_left_behind_is_noted_at_the_start
 run time_outs_need_a_unit_and_come_once
 run what_is_wrong_is_loud_and_stops_nothing
 run a_journal_elsewhere_gets_its_directory
