@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define WIDE_COLUMNS      100u /* from here on the detail stands in the line */
+#define WIDE_COLUMNS      140u /* from here on the detail stands in the line */
 #define VERY_WIDE_COLUMNS 160u /* and long names of meetings, too */
 #define SUMMARY_ERROR     160u /* columns of an error in the summary */
 #define ID_COLUMNS        8u
