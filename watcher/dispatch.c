@@ -18,7 +18,8 @@
 #define CLOCK_WAS_SET_S    2 /* more than the two clocks may differ from one call to the next */
 #define MOST_FINALIZERS    2u
 #define MOST_LEFT_DUE      3u
-#define WAKE_AT_ONCE       4u /* sessions that wait for a worker, when one has ended */
+#define END_PATIENCE_MS    200u /* for the journal, once all is to end */
+#define WAKE_AT_ONCE       4u   /* sessions that wait for a worker, when one has ended */
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
@@ -227,6 +228,17 @@ static bool is_a_session_worked_on(const struct dispatch *dispatch)
            worker_count(&dispatch->workers, WORKER_FINALIZE);
 }
 
+/* A run that was killed could not write down how it ended. */
+static void release_row(void *context, const struct worker *worker)
+{
+    struct dispatch *dispatch = context;
+    struct error failure = ERROR_INIT;
+
+    if (worker->kind == WORKER_FINALIZE && dispatch_have_journal(dispatch) &&
+        !interrupted_release(dispatch->journal, worker->subject, dispatch->now, &failure))
+        dispatch_say_trouble(dispatch, &failure);
+}
+
 /* What a run left undone is in the journal, with a time for the next try. */
 static void take_end(struct dispatch *dispatch, const struct worker *worker, int exit_code)
 {
@@ -235,6 +247,7 @@ static void take_end(struct dispatch *dispatch, const struct worker *worker, int
     if (exit_code >= 128)
         say(SETTINGS_LOG_ERROR, worker->subject, "a worker ended by a signal",
             strsignal(exit_code - 128));
+    release_row(dispatch, worker);
     if (!session)
         return;
     session->working = false;
@@ -287,7 +300,9 @@ void dispatch_begin(struct dispatch *dispatch, int64_t now, uint64_t now_ms)
 
 void dispatch_end(struct dispatch *dispatch, unsigned patience_ms)
 {
-    worker_stop_all(&dispatch->workers, patience_ms);
+    if (dispatch->journal)
+        journal_set_patience(dispatch->journal, END_PATIENCE_MS);
+    worker_stop_all(&dispatch->workers, patience_ms, release_row, dispatch);
     watched_done(&dispatch->sessions);
     dispatch_close_journal(dispatch);
 }

@@ -111,19 +111,22 @@ static void signal_all(const struct workers *workers, int signal_number)
 }
 
 /* Waits for those that run (WNOHANG: if they have ended), and forgets them. */
-static void wait_for_all(struct workers *workers, int options)
+static void wait_for_all(struct workers *workers, int options,
+                         void (*ended)(void *context, const struct worker *worker), void *context)
 {
     for (unsigned i = 0; i < WORKER_MOST; i++) {
         struct worker *worker = &workers->list[i];
 
         if (!worker->pid || !waitpid(worker->pid, NULL, options))
             continue;
+        ended(context, worker);
         free(worker->subject);
         *worker = (struct worker){0};
     }
 }
 
-void worker_stop_all(struct workers *workers, unsigned patience_ms)
+void worker_stop_all(struct workers *workers, unsigned patience_ms,
+                     void (*ended)(void *context, const struct worker *worker), void *context)
 {
     const struct timespec tick = {.tv_nsec = STOP_TICK_MS * 1000000L};
     sigset_t ends;
@@ -134,8 +137,8 @@ void worker_stop_all(struct workers *workers, unsigned patience_ms)
     for (unsigned waited_ms = 0; any_left(workers) && waited_ms < patience_ms;
          waited_ms += STOP_TICK_MS) {
         (void)sigtimedwait(&ends, NULL, &tick);
-        wait_for_all(workers, WNOHANG);
+        wait_for_all(workers, WNOHANG, ended, context);
     }
     signal_all(workers, SIGKILL);
-    wait_for_all(workers, 0);
+    wait_for_all(workers, 0, ended, context);
 }

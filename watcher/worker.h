@@ -49,8 +49,9 @@ unsigned worker_count(const struct workers *workers, enum worker_kind kind);
  * `ret_exit_code` what it returned, 128 + signal when it was killed. False when none has. */
 bool worker_collect(struct workers *workers, struct worker *ret_worker, int *ret_exit_code);
 
-/* Asks all to stop, waits about `patience_ms` for it, and kills the rest. SIGCHLD is to be blocked.
- */
-void worker_stop_all(struct workers *workers, unsigned patience_ms);
+/* Asks all to stop, waits about `patience_ms` for it, and kills the rest; tells `ended` of each.
+ * SIGCHLD is to be blocked. */
+void worker_stop_all(struct workers *workers, unsigned patience_ms,
+                     void (*ended)(void *context, const struct worker *worker), void *context);
 
 #endif

@@ -23,4 +23,12 @@ bool interrupted_note(const struct settings *settings, struct journal *journal,
                       const char *directory, bool growing, int64_t now, struct rng *rng,
                       struct error *err) __attribute__((warn_unused_result));
 
+/*
+ * A process that worked on the recording has ended: when it left the row WORKING, the row becomes
+ * WAITING, and is due. Nothing is written while another process holds the lock. Fails when the
+ * journal does.
+ */
+bool interrupted_release(struct journal *journal, const char *directory, int64_t now,
+                         struct error *err) __attribute__((warn_unused_result));
+
 #endif

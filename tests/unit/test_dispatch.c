@@ -51,6 +51,10 @@ static int work(const char *kind, const char *subject)
         leave_row(subject);
     if (strstr(does, "dies"))
         raise(SIGKILL);
+    while (strstr(does, "hangs") && !strcmp(kind, "finalize")) {
+        signal(SIGTERM, SIG_IGN);
+        pause();
+    }
     return strstr(does, "fails") ? 75 : 0;
 }
 
@@ -175,6 +179,64 @@ START_TEST(work_that_is_never_done_is_started_three_times_and_then_by_the_schedu
 }
 END_TEST
 
+static struct journal_recording session_row(void)
+{
+    struct journal_recording row = {.id = 0};
+    struct journal *journal;
+    char directory[PATH_MAX + 16];
+    bool found;
+
+    snprintf(directory, sizeof directory, "%s/session", base);
+    ck_assert(journal_place_open(&settings, base, &journal, &err));
+    ck_assert(journal_find_recording(journal, directory, &row, &found, &err));
+    journal_close(journal);
+    return row;
+}
+
+static void assert_released(void)
+{
+    struct journal_recording row = session_row();
+
+    ck_assert_int_eq(row.state, JOURNAL_RECORDING_WAITING);
+    ck_assert_int_gt(row.next_try_at, 0);
+    ck_assert_ptr_nonnull(strstr(row.last_error, "killed"));
+}
+
+static bool is_left_working(void)
+{
+    char kinds[4096];
+
+    return memchr(kinds, 'f', read_started(kinds)) &&
+           session_row().state == JOURNAL_RECORDING_WORKING;
+}
+
+START_TEST(a_worker_that_has_to_be_killed_at_the_end_leaves_no_row_that_says_working)
+{
+    setenv("WORKER_DOES", "leaves-a-row, hangs", 1);
+    make_file("session", "1_a.mp4", 10, now - 3600);
+    dispatch_begin(&dispatch, now, now_ms);
+    (void)dispatch_run(&dispatch, now, now_ms);
+    for (unsigned i = 0; i < 1000 && !is_left_working(); i++)
+        usleep(10000);
+    ck_assert(is_left_working());
+    dispatch_end(&dispatch, 100);
+    assert_released();
+}
+END_TEST
+
+START_TEST(a_worker_that_was_killed_leaves_no_row_that_says_working)
+{
+    setenv("WORKER_DOES", "leaves-a-row, dies", 1);
+    make_file("session", "1_a.mp4", 10, now - 3600);
+    dispatch_begin(&dispatch, now, now_ms);
+    (void)dispatch_run(&dispatch, now, now_ms);
+    wait_for_workers();
+    dispatch.suspended = true; /* so that it is not begun again at once */
+    (void)dispatch_run(&dispatch, now, now_ms);
+    assert_released();
+}
+END_TEST
+
 START_TEST(parts_that_are_never_sent_are_tried_by_the_schedule_too)
 {
     unsigned runs;
@@ -296,6 +358,9 @@ int main(int argc, char **argv)
     tcase_add_loop_test(cases,
                         work_that_is_never_done_is_started_three_times_and_then_by_the_schedule, 0,
                         (int)(sizeof habits / sizeof *habits));
+    tcase_add_test(cases,
+                   a_worker_that_has_to_be_killed_at_the_end_leaves_no_row_that_says_working);
+    tcase_add_test(cases, a_worker_that_was_killed_leaves_no_row_that_says_working);
     tcase_add_loop_test(cases, parts_that_are_never_sent_are_tried_by_the_schedule_too, 0,
                         (int)(sizeof habits / sizeof *habits));
     tcase_add_test(cases, others_are_worked_on_while_one_is_held_off);
