@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +97,17 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...)
     vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, arguments);
     va_end(arguments);
     buffer->length += (size_t)length;
+}
+
+static ssize_t write_stream(void *buffer, const char *bytes, size_t length)
+{
+    buffer_append(buffer, bytes, length);
+    return ((struct buffer *)buffer)->failed ? 0 : (ssize_t)length;
+}
+
+FILE *buffer_stream(struct buffer *buffer)
+{
+    return fopencookie(buffer, "w", (cookie_io_functions_t){.write = write_stream});
 }
 
 const char *buffer_text(const struct buffer *buffer)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct buffer {
     char *data; /* always NUL-terminated once something was appended; NULL before */
@@ -39,6 +40,10 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...)
 
 /* The content as a string, "" when there is none; borrowed until the next call on the buffer. */
 const char *buffer_text(const struct buffer *buffer);
+
+/* A stream that appends, to be given to fclose(); what it has is in the buffer after fflush(). NULL
+ * without memory. */
+FILE *buffer_stream(struct buffer *buffer);
 
 /*
  * Gives the content away: returns a malloc()ed string that the caller frees, or NULL when an append

@@ -46,21 +46,6 @@ static bool on_unchanged(void *context)
     return is_as_expected(delivery, &identity);
 }
 
-/* The day in the key: of the recording's name, or else of the file's last change. */
-static void choose_day(const struct delivery *delivery, const char *media_name,
-                       struct key_facts *facts)
-{
-    time_t changed = (time_t)(delivery->mtime_ns / 1000000000);
-    struct tm day = {.tm_year = 70, .tm_mday = 1}; /* for a time that no calendar has */
-
-    if (file_name_day(media_name, &facts->year, &facts->month, &facts->day))
-        return;
-    (void)gmtime_r(&changed, &day);
-    facts->year = day.tm_year + 1900;
-    facts->month = day.tm_mon + 1;
-    facts->day = day.tm_mday;
-}
-
 static bool choose_base_key(struct delivery *delivery, struct error *err)
 {
     const struct delivery_options *options = &delivery->options;
@@ -75,7 +60,9 @@ static bool choose_base_key(struct delivery *delivery, struct error *err)
         snprintf(meeting, sizeof meeting, "%.*s", (int)(underscore - media_name), media_name);
         facts.meeting = meeting;
     }
-    choose_day(delivery, media_name, &facts);
+    /* The day in the recording's name, or else of the file's last change. */
+    if (!file_name_day(media_name, &facts.year, &facts.month, &facts.day))
+        key_set_day(&facts, delivery->mtime_ns / 1000000000);
     return key_choose(options->settings->s3_key_prefix, &facts, delivery->file.path,
                       delivery->file.media, delivery->base_key, err);
 }

@@ -55,13 +55,8 @@ static bool choose_key(struct probe *probe, const char *name, struct error *err)
 {
     struct key_facts facts = {
         .session = PROBE_NAME, .instance = probe->settings->instance_id, .meeting = "0"};
-    time_t now = time(NULL);
-    struct tm day = {.tm_year = 70, .tm_mday = 1};
 
-    (void)gmtime_r(&now, &day);
-    facts.year = day.tm_year + 1900;
-    facts.month = day.tm_mon + 1;
-    facts.day = day.tm_mday;
+    key_set_day(&facts, time(NULL));
     return key_choose(probe->settings->s3_key_prefix, &facts, name, true, probe->key, err);
 }
 

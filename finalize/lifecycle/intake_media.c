@@ -10,8 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void remark_on(const struct intake_media *media, const char *path,
-                      const struct mp4_index *index)
+static void remark_on(const struct intake *intake, const char *path, const struct mp4_index *index)
 {
     uint64_t seconds = index->duration_ms / 1000;
     char sentence[128];
@@ -36,27 +35,27 @@ static void remark_on(const struct intake_media *media, const char *path,
                  "has fragments that are not understood: it is uploaded as it is");
         break;
     }
-    media->remark(media->context, path, sentence);
+    intake->remark(intake->context, path, sentence);
 }
 
 /* Best effort: a file that plays in fragments is uploaded so. */
-static void make_index(const struct intake_media *media, struct journal_file *file, bool *ret_empty)
+static void make_index(const struct intake *intake, struct journal_file *file, bool *ret_empty)
 {
     struct error failure = ERROR_INIT;
     struct file_identity identity;
     struct mp4_index index;
     int fd;
 
-    if (open_writer_in(session_dir_path(media->session_dir)) == OPEN_WRITER_THERE ||
-        !session_dir_open_file_to_write(media->session_dir, file->path, &fd, &failure))
+    if (open_writer_in(session_dir_path(intake->session_dir)) == OPEN_WRITER_THERE ||
+        !session_dir_open_file_to_write(intake->session_dir, file->path, &fd, &failure))
         return;
     if (mp4_index_make(fd, &index, &failure)) {
-        remark_on(media, file->path, &index);
+        remark_on(intake, file->path, &index);
         file->duration_ms = index.duration_ms;
         file->cut_off = index.cut_off;
         *ret_empty = index.layout == MP4_EMPTY;
     } else {
-        media->remark(media->context, file->path, failure.text);
+        intake->remark(intake->context, file->path, failure.text);
     }
     if (session_dir_identify(fd, &identity)) {
         file->identity = identity;
@@ -65,7 +64,7 @@ static void make_index(const struct intake_media *media, struct journal_file *fi
     close(fd);
 }
 
-bool intake_media_look_into(const struct intake_media *media, int fd, struct journal_file *file,
+bool intake_media_look_into(const struct intake *intake, int fd, struct journal_file *file,
                             struct error *err)
 {
     bool complete = true, empty = false;
@@ -73,17 +72,17 @@ bool intake_media_look_into(const struct intake_media *media, int fd, struct jou
     file->duration_ms = 0;
     file->cut_off = false;
     if (file_name_is_mp4(file->path)) {
-        make_index(media, file, &empty);
+        make_index(intake, file, &empty);
         if (!mp4_is_complete(fd, file->identity.size_bytes, &complete, err))
             return false;
     }
     file->incomplete = !complete || empty;
     if (!complete)
-        media->remark(
-            media->context, file->path,
+        intake->remark(
+            intake->context, file->path,
             "has no moov box: the recording was cut off; it is uploaded and marked incomplete");
     else if (empty)
-        media->remark(media->context, file->path,
-                      "has not a single frame: it is uploaded and marked incomplete");
+        intake->remark(intake->context, file->path,
+                       "has not a single frame: it is uploaded and marked incomplete");
     return true;
 }

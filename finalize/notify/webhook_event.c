@@ -22,14 +22,6 @@ struct writer {
     char meeting[SESSION_NAME_SIZE];
 };
 
-static ssize_t append(void *context, const char *bytes, size_t length)
-{
-    struct buffer *buffer = context;
-
-    buffer_append(buffer, bytes, length);
-    return buffer->failed ? 0 : (ssize_t)length;
-}
-
 /* What comes before the first "_" of the first media file's name. */
 static void take_meeting(struct writer *writer, const char *path)
 {
@@ -127,7 +119,7 @@ bool webhook_event_write(const struct settings *settings, struct journal *journa
     struct writer writer = {.journal = journal, .written = out};
     bool ok;
 
-    writer.out = fopencookie(out, "w", (cookie_io_functions_t){.write = append});
+    writer.out = buffer_stream(out);
     if (!writer.out)
         return error_set(err, ERROR_TRANSIENT, "no memory for an event");
     ok = write_event(settings, event, &writer, err);

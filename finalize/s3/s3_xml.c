@@ -135,7 +135,6 @@ bool s3_xml_read_complete(const char *xml, size_t length, char *ret_etag, size_t
 /* A listing while it is read. */
 struct growing_listing {
     struct s3_xml_listing listing;
-    size_t capacity;
     bool has_size; /* of the row at hand */
     bool has_marker;
 };
@@ -145,18 +144,14 @@ static bool begin_row(void *result)
     struct growing_listing *growing = result;
     struct s3_xml_listing *listing = &growing->listing;
 
-    if (listing->count == MAX_ITEMS)
-        return false;
-    if (listing->count == growing->capacity) {
-        size_t capacity = growing->capacity ? growing->capacity * 2 : 16;
-        struct s3_xml_item *items = realloc(listing->items, capacity * sizeof *items);
+    struct s3_xml_item *items =
+        listing->count < MAX_ITEMS ? reallocarray(listing->items, listing->count + 1, sizeof *items)
+                                   : NULL;
 
-        if (!items)
-            return false;
-        listing->items = items;
-        growing->capacity = capacity;
-    }
-    listing->items[listing->count++] = (struct s3_xml_item){0};
+    if (!items)
+        return false;
+    listing->items = items;
+    items[listing->count++] = (struct s3_xml_item){0};
     growing->has_size = false;
     return true;
 }

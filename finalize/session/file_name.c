@@ -3,8 +3,10 @@
 #include "config/settings.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 const char *file_name_of(const char *path)
 {
@@ -45,41 +47,26 @@ static bool looks_like_day_and_time(const char *text)
     return !is_digit(*text);
 }
 
-static int digits_at(const char *text, int count)
-{
-    int number = 0;
-
-    for (int i = 0; i < count; i++)
-        number = number * 10 + (text[i] - '0');
-    return number;
-}
-
-static int days_in_month(int year, int month)
-{
-    static const int DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return month == 2 && leap ? 29 : DAYS[month - 1];
-}
-
 bool file_name_day(const char *name, int *ret_year, int *ret_month, int *ret_day)
 {
     const char *found = NULL;
-    int year, month, day;
+    struct tm day = {0}, normal;
 
     for (const char *p = strchr(name, '_'); p; p = strchr(p + 1, '_'))
         if (looks_like_day_and_time(p))
             found = p;
-    if (!found)
+    /* NOLINTNEXTLINE(cert-err34-c): looks_like_day_and_time() has seen the digits */
+    if (!found || sscanf(found, "_%4d-%2d-%2d", &day.tm_year, &day.tm_mon, &day.tm_mday) != 3)
         return false;
-    year = digits_at(found + 1, 4);
-    month = digits_at(found + 6, 2);
-    day = digits_at(found + 9, 2);
-    if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+    day.tm_year -= 1900;
+    day.tm_mon--;
+    normal = day;
+    (void)timegm(&normal); /* which makes a day of the calendar of any */
+    if (day.tm_year < 1 - 1900 || normal.tm_mon != day.tm_mon || normal.tm_mday != day.tm_mday)
         return false;
-    *ret_year = year;
-    *ret_month = month;
-    *ret_day = day;
+    *ret_year = day.tm_year + 1900;
+    *ret_month = day.tm_mon + 1;
+    *ret_day = day.tm_mday;
     return true;
 }
 

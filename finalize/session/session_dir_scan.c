@@ -15,7 +15,6 @@
 struct names {
     char **names;
     size_t count;
-    size_t capacity;
 };
 
 struct scan {
@@ -40,17 +39,13 @@ static void free_names(struct names *names)
 
 static bool add_name(struct names *names, const char *name)
 {
-    if (names->count == names->capacity) {
-        size_t capacity = names->capacity ? 2 * names->capacity : 16;
-        char **grown = realloc(names->names, capacity * sizeof *grown);
+    char **grown = reallocarray(names->names, names->count + 1, sizeof *grown);
 
-        if (!grown)
-            return false;
-        names->names = grown;
-        names->capacity = capacity;
-    }
-    names->names[names->count] = strdup(name);
-    if (!names->names[names->count])
+    if (!grown)
+        return false;
+    names->names = grown;
+    grown[names->count] = strdup(name);
+    if (!grown[names->count])
         return false;
     names->count++;
     return true;

@@ -4,8 +4,19 @@
 #include "finalize/s3/s3_limits.h"
 #include "finalize/session/file_name.h"
 
-#include <stdint.h>
 #include <string.h>
+#include <time.h>
+
+void key_set_day(struct key_facts *facts, int64_t time)
+{
+    time_t seconds = (time_t)time;
+    struct tm day = {.tm_year = 70, .tm_mday = 1};
+
+    (void)gmtime_r(&seconds, &day);
+    facts->year = day.tm_year + 1900;
+    facts->month = day.tm_mon + 1;
+    facts->day = day.tm_mday;
+}
 
 static bool is_upper_hex(char c)
 {

@@ -20,6 +20,7 @@
 #include "finalize/base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* What the prefix template is filled with. Placeholders: {session} {instance} {meeting} {yyyy} {mm}
  * {dd}. */
@@ -30,6 +31,9 @@ struct key_facts {
                             bytes), or NULL or "": "unknown" */
     int year, month, day;
 };
+
+/* Sets the day of `time` (UTC; 1970 for a time that no calendar has). */
+void key_set_day(struct key_facts *facts, int64_t time);
 
 /* Appends `name` mapped by the rule above; '/' stays as it is. */
 void key_map(struct buffer *out, const char *name);

@@ -59,20 +59,12 @@ static bool read_events(const struct status_request *request, unsigned *ret_even
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static ssize_t append(void *context, const char *bytes, size_t length)
-{
-    struct buffer *body = context;
-
-    buffer_append(body, bytes, length);
-    return body->failed ? 0 : (ssize_t)length;
-}
-
 /* A stream into the reply's body; NULL without memory. */
 static FILE *open_body(struct status_reply *reply)
 {
     buffer_done(&reply->body);
     buffer_init(&reply->body, JSON_CEILING);
-    return fopencookie(&reply->body, "w", (cookie_io_functions_t){.write = append});
+    return buffer_stream(&reply->body);
 }
 
 static void answer(struct status_exchange *exchange, const struct query *query)
