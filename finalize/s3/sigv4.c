@@ -136,41 +136,28 @@ static bool repeats(const struct entries *headers, size_t index)
     return index && !strcmp(headers->items[index].name, headers->items[index - 1].name);
 }
 
-static void append_signed_names(struct buffer *out, const struct entries *headers)
-{
-    for (size_t i = 0; i < headers->count; i++)
-        if (!repeats(headers, i))
-            buffer_append_format(out, "%s%s", i ? ";" : "", headers->items[i].name);
-}
-
-static bool append_canonical(struct buffer *out, const struct sigv4_request *request,
-                             const struct entries *headers)
-{
-    buffer_append_format(out, "%s\n%s\n", request->method, *request->path ? request->path : "/");
-    if (!sigv4_query(out, request->query, request->query_count))
-        return false;
-    for (size_t i = 0; i < headers->count; i++) {
-        if (repeats(headers, i))
-            buffer_append_format(out, ",%s", headers->items[i].value);
-        else
-            buffer_append_format(out, "\n%s:%s", headers->items[i].name, headers->items[i].value);
-    }
-    buffer_append_text(out, "\n\n");
-    append_signed_names(out, headers);
-    buffer_append_format(out, "\n%s", request->payload_sha256);
-    return !out->failed;
-}
-
 bool sigv4_canonical_request(struct buffer *out, const struct sigv4_request *request)
 {
     struct entries headers;
-    bool ok;
 
     if (!headers_make(request, &headers))
         return false;
-    ok = append_canonical(out, request, &headers);
+    buffer_append_format(out, "%s\n%s\n", request->method, *request->path ? request->path : "/");
+    if (!sigv4_query(out, request->query, request->query_count))
+        out->failed = true;
+    for (size_t i = 0; i < headers.count; i++) {
+        if (repeats(&headers, i))
+            buffer_append_format(out, ",%s", headers.items[i].value);
+        else
+            buffer_append_format(out, "\n%s:%s", headers.items[i].name, headers.items[i].value);
+    }
+    buffer_append_text(out, "\n\n");
+    for (size_t i = 0; i < headers.count; i++)
+        if (!repeats(&headers, i))
+            buffer_append_format(out, "%s%s", i ? ";" : "", headers.items[i].name);
+    buffer_append_format(out, "\n%s", request->payload_sha256);
     entries_done(&headers);
-    return ok;
+    return !out->failed;
 }
 
 void sigv4_date(time_t now, char ret_date[SIGV4_DATE_SIZE])
@@ -225,8 +212,8 @@ bool sigv4_authorization(struct buffer *out, const struct sigv4_request *request
                          const struct sigv4_scope *scope)
 {
     char date[SIGV4_DATE_SIZE], day[9], hash[DIGEST_SHA256_HEX], signature[DIGEST_SHA256_HEX];
+    const char *names, *names_end; /* of the headers that are signed: the last line but one */
     struct buffer canonical, text;
-    struct entries headers = {0};
     bool ok = false;
 
     buffer_init(&canonical, TEXT_CEILING);
@@ -234,21 +221,22 @@ bool sigv4_authorization(struct buffer *out, const struct sigv4_request *request
     sigv4_date(scope->now, date);
     memcpy(day, date, 8);
     day[8] = 0;
-    if (!headers_make(request, &headers) || !append_canonical(&canonical, request, &headers) ||
-        !hash_hex(&canonical, hash))
+    if (!sigv4_canonical_request(&canonical, request) || !hash_hex(&canonical, hash))
         goto out;
+    names_end = strrchr(canonical.data, '\n');
+    names = (const char *)memrchr(canonical.data, '\n', (size_t)(names_end - canonical.data)) + 1;
     buffer_append_format(&text, "AWS4-HMAC-SHA256\n%s\n%s/%s/%s/aws4_request\n%s", date, day,
                          scope->region, scope->service, hash);
     if (text.failed || !sign(scope, day, text.data, signature))
         goto out;
-    buffer_append_format(out,
-                         "AWS4-HMAC-SHA256 Credential=%s/%s/%s/%s/aws4_request, SignedHeaders=",
-                         scope->access_key, day, scope->region, scope->service);
-    append_signed_names(out, &headers);
-    buffer_append_format(out, ", Signature=%s", signature);
+    buffer_append_format(
+        out,
+        "AWS4-HMAC-SHA256 Credential=%s/%s/%s/%s/aws4_request, SignedHeaders=%.*s, "
+        "Signature=%s",
+        scope->access_key, day, scope->region, scope->service, (int)(names_end - names), names,
+        signature);
     ok = !out->failed;
 out:
-    entries_done(&headers);
     buffer_done(&canonical);
     buffer_done(&text);
     return ok;
