@@ -51,15 +51,6 @@ static const char *after_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, length) == 0 ? text + length : NULL;
 }
 
-/* Neither C0 control characters nor DEL; what isn't ASCII may stand there. */
-static bool has_control_character(const char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return true;
-    return false;
-}
-
 static bool is_port(const char *text, size_t length)
 {
     unsigned long port = strtoul(text, NULL, 10);
@@ -146,7 +137,7 @@ bool settings_check_client_id(const char *text)
 bool settings_check_client_secret(const char *text)
 {
     size_t length = strlen(text);
-    return length > 0 && text[0] != ' ' && text[length - 1] != ' ' && !has_control_character(text);
+    return length > 0 && text[0] != ' ' && text[length - 1] != ' ' && !utf8_has_control(text);
 }
 
 bool settings_check_storage_class(const char *text)
@@ -265,7 +256,7 @@ bool settings_check_media(const char *text)
 
 bool settings_check_path(const char *text)
 {
-    return text[0] == '/' && strlen(text) <= MAX_PATH_BYTES && !has_control_character(text);
+    return text[0] == '/' && strlen(text) <= MAX_PATH_BYTES && !utf8_has_control(text);
 }
 
 size_t settings_check_character(const char *text)

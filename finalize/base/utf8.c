@@ -55,6 +55,14 @@ size_t utf8_cut(const char *text, size_t limit)
     return limit;
 }
 
+bool utf8_has_control(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    return false;
+}
+
 void utf8_make_plain(char *text)
 {
     while (*text) {

@@ -4,6 +4,7 @@
 #ifndef FINALIZE_UTF8_H
 #define FINALIZE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@ size_t utf8_read(const char *text, uint32_t *ret_character);
 
 /* The most bytes, at most `limit`, at which the text can be cut without cutting a character. */
 size_t utf8_cut(const char *text, size_t limit);
+
+/* Whether there are C0 control characters or DEL in the text; what isn't ASCII may stand there. */
+bool utf8_has_control(const char *text);
 
 /* Makes one plain line of the text, in place: '?' for control characters (also those from U+0080 to
  * U+009F, which terminals obey too) and for what isn't UTF-8. */

@@ -1,5 +1,7 @@
 #include "finalize/http/http.h"
 
+#include "finalize/base/utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +38,8 @@ bool http_request_add_header(struct http_request *request, const char *name, con
 
     while (request->headers && request->headers[count])
         count++;
-    for (const char *p = value; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return false;
+    if (utf8_has_control(value))
+        return false;
     grown = realloc(request->headers, (count + 2) * sizeof *grown);
     if (!grown)
         return false;

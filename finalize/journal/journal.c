@@ -109,9 +109,9 @@ static bool set_forced(struct journal *journal, bool forced, struct error *err)
     return true;
 }
 
-static bool begin_query(struct journal *journal, bool forced, const char *sql,
-                        const struct journal_value *values, struct journal_query *query,
-                        struct error *err)
+bool journal_begin_query(struct journal *journal, bool forced, const char *sql,
+                         const struct journal_value *values, struct journal_query *query,
+                         struct error *err)
 {
     size_t i = 0;
 
@@ -128,26 +128,13 @@ static bool begin_query(struct journal *journal, bool forced, const char *sql,
     return true;
 }
 
-bool journal_begin_query(struct journal *journal, const char *sql,
-                         const struct journal_value *values, struct journal_query *query,
-                         struct error *err)
-{
-    return begin_query(journal, true, sql, values, query, err);
-}
-
-bool journal_begin_unforced(struct journal *journal, const char *sql,
-                            const struct journal_value *values, struct journal_query *query,
-                            struct error *err)
-{
-    return begin_query(journal, false, sql, values, query, err);
-}
-
 bool journal_run(struct journal *journal, const char *sql, const struct journal_value *values,
                  struct error *err)
 {
     struct journal_query query;
 
-    return begin_query(journal, true, sql, values, &query, err) && journal_query_run(&query, err);
+    return journal_begin_query(journal, true, sql, values, &query, err) &&
+           journal_query_run(&query, err);
 }
 
 bool journal_run_unforced(struct journal *journal, const char *sql,
@@ -155,7 +142,8 @@ bool journal_run_unforced(struct journal *journal, const char *sql,
 {
     struct journal_query query;
 
-    return begin_query(journal, false, sql, values, &query, err) && journal_query_run(&query, err);
+    return journal_begin_query(journal, false, sql, values, &query, err) &&
+           journal_query_run(&query, err);
 }
 
 bool journal_fetch(struct journal *journal, const char *sql, const struct journal_value *values,
@@ -169,7 +157,7 @@ bool journal_fetch(struct journal *journal, const char *sql, const struct journa
     struct journal_query query;
     bool found;
 
-    if (!begin_query(journal, true, sql, values, &query, err) ||
+    if (!journal_begin_query(journal, true, sql, values, &query, err) ||
         !journal_query_fetch(&query, &found, err))
         return false;
     if (found) {
@@ -213,11 +201,12 @@ static bool begin_group(struct journal *journal, bool forced, struct error *err)
     if (journal_reserve_is_needed(journal->path))
         journal_query_make_room(journal->database, journal->path);
     /* Prepared now, so that no lack of memory can stand in the way of a rollback later. */
-    if (!journal_begin_query(journal, inner ? inner_rollback_sql : rollback_sql, NO_VALUES,
+    if (!journal_begin_query(journal, true, inner ? inner_rollback_sql : rollback_sql, NO_VALUES,
                              &rollback, err) ||
-        (inner && !journal_begin_query(journal, inner_commit_sql, NO_VALUES, &rollback, err)) ||
-        !begin_query(journal, forced, inner ? inner_begin_sql : begin_sql, NO_VALUES, &begin,
-                     err) ||
+        (inner &&
+         !journal_begin_query(journal, true, inner_commit_sql, NO_VALUES, &rollback, err)) ||
+        !journal_begin_query(journal, forced, inner ? inner_begin_sql : begin_sql, NO_VALUES,
+                             &begin, err) ||
         !journal_query_run(&begin, err))
         return false;
     journal->depth++;

@@ -39,8 +39,8 @@ bool journal_note_removed(struct journal *journal, const struct journal_file *fi
 {
     struct journal_query query;
 
-    return journal_begin_unforced(journal, "UPDATE file SET removed_at = ? WHERE id = ?",
-                                  VALUES(INT(file->removed_at), INT(file->id)), &query, err) &&
+    return journal_begin_query(journal, false, "UPDATE file SET removed_at = ? WHERE id = ?",
+                               VALUES(INT(file->removed_at), INT(file->id)), &query, err) &&
            journal_query_change_row(&query, NULL, err);
 }
 
@@ -48,10 +48,10 @@ bool journal_add_file(struct journal *journal, struct journal_file *file, struct
 {
     struct journal_query query;
 
-    if (!journal_begin_unforced(journal,
-                                "INSERT INTO file (" JOURNAL_FILE_ROW
-                                ") VALUES (?" JOURNAL_FILE_COLUMNS(JOURNAL_MARK) ")",
-                                VALUES(NOTHING), &query, err))
+    if (!journal_begin_query(journal, false,
+                             "INSERT INTO file (" JOURNAL_FILE_ROW
+                             ") VALUES (?" JOURNAL_FILE_COLUMNS(JOURNAL_MARK) ")",
+                             VALUES(NOTHING), &query, err))
         return false;
     journal_query_put_row(&query, journal_file_columns + 1, file);
     if (!journal_query_run(&query, err))
@@ -66,7 +66,7 @@ bool journal_save_key(struct journal *journal, const struct journal_file *file, 
 {
     struct journal_query query;
 
-    if (!journal_begin_query(journal,
+    if (!journal_begin_query(journal, true,
                              "UPDATE file SET last_error = ''" JOURNAL_FILE_SET " WHERE id = ?",
                              NO_VALUES, &query, err))
         return false;

@@ -43,7 +43,7 @@ static bool find_due(struct journal *journal, int64_t recording_id, int64_t now,
     bool ok;
 
     if (!journal_begin_query(
-            journal,
+            journal, true,
             "SELECT id, recording_id, event_id, tries, body FROM webhook WHERE (next_try_at <= ? "
             "OR next_try_at > ?) AND (?3 = 0 OR recording_id = ?3) AND " FIRST_OF_RECORDING
             " ORDER BY tries, id LIMIT 1",

@@ -38,19 +38,16 @@ void journal_disconnect(struct journal *journal);
  * journal_begin_query() is for what the others don't do; journal_run() runs a statement without
  * rows.
  */
-bool journal_begin_query(struct journal *journal, const char *sql,
+bool journal_begin_query(struct journal *journal, bool forced, const char *sql,
                          const struct journal_value *values, struct journal_query *query,
                          struct error *err) __attribute__((warn_unused_result));
 bool journal_run(struct journal *journal, const char *sql, const struct journal_value *values,
                  struct error *err) __attribute__((warn_unused_result));
 /*
- * Statements whose write a power failure may take until something else is written: history and
- * counters are best effort; a part whose row is lost is learned from ListParts and compared; that a
- * recording or a file is known, and that a local copy is gone, shows on the disk.
+ * Statements (`forced` false) whose write a power failure may take until something else is written:
+ * history and counters are best effort; a part whose row is lost is learned from ListParts and
+ * compared; that a recording or a file is known, and that a local copy is gone, shows on the disk.
  */
-bool journal_begin_unforced(struct journal *journal, const char *sql,
-                            const struct journal_value *values, struct journal_query *query,
-                            struct error *err) __attribute__((warn_unused_result));
 bool journal_run_unforced(struct journal *journal, const char *sql,
                           const struct journal_value *values, struct error *err)
     __attribute__((warn_unused_result));

@@ -77,9 +77,10 @@ bool journal_save_recording(struct journal *journal, const struct journal_record
     struct journal_query query;
 
     row.updated_at = now;
-    if (!journal_begin_query(
-            journal, "UPDATE recording SET last_error = ''" JOURNAL_RECORDING_SET " WHERE id = ?",
-            NO_VALUES, &query, err))
+    if (!journal_begin_query(journal, true,
+                             "UPDATE recording SET last_error = ''" JOURNAL_RECORDING_SET
+                             " WHERE id = ?",
+                             NO_VALUES, &query, err))
         return false;
     journal_query_put_row(&query, JOURNAL_RECORDING_CHANGES, &row);
     journal_query_put(&query, VALUES(INT(row.id)));

@@ -86,7 +86,7 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
     bool found;
 
     memset(&row, 0, sizeof row);
-    if (!journal_begin_query(&view->journal,
+    if (!journal_begin_query(&view->journal, true,
                              recording_id ? ROWS "WHERE r.id = ? ORDER BY f.media DESC, f.id"
                                           : ROWS "ORDER BY r.id DESC, f.media DESC, f.id",
                              recording_id ? VALUES(INT(recent_after), INT(recording_id))
@@ -127,7 +127,7 @@ bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, un
     bool found;
 
     if (!journal_begin_query(
-            &view->journal,
+            &view->journal, true,
             recording_id ? "SELECT * FROM (" ENTRIES "WHERE e.recording_id = ? ORDER BY "
                            "e.id DESC LIMIT ?) ORDER BY place"
                          : "SELECT * FROM (" ENTRIES "ORDER BY e.id DESC LIMIT ?) ORDER BY place",

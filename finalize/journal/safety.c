@@ -1,5 +1,11 @@
 #include "finalize/journal/safety.h"
 
+const char *const safety_file_states[] = {[JOURNAL_FILE_PENDING] = "pending",
+                                          [JOURNAL_FILE_UPLOADED] = "uploaded",
+                                          [JOURNAL_FILE_SAFE] = "safe",
+                                          [JOURNAL_FILE_GONE] = "gone",
+                                          [JOURNAL_FILE_WITHHELD] = "withheld"};
+
 bool safety_file_is_safe(const struct journal_file *file)
 {
     return file->state == JOURNAL_FILE_SAFE;

@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* "pending", "uploaded", "safe", "gone", "withheld": as in JSON. */
+extern const char *const safety_file_states[];
+
 bool safety_file_is_safe(const struct journal_file *file);
 /* Safe, and the local copy was not removed yet; in SQL it is JOURNAL_SQL_MAY_GO. */
 bool safety_may_go(const struct journal_file *file);

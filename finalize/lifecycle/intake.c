@@ -49,6 +49,8 @@ static bool look_into_metadata(const struct intake *intake, int fd, struct journ
 /* Fills in what depends on the content of a new or changed file. ERROR_CHANGED: it vanished. */
 static bool look_into(const struct intake *intake, struct journal_file *file, struct error *err)
 {
+    const struct intake_media media = {
+        .session_dir = intake->session_dir, .remark = intake->remark, .context = intake->context};
     struct file_identity identity;
     bool ok;
     int fd;
@@ -58,7 +60,7 @@ static bool look_into(const struct intake *intake, struct journal_file *file, st
     if (!session_dir_open_file(intake->session_dir, file->path, &fd, &identity, err))
         return false;
     file->identity = identity;
-    ok = file->media ? intake_media_look_into(intake, fd, file, err)
+    ok = file->media ? intake_media_look_into(&media, fd, file, err)
                      : look_into_metadata(intake, fd, file, err);
     close(fd);
     return ok;

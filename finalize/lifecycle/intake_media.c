@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static void remark_on(const struct intake *intake, const char *path, const struct mp4_index *index)
+static void remark_on(const struct intake_media *media, const char *path,
+                      const struct mp4_index *index)
 {
     uint64_t seconds = index->duration_ms / 1000;
     char sentence[128];
@@ -35,27 +36,27 @@ static void remark_on(const struct intake *intake, const char *path, const struc
                  "has fragments that are not understood: it is uploaded as it is");
         break;
     }
-    intake->remark(intake->context, path, sentence);
+    media->remark(media->context, path, sentence);
 }
 
 /* Best effort: a file that plays in fragments is uploaded so. */
-static void make_index(const struct intake *intake, struct journal_file *file, bool *ret_empty)
+static void make_index(const struct intake_media *media, struct journal_file *file, bool *ret_empty)
 {
     struct error failure = ERROR_INIT;
     struct file_identity identity;
     struct mp4_index index;
     int fd;
 
-    if (open_writer_in(session_dir_path(intake->session_dir)) == OPEN_WRITER_THERE ||
-        !session_dir_open_file_to_write(intake->session_dir, file->path, &fd, &failure))
+    if (open_writer_in(session_dir_path(media->session_dir)) == OPEN_WRITER_THERE ||
+        !session_dir_open_file_to_write(media->session_dir, file->path, &fd, &failure))
         return;
     if (mp4_index_make(fd, &index, &failure)) {
-        remark_on(intake, file->path, &index);
+        remark_on(media, file->path, &index);
         file->duration_ms = index.duration_ms;
         file->cut_off = index.cut_off;
         *ret_empty = index.layout == MP4_EMPTY;
     } else {
-        intake->remark(intake->context, file->path, failure.text);
+        media->remark(media->context, file->path, failure.text);
     }
     if (session_dir_identify(fd, &identity)) {
         file->identity = identity;
@@ -64,7 +65,7 @@ static void make_index(const struct intake *intake, struct journal_file *file, b
     close(fd);
 }
 
-bool intake_media_look_into(const struct intake *intake, int fd, struct journal_file *file,
+bool intake_media_look_into(const struct intake_media *media, int fd, struct journal_file *file,
                             struct error *err)
 {
     bool complete = true, empty = false;
@@ -72,17 +73,17 @@ bool intake_media_look_into(const struct intake *intake, int fd, struct journal_
     file->duration_ms = 0;
     file->cut_off = false;
     if (file_name_is_mp4(file->path)) {
-        make_index(intake, file, &empty);
+        make_index(media, file, &empty);
         if (!mp4_is_complete(fd, file->identity.size_bytes, &complete, err))
             return false;
     }
     file->incomplete = !complete || empty;
     if (!complete)
-        intake->remark(
-            intake->context, file->path,
+        media->remark(
+            media->context, file->path,
             "has no moov box: the recording was cut off; it is uploaded and marked incomplete");
     else if (empty)
-        intake->remark(intake->context, file->path,
-                       "has not a single frame: it is uploaded and marked incomplete");
+        media->remark(media->context, file->path,
+                      "has not a single frame: it is uploaded and marked incomplete");
     return true;
 }

@@ -75,14 +75,6 @@ static bool build_body(const struct notice *notice, struct buffer *out)
     return ok;
 }
 
-static bool has_control_character(const char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return true;
-    return false;
-}
-
 static bool has_token(const struct settings *settings)
 {
     return settings->backend_token && *settings->backend_token;
@@ -118,7 +110,7 @@ bool notice_build(const struct settings *settings, const struct notice *notice,
     struct buffer url;
 
     http_request_init(request, "POST");
-    if (has_token(settings) && has_control_character(settings->backend_token))
+    if (has_token(settings) && utf8_has_control(settings->backend_token))
         return error_set(err, ERROR_SETTINGS,
                          "CONFOMEET_BACKEND_TOKEN has a control character in it");
     request->idle_timeout_ms = settings->backend_timeout_ms;

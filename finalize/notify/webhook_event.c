@@ -43,12 +43,6 @@ static bool look_at_file(void *context, struct journal_file *file, struct error 
     return true;
 }
 
-static const char *const state_names[] = {[JOURNAL_FILE_PENDING] = "pending",
-                                          [JOURNAL_FILE_UPLOADED] = "uploaded",
-                                          [JOURNAL_FILE_SAFE] = "safe",
-                                          [JOURNAL_FILE_GONE] = "gone",
-                                          [JOURNAL_FILE_WITHHELD] = "withheld"};
-
 static bool write_file(void *context, struct journal_file *file, struct error *err)
 {
     struct writer *writer = context;
@@ -71,7 +65,7 @@ static bool write_file(void *context, struct journal_file *file, struct error *e
                 (unsigned)(file->duration_ms % 1000));
     else if (file->media)
         fputs("null", out);
-    json_text_member(out, "state", state_names[file->state]);
+    json_text_member(out, "state", safety_file_states[file->state]);
     json_text_member(out, "location", file->location);
     json_text_member(out, "key", file->key);
     fprintf(out, ",\"size_bytes\":%" PRIu64, file->object_bytes);

@@ -42,11 +42,6 @@ static void write_head(const struct report_json_about *about, FILE *out)
 
 /* ---- a recording ----------------------------------------------------------------------------- */
 
-static const char *const file_state_names[] = {[JOURNAL_FILE_PENDING] = "pending",
-                                               [JOURNAL_FILE_UPLOADED] = "uploaded",
-                                               [JOURNAL_FILE_SAFE] = "safe",
-                                               [JOURNAL_FILE_GONE] = "gone",
-                                               [JOURNAL_FILE_WITHHELD] = "withheld"};
 static const char *const notice_names[] = {[JOURNAL_NOTICE_NONE] = NULL,
                                            [JOURNAL_NOTICE_DUE] = "due",
                                            [JOURNAL_NOTICE_SENT] = "sent",
@@ -90,7 +85,7 @@ static bool on_file(void *context, const struct journal_view_file *view, struct 
     write_flag(out, "incomplete", file->incomplete);
     write_flag(out, "cut_off", file->cut_off);
     write_number_or_null(out, "duration_seconds", (int64_t)(file->duration_ms / 1000), 1);
-    json_text_member(out, "state", file_state_names[file->state]);
+    json_text_member(out, "state", safety_file_states[file->state]);
     write_number(out, "size_bytes", file->object_bytes);
     write_number(out, "held_bytes", held ? file->object_bytes : view->held_bytes);
     json_text_member(out, "location", file->location);
