@@ -222,7 +222,7 @@ const char *status_text_detail(const struct report_recording *recording,
         buffer_append_format(next(&sentence), "no media file, the backend is told of nothing");
     if (recording->safety.incomplete)
         buffer_append_format(
-            next(&sentence), "%s incomplete, cut off by a crash",
+            next(&sentence), "%s incomplete, cut off and not playable",
             units_format_count(recording->safety.incomplete, "media file", count, sizeof count));
     if (recording->safety.withheld)
         buffer_append_format(

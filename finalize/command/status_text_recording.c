@@ -92,7 +92,7 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
                          units_format_size(file->object_bytes, size, sizeof size),
                          file_words[file->state], safety_may_go(file) ? ", a copy is here" : "");
     if (file->incomplete)
-        buffer_append_text(&text, ", incomplete (cut off by a crash)");
+        buffer_append_text(&text, ", incomplete (it was cut off and does not play)");
     if (file->duration_ms)
         buffer_append_format(&text, file->cut_off ? ", cut off, plays up to %s" : ", plays %s",
                              units_format_duration(file->duration_ms, size, sizeof size));

@@ -95,7 +95,7 @@ struct journal_file {
     int64_t recording_id;
     char path[SESSION_PATH_SIZE]; /* within the session directory; any bytes */
     bool media;
-    bool incomplete;               /* a recording cut off by a crash */
+    bool incomplete;               /* a recording that was cut off, and does not play */
     uint64_t duration_ms;          /* 0: not known */
     bool cut_off;                  /* its writer did not end it; it plays up to duration_ms */
     struct file_identity identity; /* of the file whose bytes are uploaded */

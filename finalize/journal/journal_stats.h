@@ -33,7 +33,7 @@ bool journal_load_stats(struct journal *journal, struct stats *ret_stats, struct
 struct journal_facts {
     uint64_t recordings[JOURNAL_RECORDING_ABANDONED + 1]; /* by state */
     uint64_t lost;            /* of those that are DONE, the ones that are not safe (safety.h) */
-    uint64_t incomplete;      /* media files that a crash cut off */
+    uint64_t incomplete;      /* media files that do not play */
     uint64_t unsafe_bytes;    /* of files that are not yet confirmed in the bucket, given-up ones
                                  left out */
     int64_t oldest_unsafe_at; /* of the recordings that are working, waiting or failed: the last

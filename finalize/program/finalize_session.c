@@ -100,7 +100,7 @@ static void on_message(void *context, const char *session_id, const struct run_m
     case RUN_UPLOADED:
         log_file(session_id, message->file,
                  message->file->media && message->file->incomplete
-                     ? "uploaded, and confirmed in the bucket; incomplete, cut off by a crash"
+                     ? "uploaded, and confirmed in the bucket; incomplete, it does not play"
                      : "uploaded, and confirmed in the bucket");
         break;
     case RUN_NOTIFIED:

@@ -165,9 +165,10 @@ static void append_facts(const struct metrics *metrics, struct buffer *out)
                           (state == JOURNAL_RECORDING_DONE ? facts->lost : 0));
     }
     append_number(metrics, out, PREFIX "recordings", "state=\"lost\"", facts->lost);
-    append_gauge(metrics, out, PREFIX "incomplete_files",
-                 "Media files that a crash cut off, of the recordings that the journal knows.",
-                 facts->incomplete);
+    append_gauge(
+        metrics, out, PREFIX "incomplete_files",
+        "Media files that were cut off and do not play, of the recordings that the journal knows.",
+        facts->incomplete);
     if (facts->oldest_unsafe_at && metrics->now > facts->oldest_unsafe_at)
         age = (uint64_t)(metrics->now - facts->oldest_unsafe_at);
     append_gauge(metrics, out, PREFIX "oldest_unsafe_age_seconds",

@@ -45,6 +45,7 @@ ok "with no recording it says so"
 stop_watcher
 
 make_journal 1
+sql "UPDATE file SET duration_ms = 3754600, cut_off = 1"
 start_watcher
 page many 1
 page russian
@@ -53,7 +54,10 @@ stop_watcher
 rm -rf "$recordings"
 
 make_journal 4
+sql "UPDATE file SET duration_ms = 64000, cut_off = id = 1, incomplete = id = 3 WHERE id < 4"
 start_watcher
+page plays
+ok "it says how long a recording plays, up to when one that was cut off, and which one does not"
 page history
 ok "a recording's history opens by the keyboard, and stays open while the page refreshes"
 page policy

@@ -121,9 +121,9 @@ end_recorder() {
 	local name=$1 how=$2 began after_ms=$3 cut_off=1 plays_ms
 	began=$(now_ms)
 	if [ "$how" = full ]; then
-		wait_for 60 is_ended "$recorder"
+		wait_for 300 is_ended "$recorder"
 	else
-		wait_for 60 has_encoded "$((after_ms / 1000 * 1000))"
+		wait_for 300 has_encoded "$((after_ms / 1000 * 1000))"
 		sleep "0.$(printf %03d $((after_ms % 1000)))"
 		kill "-$how" "$recorder"
 	fi
@@ -136,7 +136,7 @@ end_recorder() {
 		finish_finalize "$!" "$case_dir/$name.output"
 		expect_code 0
 	else
-		wait_for 60 test ! -e "$recordings/$name"
+		wait_for 120 test ! -e "$recordings/$name"
 	fi
 	check_object "$name" "$5" "$ended" "$how"
 	check_journal "$5" "$cut_off"

@@ -255,6 +255,7 @@ both_generations_and_the_one_between_get_their_files() {
 	lay_over
 	same 'in order' '05-jibri-finalize 10-config 20-jibri-finalize ' "$(find "$root/etc/cont-init.d" -type f -printf '%f\n' | sort | tr '\n' ' ')"
 	[ -x "$root/usr/lib/jibri-finalize/services.d/60-jibri-watcher/run" ]
+	[ -x "$root/etc/cont-finish.d/20-jibri-finalize" ]
 	[ ! -e "$root/etc/services.d/60-jibri-watcher" ]
 
 	set_up # s6-overlay 3, before s6-rc was used
@@ -273,6 +274,7 @@ both_generations_and_the_one_between_get_their_files() {
 	echo longrun >"$rc/40-jibri/type"
 	lay_over
 	same 'before s6-rc' 05-jibri-finalize "$(ls "$root/etc/cont-init.d")"
+	[ -x "$root/etc/cont-finish.d/20-jibri-finalize" ]
 	same type oneshot "$(cat "$rc/05-jibri-finalize/type")"
 	same 'what it runs' yes "$([ -x "$root$(cat "$rc/05-jibri-finalize/up")" ] && echo yes)"
 	[ -e "$rc/05-jibri-finalize/dependencies.d/01-config" ]
@@ -300,6 +302,35 @@ jibri_finds_the_ffmpeg_that_writes_fragments_first() {
 	lay_over 2>"$work/said"
 	same content own "$(cat "$root/usr/local/bin/ffmpeg")"
 	has "$(cat "$work/said")" 'recordings are not written in fragments'
+}
+
+# start_recorder WHAT-IT-DOES-ON-SIGINT: a process called ffmpeg, in the root's /proc: $recorder.
+start_recorder() {
+	program ffmpeg "trap '$1' INT; : >$root/ready; while :; do sleep 0.02; done"
+	# Not as a child in the background of this shell, which has it ignore SIGINT.
+	setsid env --default-signal=INT "$root/bin/ffmpeg" &
+	until [ -e "$root/ready" ]; do sleep 0.02; done
+	recorder=$(pgrep -of "^/bin/sh $root/bin/ffmpeg$")
+	ln -s "/proc/$recorder" "$root/proc/$recorder"
+}
+
+ends_recorders() { JIBRI_FINALIZE_ROOT=$root timeout 10 sh "$top/config/image/cont-finish.d/20-jibri-finalize"; }
+
+before_all_is_ended_ffmpeg_may_end_its_recording() {
+	local began
+	set_up
+	ln -s "/proc/$$" "$root/proc/$$"
+	same 'with no recorder it says' '' "$(ends_recorders)"
+	start_recorder "echo whole >$root/recorded; exit"
+	has "$(ends_recorders)" 'asked to end its recording'
+	same recording whole "$(cat "$root/recorded")"
+
+	set_up # one that does not end
+	start_recorder :
+	began=$SECONDS
+	ends_recorders
+	kill -KILL "$recorder"
+	[ $((SECONDS - began)) -lt 8 ]
 }
 
 an_unknown_layout_ends_the_build() {
@@ -372,6 +403,7 @@ run a_journal_elsewhere_gets_its_directory
 run s6_overlay_1_has_the_watcher_started_before_the_other_services
 run both_generations_and_the_one_between_get_their_files
 run jibri_finds_the_ffmpeg_that_writes_fragments_first
+run before_all_is_ended_ffmpeg_may_end_its_recording
 run an_unknown_layout_ends_the_build
 run packages_come_from_the_bases_own_debian_lists_alone
 run a_base_without_debian_lists_ends_the_build

@@ -105,10 +105,22 @@ def case_history(browser, url):
     picture(browser, "history")
 
 
+def case_plays(browser, url):
+    open_page(browser, url)
+    for meeting, words in ((10001, "cut off, plays up to 1:04"), (10002, "plays 1:04"), (10003, "incomplete, does not play")):
+        card = "[...document.querySelectorAll('.recording')].find(r => r.querySelector('.name').textContent.startsWith('%d'))" % meeting
+        browser.evaluate(card + ".querySelector('.open').click()")
+        browser.wait(card + ".querySelector('.details ul li')")
+        for place in (".about", ".details ul li"):
+            about = browser.evaluate(card + ".querySelector('%s').textContent" % place)
+            check(words in about.split(" · "), about)
+
+
 def case_russian(browser, url):
     every_look(browser, url, "russian")
     check(browser.evaluate("document.documentElement.lang") == "ru", "not in Russian")
     check(text(browser, "#headline") == "1 запись требует вмешательства: откройте её, чтобы узнать, что делать.", text(browser, "#headline"))
+    check("оборвана, воспроизводится до 1:02:34" in text(browser, ".recording .about"), text(browser, ".recording .about"))
     check(browser.evaluate("document.title") == "● Записи – jibri-7", browser.evaluate("document.title"))
 
 

@@ -17,7 +17,7 @@
       newer: "Newer", older: "Older", page: "{0}–{1} of {2}",
       left: "{0} left", rate: "{0}/s", of: "{0} of {1}", nextTry: "next try {0}", inTime: "in {0}", soon: "in a moment",
       tries: ["{0} try", "{0} tries"], meeting: "meeting {0}", notices: ["the backend was not told of {0} file", "the backend was not told of {0} files"],
-      incomplete: "cut off by a crash", noMedia: "no media: the backend was told of nothing", history: "History", files: "Files", noHistory: "The history is empty.", loading: "Loading …",
+      incomplete: "incomplete, does not play", plays: "plays {0}", cutOff: "cut off, plays up to {0}", noMedia: "no media: the backend was told of nothing", history: "History", files: "Files", noHistory: "The history is empty.", loading: "Loading …",
       session: "Session", directory: "Directory", url: "Meeting", created: "First seen", safeAt: "Safe since", reason: "Reason", error: "Last error",
       command: "What to do", key: "Key", worker: "Worked on by", retryHint: "repair what the last error says, then:", lostHint: "find out who removed the file, then:",
       st: { safe: "safe", uploading: "uploading", recording: "recording", interrupted: "interrupted", waiting: "waiting", failed: "needs a person", lost: "lost", abandoned: "given up", found: "found on disk" },
@@ -41,7 +41,7 @@
       left: "осталось {0}", rate: "{0}/с", of: "{0} из {1}", nextTry: "следующая попытка {0}", inTime: "через {0}", soon: "сейчас",
       tries: ["{0} попытка", "{0} попытки", "{0} попыток"], meeting: "встреча {0}",
       notices: ["сервер не уведомлён о {0} файле", "сервер не уведомлён о {0} файлах", "сервер не уведомлён о {0} файлах"],
-      incomplete: "оборвана сбоем", noMedia: "нет медиафайлов: сервер не уведомлялся", history: "История", files: "Файлы", noHistory: "История пуста.", loading: "Загрузка …",
+      incomplete: "неполная, не воспроизводится", plays: "длительность {0}", cutOff: "оборвана, воспроизводится до {0}", noMedia: "нет медиафайлов: сервер не уведомлялся", history: "История", files: "Файлы", noHistory: "История пуста.", loading: "Загрузка …",
       session: "Сеанс", directory: "Каталог", url: "Встреча", created: "Замечена", safeAt: "В сохранности с", reason: "Причина", error: "Последняя ошибка",
       command: "Что делать", key: "Ключ", worker: "Работает", retryHint: "устраните последнюю ошибку, затем:", lostHint: "выясните, кто удалил файл, затем:",
       st: { safe: "в сохранности", uploading: "передаётся", recording: "записывается", interrupted: "прервана", waiting: "ждёт", failed: "нужен человек", lost: "утрачена", abandoned: "оставлена", found: "найдена на диске" },
@@ -99,6 +99,13 @@
     if (seconds < 86400) return (seconds / 3600).toFixed(seconds < 36000 ? 1 : 0).replace(".", T.point) + " " + T.time[2];
     return Math.round(seconds / 86400) + " " + T.time[3];
   };
+  /* As players show it. */
+  const clock = (seconds) => {
+    const two = (number) => String(Math.floor(number)).padStart(2, "0");
+    return (seconds < 3600 ? Math.floor(seconds / 60) : Math.floor(seconds / 3600) + ":" + two(seconds / 60 % 60)) + ":" + two(seconds % 60);
+  };
+  const playsText = (file) => file.incomplete ? T.incomplete
+    : file.duration_seconds === null ? "" : fill(file.cut_off ? T.cutOff : T.plays, clock(file.duration_seconds));
   const moment = (text) => text ? MOMENT.format(new Date(text)) : "";
 
   let group = "all", offset = 0, timer = 0, lastContact = null, running = false, again = false;
@@ -149,7 +156,7 @@
     if (GROUP_OF[recording.state] !== "busy") parts.push(size(recording.size_bytes));
     if (recording.tries > 1 && recording.state !== "safe") parts.push(plural(T.tries, recording.tries));
     if (recording.notices_due > 0) parts.push(plural(T.notices, recording.notices_due));
-    if (recording.files.some((file) => file.incomplete)) parts.push(T.incomplete);
+    parts.push(...new Set(recording.files.filter((file) => file.media).map(playsText)));
     if (recording.state === "safe" && recording.files_total > 0 && recording.files_media === 0) parts.push(T.noMedia);
     if (recording.next_try_at && recording.state !== "safe" && GROUP_OF[recording.state] !== "busy" && recording.state !== "abandoned") {
       const seconds = (Date.parse(recording.next_try_at) - now) / 1000;
@@ -186,7 +193,8 @@
       const files = make("ul");
       for (const file of recording.files) {
         const item = make("li"), state = T.fs[file.state] || file.state;
-        item.append(make("bdi", "", visible(file.path)), " · " + size(file.size_bytes) + " · " + state + (file.incomplete ? " · " + T.incomplete : ""));
+        item.append(make("bdi", "", visible(file.path)), " · " + size(file.size_bytes) + " · " + state);
+        if (playsText(file)) item.append(" · " + playsText(file));
         if (file.key && file.key !== file.path) item.append(" · " + T.key + " ", make("code", "", visible(file.key)));
         files.append(item);
       }
