@@ -243,6 +243,30 @@ s6_overlay_1_has_the_watcher_started_before_the_other_services() {
 	same told "-a $root/var/run/s6/services" "$(cat "$root/told")"
 }
 
+# ---- drain ---------------------------------------------------------------------------------------
+
+drain() { env PATH="$root/bin:$PATH" RAN="$work/ran" sh "$top/config/image/drain" "$@" 2>&1; }
+
+# Two looks find something pending; the watcher has ended with Jibri.
+# shellcheck disable=SC2016  # expanded by the programs
+a_recorder_is_drained_before_it_is_stopped() {
+	set_up
+	: >"$work/ran"
+	program curl 'echo "curl ${*##* }" >>"$RAN"'
+	program jibri-watcher 'exit 1'
+	program jibri-finalize 'echo "$1" >>"$RAN"; [ "$1" != wait ] || [ "$(grep -c wait "$RAN")" -gt 2 ] || exit 75'
+	drain 20s
+	same 'what it did' 'curl http://127.0.0.1:3333/jibri/api/internal/v1.0/gracefulShutdown wait retry wait retry wait' \
+		"$(paste -s -d ' ' "$work/ran" | sed 's/-fsS [^ ]* [^ ]* -X POST //')"
+	: >"$work/ran"
+	program jibri-watcher 'exit 0'
+	program curl 'exit 7'
+	program jibri-finalize 'echo "$1" >>"$RAN"; sleep 0.2; exit 75'
+	if output=$(drain 1s); then return 1; else same 'code' 75 $?; fi
+	has "$output" 'does not answer on its internal port, 3333'
+	has_not "$(cat "$work/ran")" retry # the watcher does that
+}
+
 # ---- lay-over ------------------------------------------------------------------------------------
 
 lay_over() { sh "$root/usr/lib/jibri-finalize/lay-over" "$root"; }
@@ -401,6 +425,7 @@ run time_outs_need_a_unit_and_come_once
 run what_is_wrong_is_loud_and_stops_nothing
 run a_journal_elsewhere_gets_its_directory
 run s6_overlay_1_has_the_watcher_started_before_the_other_services
+run a_recorder_is_drained_before_it_is_stopped
 run both_generations_and_the_one_between_get_their_files
 run jibri_finds_the_ffmpeg_that_writes_fragments_first
 run before_all_is_ended_ffmpeg_may_end_its_recording
