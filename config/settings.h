@@ -38,8 +38,9 @@ struct settings {
     char *s3_url;           /* CONFOMEET_S3_URL, required: http(s)://host[:port][/path] */
     char *s3_bucket;        /* CONFOMEET_S3_BUCKET, required */
     char *s3_region;        /* CONFOMEET_S3_REGION, "us-east-1" */
-    char *s3_client_id;     /* CONFOMEET_S3_CLIENT_ID, required */
-    char *s3_client_secret; /* CONFOMEET_S3_CLIENT_SECRET, required, secret */
+    char *s3_client_id;     /* CONFOMEET_S3_CLIENT_ID; NULL: the platform's */
+    char *s3_client_secret; /* CONFOMEET_S3_CLIENT_SECRET, secret; set if the id is */
+    char *s3_session_token; /* CONFOMEET_S3_SESSION_TOKEN, secret; NULL: none */
     char *s3_key_prefix;    /* CONFOMEET_S3_KEY_PREFIX, "": a template, see key.h */
     enum settings_addressing s3_addressing; /* CONFOMEET_S3_ADDRESSING, path */
     char *s3_storage_class;                 /* CONFOMEET_S3_STORAGE_CLASS */
@@ -86,6 +87,10 @@ struct settings {
     char *webhook_url;        /* CONFOMEET_WEBHOOK_URL, secret (may hold a token); NULL: none */
     char *webhook_secret;     /* CONFOMEET_WEBHOOK_SECRET, secret; NULL: not signed */
     uint64_t disk_warning_ms; /* CONFOMEET_DISK_WARNING, 4h (0: never; ..30d) */
+    /* Where all this comes from, for settings_read_keys(); borrowed from settings_load()'s caller,
+     * and NULL without it. */
+    const char *const *environment;
+    const char *path;
 };
 
 /* One line for each wrong setting, all at once; never the value of a secret one. */
@@ -111,6 +116,14 @@ bool settings_load(const char *const *environment, const char *path, struct sett
  */
 bool settings_load_machine(const char *const *environment, const char *path,
                            struct settings *ret_settings, struct settings_problems *ret_problems)
+    __attribute__((warn_unused_result));
+
+/*
+ * Reads id, secret and session token again, from where settings_load() had them: from files that
+ * may have changed. The other fields of `ret_keys`, which is to be given to settings_done(), are
+ * not set. False when they cannot be used now, or aren't settings_load()'s.
+ */
+bool settings_read_keys(const struct settings *settings, struct settings *ret_keys)
     __attribute__((warn_unused_result));
 
 /* Frees everything; secrets are wiped first. */

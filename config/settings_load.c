@@ -201,6 +201,23 @@ static void load_row(struct loader *loader, const struct settings_row *row)
     }
 }
 
+/* Id and secret belong together; without them, the platform gives keys (credentials.h). */
+static void check_keys(struct loader *loader)
+{
+    const struct settings *settings = &loader->settings;
+    const char *set = settings->s3_client_id       ? "CONFOMEET_S3_CLIENT_ID"
+                      : settings->s3_client_secret ? "CONFOMEET_S3_CLIENT_SECRET"
+                                                   : "CONFOMEET_S3_SESSION_TOKEN";
+
+    if (is_wrong(loader, "CONFOMEET_S3_CLIENT_ID") ||
+        is_wrong(loader, "CONFOMEET_S3_CLIENT_SECRET") ||
+        (settings->s3_client_id && settings->s3_client_secret) ||
+        (!settings->s3_client_id && !settings->s3_client_secret && !settings->s3_session_token))
+        return;
+    add_line(loader, &loader->problems.errors, "%s is not set, but %s is: expected both",
+             settings->s3_client_id ? "CONFOMEET_S3_CLIENT_SECRET" : "CONFOMEET_S3_CLIENT_ID", set);
+}
+
 static void check_instance(struct loader *loader)
 {
     const struct settings *settings = &loader->settings;
@@ -313,22 +330,26 @@ static void read_file(struct loader *loader, const char *path)
     }
 }
 
-static bool load(const char *const *environment, const char *path, bool machine_alone,
-                 struct settings *ret_settings, struct settings_problems *ret_problems)
+/* `wanted` (NULL: all): the rows that are loaded. What they mean together is checked of all alone.
+ */
+static bool load(const char *const *environment, const char *path,
+                 bool (*wanted)(const struct settings_row *row), struct settings *ret_settings,
+                 struct settings_problems *ret_problems)
 {
     struct loader loader = {.source = {.environment = environment, .path = path}};
     read_file(&loader, path);
     for (size_t i = 0; i < settings_table_length; i++)
-        if (!machine_alone || settings_table[i].group == SETTINGS_GROUP_MACHINE)
+        if (!wanted || wanted(&settings_table[i]))
             load_row(&loader, &settings_table[i]);
     /* Without the file, what would be missed or seen together is not what is there. */
-    if (!machine_alone && loader.is_source_complete) {
+    if (!wanted && loader.is_source_complete) {
+        check_keys(&loader);
         check_addressing(&loader);
         check_part_plan(&loader);
         check_instance(&loader);
         check_backend(&loader);
     }
-    if (!machine_alone) {
+    if (!wanted) {
         warn_of_unknown_names(&loader, environment);
         warn_of_unknown_names(&loader, (const char *const *)loader.source.file.lines);
     }
@@ -337,6 +358,8 @@ static bool load(const char *const *environment, const char *path, bool machine_
         add_line(&loader, &loader.problems.errors,
                  "there is not enough memory to read the settings");
     *ret_settings = loader.settings;
+    ret_settings->environment = environment;
+    ret_settings->path = path;
     *ret_problems = loader.problems;
     return !loader.problems.errors && !loader.is_out_of_memory;
 }
@@ -344,13 +367,38 @@ static bool load(const char *const *environment, const char *path, bool machine_
 bool settings_load(const char *const *environment, const char *path, struct settings *ret_settings,
                    struct settings_problems *ret_problems)
 {
-    return load(environment, path, false, ret_settings, ret_problems);
+    return load(environment, path, NULL, ret_settings, ret_problems);
+}
+
+static bool is_of_machine(const struct settings_row *row)
+{
+    return row->group == SETTINGS_GROUP_MACHINE;
 }
 
 bool settings_load_machine(const char *const *environment, const char *path,
                            struct settings *ret_settings, struct settings_problems *ret_problems)
 {
-    return load(environment, path, true, ret_settings, ret_problems);
+    return load(environment, path, is_of_machine, ret_settings, ret_problems);
+}
+
+static bool is_key(const struct settings_row *row)
+{
+    return row->offset == offsetof(struct settings, s3_client_id) ||
+           row->offset == offsetof(struct settings, s3_client_secret) ||
+           row->offset == offsetof(struct settings, s3_session_token);
+}
+
+bool settings_read_keys(const struct settings *settings, struct settings *ret_keys)
+{
+    struct settings_problems problems;
+    bool ok;
+
+    *ret_keys = (struct settings){0};
+    if (!settings->environment)
+        return false;
+    ok = load(settings->environment, settings->path, is_key, ret_keys, &problems);
+    settings_problems_done(&problems);
+    return ok;
 }
 
 void settings_done(struct settings *settings)

@@ -86,8 +86,7 @@ const char *settings_name_unsupported(const char *name, size_t length)
     static const struct {
         const char *word, *reason;
     } UNSUPPORTED[] = {
-        {"SESSION_TOKEN", "temporary credentials cannot be used, give a key that lasts"},
-        {"SECURITY_TOKEN", "temporary credentials cannot be used, give a key that lasts"},
+        {"SECURITY_TOKEN", "the token's name is CONFOMEET_S3_SESSION_TOKEN"},
         {"PROFILE", "profiles of the AWS CLI are not read"},
         {"ACL", "who may read an object is the bucket's policy"},
         {"SSE", "how objects are encrypted is the bucket's default"},

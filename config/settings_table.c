@@ -42,13 +42,24 @@ const struct settings_row settings_table[] = {
              "any."},
     {ROW("CONFOMEET_S3_CLIENT_ID", BUCKET, TEXT, s3_client_id), .check = settings_check_client_id,
      .form = "text", .expected = "the access key's id: printable ASCII without blanks and '/'",
-     .example = "put-the-key-id-here", .secret_signs = "/+= ", .required = true, .in_example = true,
-     .help = "The id of the access key."},
+     .example = "put-the-key-id-here",
+     .secret_signs = "/+= ", .unset_text = "what the platform gives", .in_example = true,
+     .file_name = "CONFOMEET_S3_CLIENT_ID_FILE",
+     .help = "The id of the access key. Without id and secret, the platform is asked for keys, as "
+             "the AWS SDKs do: web identity, the container's endpoint, instance metadata."},
     {ROW("CONFOMEET_S3_CLIENT_SECRET", BUCKET, TEXT, s3_client_secret),
      .check = settings_check_client_secret, .form = "text",
      .expected = "the access key's secret: no control characters, no blanks around it",
-     .example = "put-the-secret-key-here", .required = true, .in_example = true, .secret = true,
-     .file_name = "CONFOMEET_S3_CLIENT_SECRET_FILE", .help = "The secret of the access key."},
+     .example = "put-the-secret-key-here", .unset_text = "what the platform gives",
+     .in_example = true, .secret = true, .file_name = "CONFOMEET_S3_CLIENT_SECRET_FILE",
+     .help = "The secret of the access key."},
+    {ROW("CONFOMEET_S3_SESSION_TOKEN", BUCKET, TEXT, s3_session_token), .unset_text = "none",
+     .check = settings_check_token, .form = "text", .expected = "printable ASCII without blanks",
+     .example = "put-the-token-here", .secret = true,
+     .file_name = "CONFOMEET_S3_SESSION_TOKEN_FILE",
+     .help = "The session token that belongs to an access key for a while. Id, secret and token "
+             "are read again, from files that changed, when the server says that they have "
+             "expired or aren't known."},
     {ROW("CONFOMEET_S3_KEY_PREFIX", BUCKET, TEXT, s3_key_prefix), .default_text = "",
      .check = settings_check_key_prefix, .form = "template",
      .expected = "at most 200 bytes of UTF-8 with no other braces than {session}, {instance}, "

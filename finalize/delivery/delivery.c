@@ -255,6 +255,38 @@ static void leave_upload(struct delivery *delivery, uint64_t now_ms, int64_t now
     delivery->upload = NULL;
 }
 
+static bool take_result(struct delivery *delivery, unsigned slot, struct s3_result *result,
+                        uint64_t now_ms, int64_t now, struct error *err)
+{
+    bool ok;
+
+    if (result->outcome == S3_RETRY || result->outcome == S3_SLOW_DOWN)
+        delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
+                                &result->error);
+    ok = upload_take_reply(delivery->upload, slot, result, now_ms, now, err);
+    s3_result_done(result);
+    return ok;
+}
+
+/* The upload's next step. A request that can't be signed has failed as one that can't be sent. */
+static bool next_upload_step(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
+                             struct upload_step *ret_asked, struct error *err)
+{
+    const struct s3 *s3 = delivery->options.s3;
+    enum credentials_state keys = credentials_state(s3_credentials(s3), now_ms);
+    struct s3_result result;
+
+    may_send = may_send && keys != CREDENTIALS_AWAITED;
+    while (upload_next(delivery->upload, may_send, now_ms, now, ret_asked, err)) {
+        if (ret_asked->kind != UPLOAD_STEP_REQUEST || keys == CREDENTIALS_READY)
+            return true;
+        s3_read_unsigned(s3, &result);
+        if (!take_result(delivery, ret_asked->slot, &result, now_ms, now, err))
+            return false;
+    }
+    return false;
+}
+
 bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, int64_t now,
                    struct delivery_step *ret_step, struct error *err)
 {
@@ -262,7 +294,7 @@ bool delivery_next(struct delivery *delivery, bool may_send, uint64_t now_ms, in
     if (delivery->upload && !delivery->ended) {
         struct upload_step asked;
 
-        if (!upload_next(delivery->upload, may_send, now_ms, now, &asked, err))
+        if (!next_upload_step(delivery, may_send, now_ms, now, &asked, err))
             return false;
         if (asked.kind != UPLOAD_STEP_END)
             return translate(delivery, &asked, now_ms, now, ret_step, err);
@@ -296,7 +328,6 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
                          uint64_t now_ms, int64_t now, struct pace *pace, struct error *err)
 {
     struct s3_result result;
-    bool ok;
 
     if (slot == DELIVERY_NOTICE_SLOT)
         return delivery_take_notice_reply(delivery, reply, now_ms, now, err);
@@ -306,12 +337,7 @@ bool delivery_take_reply(struct delivery *delivery, unsigned slot, const struct 
     tell_pace(pace, &result, now_ms);
     stats_count_s3(delivery->options.stats, delivery->calls[slot].operation, result.outcome,
                    &result.error, reply->bytes_sent, now_ms - delivery->started_ms[slot], now);
-    if (result.outcome == S3_RETRY || result.outcome == S3_SLOW_DOWN)
-        delivery->options.event(delivery->options.context, DELIVERY_RETRY, &delivery->file, "",
-                                &result.error);
-    ok = upload_take_reply(delivery->upload, slot, &result, now_ms, now, err);
-    s3_result_done(&result);
-    return ok;
+    return take_result(delivery, slot, &result, now_ms, now, err);
 }
 
 struct delivery_outcome delivery_outcome(const struct delivery *delivery)

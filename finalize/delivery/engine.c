@@ -125,8 +125,13 @@ static bool collect_replies(struct engine *engine, struct error *err)
 
     while (loop_collect(engine->loop, &reply)) {
         struct active *active = find_active(engine, reply.owner);
-        bool ok = delivery_take_reply(active->delivery, reply.slot, &reply.http, clock_now_ms(),
-                                      time(NULL), &engine->pace, err);
+        bool ok = true;
+
+        if (active)
+            ok = delivery_take_reply(active->delivery, reply.slot, &reply.http, clock_now_ms(),
+                                     time(NULL), &engine->pace, err);
+        else
+            credentials_take_reply(reply.owner, &reply.http, time(NULL), clock_now_ms());
 
         http_reply_done(&reply.http);
         if (!ok)
@@ -169,6 +174,21 @@ static void report_progress(struct engine *engine)
                              loop_bytes_under_way(engine->loop));
 }
 
+/* Keys are asked for beside the deliveries, which go on as long as those that there are are good.
+ */
+static bool renew_keys(struct engine *engine, struct error *err)
+{
+    struct credentials *credentials = engine->source->credentials;
+    struct http_request request;
+
+    if (!credentials || engine->ends_for ||
+        !credentials_next(credentials, clock_now_ms(), &request) ||
+        loop_start(engine->loop, &request, credentials, 0, err))
+        return true;
+    http_request_done(&request);
+    return false;
+}
+
 /* ---- the loop ------------------------------------------------------------------------------- */
 
 static uint64_t next_deadline(const struct engine *engine, uint64_t now_ms)
@@ -193,8 +213,8 @@ static bool take_steps(struct engine *engine, struct error *err)
 
     if (!journal_begin(journal, err))
         return false;
-    ok = collect_reads(engine, err) && collect_replies(engine, err) && take_new(engine, err) &&
-         pump_all(engine, err);
+    ok = collect_reads(engine, err) && collect_replies(engine, err) && renew_keys(engine, err) &&
+         take_new(engine, err) && pump_all(engine, err);
     /* What was written before something failed stays true. */
     return journal_commit(journal, ok ? err : &of_commit) && ok;
 }
@@ -275,6 +295,10 @@ out:
     for (unsigned i = 0; i < engine.count; i++) {
         loop_cancel(loop, engine.active[i].delivery);
         delivery_close(engine.active[i].delivery);
+    }
+    if (source->credentials) {
+        loop_cancel(loop, source->credentials);
+        credentials_cancel(source->credentials);
     }
     return ok;
 }

@@ -11,12 +11,16 @@
 #include "finalize/base/error.h"
 #include "finalize/delivery/delivery.h"
 #include "finalize/http/loop.h"
+#include "finalize/s3/credentials.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct engine_source {
     void *context;
+    /* What signs the deliveries' requests: where the platform gives them, they are fetched and
+     * renewed in time. May be NULL. */
+    struct credentials *credentials;
     /* What is written to it in one turn is one write, done before any request of that turn is sent.
      */
     struct journal *journal;

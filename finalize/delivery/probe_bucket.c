@@ -22,6 +22,18 @@
 #define PART_PATIENCE_MS  900000u
 #define CLOCK_TOLERANCE_S 60 /* servers refuse requests from 15 minutes on */
 
+static void tell_keys(struct probe *probe)
+{
+    const struct credentials *credentials = s3_credentials(probe->s3);
+    char text[160];
+
+    if (probe->keys_told || credentials_state(credentials, clock_now_ms()) != CREDENTIALS_READY)
+        return;
+    probe->keys_told = true;
+    credentials_describe(credentials, text, sizeof text);
+    probe_fine(probe, "keys", text);
+}
+
 static void tell_clock(struct probe *probe)
 {
     long ahead;
@@ -47,6 +59,7 @@ static bool ask(struct probe *probe, const struct s3_call *call, struct s3_resul
         probe_wrong_because(probe, "bucket", &error);
         return false;
     }
+    tell_keys(probe);
     tell_clock(probe);
     return true;
 }

@@ -21,7 +21,7 @@ struct probe {
     char mark[S3_MARK_SIZE];
     struct s3_object_metadata metadata;
     uint64_t patience_ms; /* for one request */
-    bool clock_told;
+    bool clock_told, keys_told;
 };
 
 /* Findings. `text` is used until the call returns. */

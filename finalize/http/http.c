@@ -26,7 +26,7 @@ void http_request_done(struct http_request *request)
         free(*header);
     }
     free(request->headers);
-    buffer_done(&request->body.memory);
+    buffer_wipe(&request->body.memory);
     http_request_init(request, request->method);
 }
 
@@ -63,7 +63,7 @@ void http_reply_done(struct http_reply *reply)
     if (!reply)
         return;
     buffer_done(&reply->headers);
-    buffer_done(&reply->body);
+    buffer_wipe(&reply->body);
 }
 
 bool http_reply_header(const struct http_reply *reply, const char *name, char *ret_value,
@@ -86,6 +86,29 @@ bool http_reply_header(const struct http_reply *reply, const char *name, char *r
         line += strcspn(line, "\r\n");
     }
     return found;
+}
+
+/* The programs' locale has English names. */
+bool http_read_date(const char *text, time_t *ret_time)
+{
+    struct tm tm = {0};
+    const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+
+    if (!end || *end || tm.tm_year < 70)
+        return false;
+    *ret_time = timegm(&tm);
+    return true;
+}
+
+bool http_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead)
+{
+    char value[64];
+    time_t date;
+
+    if (!http_reply_header(reply, "Date", value, sizeof value) || !http_read_date(value, &date))
+        return false;
+    *ret_ahead = (long)(date - now);
+    return true;
 }
 
 enum error_network http_failed_network(enum http_failure failure)

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 enum http_body_kind { HTTP_BODY_NONE, HTTP_BODY_MEMORY, HTTP_BODY_FILE };
 
@@ -32,6 +33,7 @@ struct http_request {
     uint64_t idle_timeout_ms; /* given up when no byte moves for this long; 0: never */
     uint64_t timeout_ms;      /* given up when it has not ended after this long; 0: never */
     size_t reply_ceiling;     /* most bytes of reply body that are kept; more is a failure */
+    bool direct;              /* without a proxy, whatever the settings say */
     bool must_finish; /* what it does can't be taken back or told from its absence: a stop waits a
                          moment for its reply (loop_must_finish()) */
 };
@@ -79,5 +81,12 @@ void http_reply_done(struct http_reply *reply);
  */
 bool http_reply_header(const struct http_reply *reply, const char *name, char *ret_value,
                        size_t size);
+
+/* Reads "Sun, 06 Nov 1994 08:49:37 GMT". */
+bool http_read_date(const char *text, time_t *ret_time);
+
+/* Seconds by which the reply's Date is ahead of `now`. False when it has none or an unreadable one.
+ */
+bool http_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead);
 
 #endif

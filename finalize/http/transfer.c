@@ -250,8 +250,8 @@ static void set_network(struct transfer *transfer, unsigned others)
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     set_authorities(transfer);
-    if (share->proxy)
-        curl_easy_setopt(easy, CURLOPT_PROXY, share->proxy);
+    if (share->proxy || transfer->request.direct)
+        curl_easy_setopt(easy, CURLOPT_PROXY, transfer->request.direct ? "" : share->proxy);
 }
 
 bool transfer_set_up(struct transfer *transfer, unsigned others)

@@ -190,7 +190,10 @@ bool run_deliver(struct run *run, struct error *err)
     run->after_id = 0;
     run->changed = false;
     run->ended_bytes = 0;
-    if (!run_open_network(run, err) || !engine_run(run->loop, &source, &limits, &end, err))
+    if (!run_open_network(run, err))
+        return false;
+    source.credentials = s3_credentials(run->s3);
+    if (!engine_run(run->loop, &source, &limits, &end, err))
         return false;
     run->summary->bytes_sent = loop_bytes_sent(run->loop);
     note_early_end(run, end);

@@ -69,6 +69,9 @@ static const char *const s3_advice[] = {
     [S3_MEANS_KEY_ID] = "correct CONFOMEET_S3_CLIENT_ID: the server does not know this key",
     [S3_MEANS_SECRET] =
         "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to CONFOMEET_S3_CLIENT_ID",
+    [S3_MEANS_EXPIRED] =
+        "have CONFOMEET_S3_CLIENT_ID, CONFOMEET_S3_CLIENT_SECRET and CONFOMEET_S3_SESSION_TOKEN "
+        "set to keys that have not expired (a program that renews them writes their files)",
     [S3_MEANS_NO_BUCKET] = "correct CONFOMEET_S3_BUCKET, or make the bucket: it does not exist at "
                            "CONFOMEET_S3_URL",
     [S3_MEANS_BUCKET_NAME] = "correct CONFOMEET_S3_BUCKET: the server takes no such name",
@@ -145,6 +148,21 @@ static const char *advice_for_errno(int errno_value)
     }
 }
 
+/* That the platform gives no keys (credentials.h). */
+static const char *advice_for_keys(const char *text)
+{
+    if (!strstr(text, "no keys"))
+        return NULL;
+    if (strstr(text, "no keys from instance metadata"))
+        return "set CONFOMEET_S3_CLIENT_ID and CONFOMEET_S3_CLIENT_SECRET, or give the machine a "
+               "role (containers on it need a hop limit of 2), then try again";
+    if (strstr(text, "no keys from the container's endpoint"))
+        return "see that the task or pod has a role, and what the endpoint's log says, then try "
+               "again";
+    return "see that AWS_ROLE_ARN may be assumed with the token in AWS_WEB_IDENTITY_TOKEN_FILE "
+           "(the role's trust policy), and that the STS service can be reached, then try again";
+}
+
 /* What lifecycle and notify say, of which no kind or code tells. */
 static const char *advice_for_words(const char *text)
 {
@@ -159,8 +177,10 @@ static const char *advice_for_words(const char *text)
 
 const char *explain_repair(const struct error *err)
 {
-    const char *advice = err->from_backend ? NULL : s3_advice[s3_code_of_error(err)->meaning];
+    const char *advice = advice_for_keys(err->text);
 
+    if (!advice && !err->from_backend)
+        advice = s3_advice[s3_code_of_error(err)->meaning];
     if (!advice)
         advice = network_advice[err->network][err->from_backend];
     if (!advice && err->from_backend)
@@ -179,8 +199,10 @@ const char *explain_advice(const struct error *err)
 
 const char *explain_advice_for_text(const char *text)
 {
-    const char *advice = s3_advice[s3_code_in(text)->meaning];
+    const char *advice = advice_for_keys(text);
 
+    if (!advice)
+        advice = s3_advice[s3_code_in(text)->meaning];
     if (advice)
         return advice;
     if (strstr(text, "the backend"))

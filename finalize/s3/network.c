@@ -1,5 +1,7 @@
 #include "finalize/s3/network.h"
 
+#include "finalize/base/clock.h"
+
 #include <time.h>
 
 #define MAX_SIGNED 4u /* times: s3_read() corrects at most three times in a row */
@@ -20,6 +22,19 @@ bool network_open(const struct settings *settings, uint64_t rate_limit,
     return true;
 }
 
+/* Has the platform asked for keys, where these are wanted. */
+static void fetch_keys(struct loop *loop, struct credentials *credentials, uint64_t deadline_ms)
+{
+    struct http_request request;
+    struct http_reply reply;
+
+    while (credentials_next(credentials, clock_now_ms(), &request)) {
+        loop_exchange(loop, &request, deadline_ms, &reply);
+        credentials_take_reply(credentials, &reply, time(NULL), clock_now_ms());
+        http_reply_done(&reply);
+    }
+}
+
 bool network_ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, uint64_t deadline_ms,
                  struct s3_result *ret_result, struct error *err)
 {
@@ -27,6 +42,11 @@ bool network_ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, u
         struct http_request request;
         struct http_reply reply;
 
+        fetch_keys(loop, s3_credentials(s3), deadline_ms);
+        if (credentials_state(s3_credentials(s3), clock_now_ms()) != CREDENTIALS_READY) {
+            s3_read_unsigned(s3, ret_result);
+            return true;
+        }
         if (!s3_build(s3, call, time(NULL), &request, err)) {
             http_request_done(&request);
             return false;

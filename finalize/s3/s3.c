@@ -63,28 +63,14 @@ static bool read_endpoint(struct s3 *s3, struct error *err)
     return true;
 }
 
-static bool are_credentials_there(const struct settings *settings, struct error *err)
-{
-    const struct {
-        const char *name, *value;
-    } needed[] = {{"CONFOMEET_S3_BUCKET", settings->s3_bucket},
-                  {"CONFOMEET_S3_CLIENT_ID", settings->s3_client_id},
-                  {"CONFOMEET_S3_CLIENT_SECRET", settings->s3_client_secret}};
-
-    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-        if (!needed[i].value || !*needed[i].value)
-            return error_set(err, ERROR_SETTINGS, "%s is not set", needed[i].name);
-    return true;
-}
-
 bool s3_open(const struct settings *settings, struct s3 **ret_s3, struct error *err)
 {
     const char *region =
         settings->s3_region && *settings->s3_region ? settings->s3_region : "us-east-1";
     struct s3 *s3;
 
-    if (!are_credentials_there(settings, err))
-        return false;
+    if (!settings->s3_bucket || !*settings->s3_bucket)
+        return error_set(err, ERROR_SETTINGS, "CONFOMEET_S3_BUCKET is not set");
     if (strlen(region) >= S3_REGION_SIZE)
         return error_set(err, ERROR_SETTINGS, "CONFOMEET_S3_REGION is longer than %d bytes",
                          S3_REGION_SIZE - 1);
@@ -93,7 +79,8 @@ bool s3_open(const struct settings *settings, struct s3 **ret_s3, struct error *
         return error_set(err, ERROR_TRANSIENT, "no memory");
     s3->settings = settings;
     memcpy(s3->region, region, strlen(region) + 1);
-    if (!read_endpoint(s3, err) || !read_metadata(s3, settings->s3_metadata, err)) {
+    if (!credentials_open(settings, &s3->credentials, err) || !read_endpoint(s3, err) ||
+        !read_metadata(s3, settings->s3_metadata, err)) {
         s3_close(s3);
         return false;
     }
@@ -111,7 +98,13 @@ void s3_close(struct s3 *s3)
     }
     free(s3->metadata);
     uri_endpoint_done(&s3->endpoint);
+    credentials_close(s3->credentials);
     free(s3);
+}
+
+struct credentials *s3_credentials(const struct s3 *s3)
+{
+    return s3->credentials;
 }
 
 bool s3_clock_ahead(const struct s3 *s3, long *ret_ahead)

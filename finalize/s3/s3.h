@@ -11,6 +11,7 @@
 #include "finalize/base/error.h"
 #include "finalize/hash/digest.h"
 #include "finalize/http/http.h"
+#include "finalize/s3/credentials.h"
 #include "finalize/s3/s3_limits.h"
 #include "finalize/s3/s3_operation.h"
 #include "finalize/s3/s3_xml.h"
@@ -56,6 +57,10 @@ bool s3_open(const struct settings *settings, struct s3 **ret_s3, struct error *
     __attribute__((warn_unused_result));
 void s3_close(struct s3 *s3);
 
+/* The keys that requests are signed with; borrowed. s3_build() needs them to be CREDENTIALS_READY.
+ */
+struct credentials *s3_credentials(const struct s3 *s3);
+
 /*
  * Builds and signs the request for `call` at `now` (our own clock; the server's offset, once known,
  * is added). `ret_request` is initialised by it and to be given to http_request_done() by the
@@ -92,6 +97,11 @@ struct s3_result {
  */
 void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply *reply, time_t now,
              struct s3_result *ret_result);
+
+/* The result of a call that could not be signed, since the CREDENTIALS_FAILED: S3_RETRY or
+ * S3_REFUSED. */
+void s3_read_unsigned(const struct s3 *s3, struct s3_result *ret_result);
+
 void s3_result_done(struct s3_result *result);
 
 /* Seconds by which the server's clock was ahead of ours in the last reply that had a Date. False

@@ -18,6 +18,7 @@ enum s3_meaning {
     S3_MEANS_CLOSED,          /* the provider closed the bucket or the account */
     S3_MEANS_KEY_ID,          /* the access key is not known */
     S3_MEANS_SECRET,          /* the secret key is another one's */
+    S3_MEANS_EXPIRED,         /* the keys were good for a while, which is over */
     S3_MEANS_NO_BUCKET,       /* it does not exist */
     S3_MEANS_BUCKET_NAME,     /* it cannot exist */
     S3_MEANS_REGION,          /* the bucket is in another region, or elsewhere */

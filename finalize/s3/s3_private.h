@@ -18,6 +18,7 @@
 
 struct s3 {
     const struct settings *settings;
+    struct credentials *credentials;
     struct uri_endpoint endpoint;
     char region[S3_REGION_SIZE]; /* signed for; learned from replies when the setting is wrong */
     long offset_s;               /* added to our clock when signing */
@@ -25,6 +26,7 @@ struct s3 {
     bool clock_known;            /* there was one */
     unsigned region_corrections; /* region learned so often since the last success */
     unsigned clock_corrections;  /* offset learned so often since then */
+    unsigned key_corrections;    /* keys renewed so often since then */
     unsigned stale_left;         /* replies that may still ask for what was learned already */
     struct sigv4_pair *metadata; /* of settings.s3_metadata, as header names and values; owned */
     size_t metadata_count;
@@ -47,10 +49,6 @@ bool s3_header_value(const char *text, char *out, size_t size);
 
 /* Whether the operation is one on an upload, named by its id, rather than on an object. */
 bool s3_is_about_upload(enum s3_operation operation);
-
-/* Seconds by which the reply's Date is ahead of `now`. False when it has none or an unreadable one.
- */
-bool s3_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead);
 
 /* What an error means. Learns region and clock from it, and adds the hint. */
 enum s3_outcome s3_judge_refusal(struct s3 *s3, const struct s3_call *call,

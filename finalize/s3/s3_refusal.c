@@ -26,6 +26,17 @@ static bool is_stale(struct s3 *s3)
     return s3->stale_left && s3->stale_left--;
 }
 
+/* A token that a person gave may be given again in a moment, by a program that writes its file. */
+static enum s3_outcome renew_keys(struct s3 *s3)
+{
+    if (is_stale(s3))
+        return S3_SIGN_AGAIN;
+    if (credentials_renew(s3->credentials, true) &&
+        sign_again(s3, &s3->key_corrections) == S3_SIGN_AGAIN)
+        return S3_SIGN_AGAIN;
+    return S3_RETRY;
+}
+
 static bool is_region(const char *text)
 {
     return *text && strlen(text) < S3_REGION_SIZE &&
@@ -50,7 +61,7 @@ static enum s3_outcome learn_clock(struct s3 *s3, const struct http_reply *reply
 {
     long ahead;
 
-    if (!s3_reply_clock(reply, now, &ahead))
+    if (!http_reply_clock(reply, now, &ahead))
         return S3_REFUSED;
     snprintf(refusal->hint, sizeof refusal->hint, "the server's clock is %ld s %s ours",
              labs(ahead), ahead < 0 ? "behind" : "ahead of");
@@ -152,6 +163,11 @@ enum s3_outcome s3_judge_refusal(struct s3 *s3, const struct s3_call *call,
         return outcome_of_region(s3, reply, refusal);
     if (meant->meaning == S3_MEANS_CLOCK)
         return learn_clock(s3, reply, now, refusal);
+    if (meant->meaning == S3_MEANS_EXPIRED)
+        return renew_keys(s3);
+    if ((meant->meaning == S3_MEANS_KEY_ID || meant->meaning == S3_MEANS_SECRET) &&
+        credentials_renew(s3->credentials, false))
+        return sign_again(s3, &s3->key_corrections);
     /* Ceph says so of an upload id that was aborted. */
     if (meant->outcome == S3_NO_SUCH_KEY && s3_is_about_upload(call->operation))
         return S3_NO_SUCH_UPLOAD;

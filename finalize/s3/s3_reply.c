@@ -20,29 +20,6 @@ static bool is_success(const struct http_reply *reply)
 
 /* ---- dates ---- */
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT"; the programs' locale has English names. */
-static bool read_date(const char *text, time_t *ret_time)
-{
-    struct tm tm = {0};
-    const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-
-    if (!end || *end || tm.tm_year < 70)
-        return false;
-    *ret_time = timegm(&tm);
-    return true;
-}
-
-bool s3_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead)
-{
-    char value[64];
-    time_t date;
-
-    if (!http_reply_header(reply, "Date", value, sizeof value) || !read_date(value, &date))
-        return false;
-    *ret_ahead = (long)(date - now);
-    return true;
-}
-
 /* Seconds or a date of the server's clock. */
 static uint64_t read_retry_after(const struct http_reply *reply, time_t server_now)
 {
@@ -53,7 +30,7 @@ static uint64_t read_retry_after(const struct http_reply *reply, time_t server_n
     if (!http_reply_header(reply, "Retry-After", value, sizeof value))
         return 0;
     if (!number_read(value, 0, UINT64_MAX, &seconds)) {
-        if (!read_date(value, &date) || date <= server_now)
+        if (!http_read_date(value, &date) || date <= server_now)
             return 0;
         seconds = (uint64_t)(date - server_now);
     }
@@ -291,7 +268,7 @@ void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply 
     const char *fault;
 
     *ret_result = (struct s3_result){.outcome = S3_DONE, .sent = true, .error = ERROR_INIT};
-    s3->clock_known |= s3_reply_clock(reply, now, &s3->clock_ahead_s);
+    s3->clock_known |= http_reply_clock(reply, now, &s3->clock_ahead_s);
     if (reply->failure != HTTP_OK && !too_large_is_fine) {
         read_failure(call, reply, ret_result);
         return;
@@ -303,11 +280,17 @@ void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply 
     }
     fault = read_success(call, reply, ret_result);
     if (!fault)
-        s3->region_corrections = s3->clock_corrections = 0;
+        s3->region_corrections = s3->clock_corrections = s3->key_corrections = 0;
     else if (take_refusal_apart(reply, &refusal))
         read_refusal(s3, call, reply, now, ret_result); /* 200, and in the end an <Error> */
     else
         fail(call, reply, S3_RETRY, fault, ret_result);
+}
+
+void s3_read_unsigned(const struct s3 *s3, struct s3_result *ret_result)
+{
+    *ret_result = (struct s3_result){.error = *credentials_failure(s3->credentials)};
+    ret_result->outcome = ret_result->error.kind == ERROR_TRANSIENT ? S3_RETRY : S3_REFUSED;
 }
 
 void s3_result_done(struct s3_result *result)

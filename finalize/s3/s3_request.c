@@ -15,7 +15,7 @@
 #define INSTANCE_BYTES 256u
 
 #define MAX_QUERY       3u
-#define MAX_OWN_HEADERS 12u
+#define MAX_OWN_HEADERS 13u
 
 static const char *const methods[] = {
     [S3_HEAD_OBJECT] = "HEAD",     [S3_GET_FIRST_BYTE] = "GET",  [S3_PUT_OBJECT] = "PUT",
@@ -29,6 +29,7 @@ static const char *const methods[] = {
 struct draft {
     const struct s3 *s3;
     const struct s3_call *call;
+    const struct credentials_keys *keys;
     struct sigv4_pair query[MAX_QUERY];
     size_t query_count;
     struct sigv4_pair *headers; /* all that are signed; "host" is the first */
@@ -260,7 +261,6 @@ static bool set_body(struct draft *draft, struct http_body *body, struct error *
 
 static bool sign(struct draft *draft, const char *method, time_t now)
 {
-    const struct settings *settings = draft->s3->settings;
     struct sigv4_request request = {.method = method,
                                     .path = draft->path.data,
                                     .query = draft->query,
@@ -268,8 +268,8 @@ static bool sign(struct draft *draft, const char *method, time_t now)
                                     .headers = draft->headers,
                                     .header_count = draft->header_count,
                                     .payload_sha256 = draft->payload_sha256};
-    struct sigv4_scope scope = {.access_key = settings->s3_client_id,
-                                .secret_key = settings->s3_client_secret,
+    struct sigv4_scope scope = {.access_key = draft->keys->id,
+                                .secret_key = draft->keys->secret,
                                 .region = draft->s3->region,
                                 .service = "s3",
                                 .now = now};
@@ -333,6 +333,7 @@ static bool build(struct draft *draft, time_t now, struct http_request *request,
     sign_header(draft, "host", draft->host.data);
     sign_header(draft, "x-amz-date", draft->date);
     sign_header(draft, "x-amz-content-sha256", draft->payload_sha256);
+    sign_header(draft, "x-amz-security-token", draft->keys->session_token);
     if (!set_body(draft, &request->body, err))
         return false;
     if (makes_object && !add_object_headers(draft))
@@ -349,7 +350,7 @@ static bool build(struct draft *draft, time_t now, struct http_request *request,
 bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
               struct http_request *ret_request, struct error *err)
 {
-    struct draft draft = {.s3 = s3, .call = call};
+    struct draft draft = {.s3 = s3, .call = call, .keys = credentials_keys(s3->credentials)};
     bool ok = false;
 
     http_request_init(ret_request, methods[call->operation]);

@@ -27,6 +27,8 @@ static void entries_done(struct entries *entries)
 {
     for (size_t i = 0; i < entries->count; i++) {
         free(entries->items[i].name);
+        if (entries->items[i].value) /* may be a session token */
+            explicit_bzero(entries->items[i].value, strlen(entries->items[i].value));
         free(entries->items[i].value);
     }
     free(entries->items);
@@ -237,7 +239,7 @@ bool sigv4_authorization(struct buffer *out, const struct sigv4_request *request
         signature);
     ok = !out->failed;
 out:
-    buffer_done(&canonical);
+    buffer_wipe(&canonical);
     buffer_done(&text);
     return ok;
 }

@@ -63,7 +63,9 @@ static void on_start(void *context, const xmlChar *name, const xmlChar *prefix, 
         reading->in_row = true;
         if (!document->begin_row(reading->result))
             refuse(reading);
-    } else if (reading->depth == (reading->in_row ? 3u : 2u)) {
+    } else if (reading->depth == (reading->in_row         ? 3u
+                                  : document->field_depth ? document->field_depth
+                                                          : 2u)) {
         reading->field_depth = reading->depth;
         reading->length = 0;
         reading->cut = false;
@@ -150,6 +152,7 @@ bool xml_read(const char *xml, size_t length, const struct xml_document *documen
     well_formed = reading.parser->wellFormed;
     no_memory = reading.parser->errNo == XML_ERR_NO_MEMORY || errno == ENOMEM;
     xmlFreeParserCtxt(reading.parser);
+    explicit_bzero(reading.text, sizeof reading.text); /* may be a key */
     errno = no_memory ? ENOMEM : 0;
     /* When memory runs out, libxml2 drops the rest of a document and still calls it well-formed. */
     return well_formed && reading.complete && !no_memory && !reading.refused;

@@ -18,6 +18,7 @@
 struct xml_document {
     const char *root;
     const char *row; /* name of the rows, or NULL: there are none, begin_row and end_row neither */
+    unsigned field_depth; /* of fields outside of rows; the root's is 1. 0: 2 */
     bool (*begin_row)(void *result);
     bool (*end_row)(void *result);
     /* `text` may be changed by it; `cut`: the rest of it, past XML_MAX_TEXT_BYTES, is missing. */

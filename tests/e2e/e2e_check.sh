@@ -22,11 +22,11 @@ expect_finding() {
 check_finds_all_well() {
 	check
 	expect_code 0
-	for subject in settings recordings journal clock reading writing metadata backend; do
+	for subject in settings recordings journal keys clock reading writing metadata backend; do
 		expect_finding ok "$subject"
 	done
 	expect "findings of something wrong" 0 "$(grep -c '^WRONG' <<<"$output" || true)"
-	expect "findings" 8 "$(grep -c '^ok ' <<<"$output")"
+	expect "findings" 9 "$(grep -c '^ok ' <<<"$output")"
 }
 
 # With the old script in the PATH, and what it left an hour ago.

@@ -1,9 +1,11 @@
 #include "finalize/s3/s3.h"
 
+#include "finalize/base/clock.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NOW  1369353600 /* Fri, 24 May 2013 00:00:00 GMT */
@@ -160,6 +162,8 @@ static const struct {
     {S3_UPLOAD_PART, 400, "IncompleteBody", S3_RETRY},
     {S3_PUT_OBJECT, 409, "OperationAborted", S3_RETRY},
     {S3_COMPLETE_UPLOAD, 500, "UnknownError", S3_RETRY},
+    {S3_UPLOAD_PART, 400, "ExpiredToken", S3_RETRY}, /* a program may write another one */
+    {S3_UPLOAD_PART, 403, "InvalidToken", S3_REFUSED},
     /* Complete: 200, and then an error */
     {S3_COMPLETE_UPLOAD, 200, "InternalError", S3_RETRY},
     {S3_COMPLETE_UPLOAD, 200, "SlowDown", S3_SLOW_DOWN},
@@ -613,6 +617,41 @@ START_TEST(a_redirect_to_another_host_is_refused_and_named)
 }
 END_TEST
 
+/* As if the platform had given them: from a container's endpoint. */
+static void have_keys_of_the_platform(void)
+{
+    struct credentials *credentials = s3_credentials(s3);
+    struct http_request request;
+    struct http_reply reply;
+
+    ck_assert(credentials_next(credentials, clock_now_ms(), &request));
+    http_request_done(&request);
+    make_reply(&reply, 200, "", "{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\"}");
+    credentials_take_reply(credentials, &reply, NOW, clock_now_ms());
+    http_reply_done(&reply);
+    ck_assert_int_eq(credentials_state(credentials, clock_now_ms()), CREDENTIALS_READY);
+}
+
+START_TEST(keys_of_the_platform_that_have_expired_are_renewed_and_the_request_signed_again)
+{
+    struct error err = ERROR_INIT;
+
+    s3_close(s3);
+    settings.s3_client_id = settings.s3_client_secret = NULL;
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/", 1);
+    ck_assert_msg(s3_open(&settings, &s3, &err), "%s", err.text);
+    have_keys_of_the_platform();
+    for (unsigned i = 0; i < 4; i++) /* all that was under way has the old ones */
+        ck_assert_int_eq(read_code(S3_UPLOAD_PART, 400, "ExpiredToken"), S3_SIGN_AGAIN);
+    ck_assert_int_eq(credentials_state(s3_credentials(s3), clock_now_ms()), CREDENTIALS_AWAITED);
+    have_keys_of_the_platform();
+    ck_assert_int_eq(read_code(S3_UPLOAD_PART, 400, "ExpiredToken"), S3_SIGN_AGAIN);
+    ck_assert_int_eq(credentials_state(s3_credentials(s3), clock_now_ms()), CREDENTIALS_READY);
+    ck_assert_int_eq(read_code(S3_UPLOAD_PART, 403, "InvalidAccessKeyId"), S3_REFUSED);
+    unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+}
+END_TEST
+
 START_TEST(a_redirect_to_https_is_seen_in_virtual_host_style_too)
 {
     struct error err = ERROR_INIT;
@@ -764,6 +803,8 @@ int main(void)
     tcase_add_test(tests, a_region_is_learned_three_times_at_most);
     tcase_add_loop_test(tests, a_redirect_to_another_host_is_refused_and_named, 0,
                         COUNT(redirects));
+    tcase_add_test(tests,
+                   keys_of_the_platform_that_have_expired_are_renewed_and_the_request_signed_again);
     tcase_add_test(tests, a_redirect_to_https_is_seen_in_virtual_host_style_too);
     tcase_add_loop_test(tests, retry_after_is_minded_up_to_an_hour, 0, COUNT(retry_afters));
     tcase_add_loop_test(tests, the_servers_clock_is_read_from_its_date, 0, COUNT(dates));

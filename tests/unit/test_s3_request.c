@@ -496,6 +496,17 @@ START_TEST(conditional_writes_are_put_on_what_finishes_an_object)
 }
 END_TEST
 
+START_TEST(a_session_token_is_sent_and_signed_with_every_request)
+{
+    settings.s3_session_token = (char *)"FwoGZXIvYXdzEBc//t/o+k=en";
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        build(&requests[i].call);
+        check_header("x-amz-security-token", settings.s3_session_token);
+        ck_assert_ptr_nonnull(strstr(header("Authorization"), ";x-amz-security-token"));
+    }
+}
+END_TEST
+
 START_TEST(the_secret_is_in_no_request)
 {
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
@@ -566,6 +577,7 @@ int main(void)
     tcase_add_test(tests, metadata_stays_below_2_kb_and_ends_with_a_whole_character);
     tcase_add_test(tests, many_short_metadata_of_the_settings_are_all_sent);
     tcase_add_test(tests, conditional_writes_are_put_on_what_finishes_an_object);
+    tcase_add_test(tests, a_session_token_is_sent_and_signed_with_every_request);
     tcase_add_test(tests, the_secret_is_in_no_request);
     tcase_add_test(tests, no_request_on_an_upload_is_built_without_an_upload_id);
     tcase_add_test(tests, a_request_that_cannot_be_built_can_be_given_to_done);

@@ -183,10 +183,6 @@ START_TEST(everything_that_is_wrong_is_reported_at_once)
         "https://host:port or https://host/path, without user name, query and fragment",
         "CONFOMEET_S3_BUCKET is not set: expected the name of a bucket: 3 to 255 letters, digits, "
         "'.', '-' and '_', a letter or digit first",
-        "CONFOMEET_S3_CLIENT_ID is not set: expected the access key's id: printable ASCII without "
-        "blanks and '/'",
-        "CONFOMEET_S3_CLIENT_SECRET is not set: expected the access key's secret: no control "
-        "characters, no blanks around it",
         "CONFOMEET_S3_PART_SIZE is \"8XB\" (from the environment): expected a size from 5MiB to "
         "5GiB, as in 8MiB",
         "CONFOMEET_S3_PARALLEL is \"none\" (from the environment): expected a whole number from 1 "
@@ -456,11 +452,11 @@ END_TEST
 
 START_TEST(of_what_others_have_and_we_do_not_the_reason_is_said)
 {
-    ck_assert(load(NULL, "CONFOMEET_S3_SESSION_TOKEN=x", "CONFOMEET_S3_ACL=private",
+    ck_assert(load(NULL, "CONFOMEET_S3_SECURITY_TOKEN=x", "CONFOMEET_S3_ACL=private",
                    "CONFOMEET_S3_SSE=AES256", "CONFOMEET_S3_COLOUR=x", NULL));
     static const char *const expected[] = {
-        "CONFOMEET_S3_SESSION_TOKEN is not a setting: temporary credentials cannot be used, give a "
-        "key that lasts",
+        "CONFOMEET_S3_SECURITY_TOKEN is not a setting: the token's name is "
+        "CONFOMEET_S3_SESSION_TOKEN",
         "CONFOMEET_S3_ACL is not a setting: who may read an object is the bucket's policy",
         "CONFOMEET_S3_SSE is not a setting: how objects are encrypted is the bucket's default",
         "CONFOMEET_S3_COLOUR is not a setting",
@@ -468,6 +464,58 @@ START_TEST(of_what_others_have_and_we_do_not_the_reason_is_said)
     ck_assert_uint_eq(count_lines(problems.warnings), LENGTH(expected));
     for (size_t i = 0; i < LENGTH(expected); i++)
         ck_assert_str_eq(problems.warnings[i], expected[i]);
+}
+END_TEST
+
+START_TEST(a_key_is_set_whole_or_not_at_all)
+{
+    static const struct {
+        const char *id, *secret, *token, *error;
+    } cases[] = {
+        {"", "", "", NULL},
+        {"i", "s", "", NULL},
+        {"i", "s", "t", NULL},
+        {"i", "", "t",
+         "CONFOMEET_S3_CLIENT_SECRET is not set, but CONFOMEET_S3_CLIENT_ID is: expected both"},
+        {"", "s", "",
+         "CONFOMEET_S3_CLIENT_ID is not set, but CONFOMEET_S3_CLIENT_SECRET is: expected both"},
+        {"", "", "t",
+         "CONFOMEET_S3_CLIENT_ID is not set, but CONFOMEET_S3_SESSION_TOKEN is: expected both"},
+    };
+
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        char id[64], secret[64], token[64];
+
+        snprintf(id, sizeof id, "CONFOMEET_S3_CLIENT_ID=%s", cases[i].id);
+        snprintf(secret, sizeof secret, "CONFOMEET_S3_CLIENT_SECRET=%s", cases[i].secret);
+        snprintf(token, sizeof token, "CONFOMEET_S3_SESSION_TOKEN=%s", cases[i].token);
+        ck_assert_int_eq(load(NULL, id, secret, token, NULL), !cases[i].error);
+        if (cases[i].error)
+            assert_error(cases[i].error);
+    }
+}
+END_TEST
+
+START_TEST(keys_are_read_again_from_where_they_were)
+{
+    struct settings keys;
+
+    fixture_write_file("CONFOMEET_S3_CLIENT_ID=ID2\nCONFOMEET_S3_SESSION_TOKEN=tk1\n");
+    const char *const environment[] = {fixture_least[0], fixture_least[1], fixture_least[3],
+                                       fixture_least[4], NULL};
+    ck_assert(settings_load(environment, fixture_path, &settings, &problems));
+    unit_write_text(fixture_path, "CONFOMEET_S3_CLIENT_ID=ID3\nCONFOMEET_S3_SESSION_TOKEN=tk2\n");
+    ck_assert(settings_read_keys(&settings, &keys));
+    ck_assert_str_eq(settings.s3_client_id, "ID2");
+    ck_assert_str_eq(settings.s3_session_token, "tk1");
+    ck_assert_str_eq(keys.s3_client_id, "ID3");
+    ck_assert_str_eq(keys.s3_client_secret, "topsecret");
+    ck_assert_str_eq(keys.s3_session_token, "tk2");
+    ck_assert_ptr_null(keys.s3_bucket);
+    settings_done(&keys);
+    unlink(fixture_path);
+    ck_assert(!settings_read_keys(&settings, &keys));
+    settings_done(&keys);
 }
 END_TEST
 
@@ -585,6 +633,8 @@ int main(void)
     tcase_add_test(tests, an_unknown_name_is_pointed_out_with_the_nearest_known_one);
     tcase_add_test(tests, of_what_others_have_and_we_do_not_the_reason_is_said);
     tcase_add_test(tests, an_unknown_name_in_the_file_is_pointed_out_too);
+    tcase_add_test(tests, a_key_is_set_whole_or_not_at_all);
+    tcase_add_test(tests, keys_are_read_again_from_where_they_were);
     tcase_add_test(tests, an_unknown_name_of_any_length_is_shown_in_part);
     tcase_add_test(tests, a_file_that_cannot_be_read_is_the_only_thing_reported);
     tcase_add_test(tests, a_broken_file_does_not_hide_a_wrong_variable);

@@ -1,0 +1,456 @@
+/* credentials_platform - how each platform is asked for keys, and what it answers: an STS service
+ * with a web identity, the endpoint of a container, the metadata service of an instance. */
+#include "config/settings_checks.h"
+#include "config/small_file.h"
+#include "finalize/s3/credentials_private.h"
+#include "finalize/s3/uri.h"
+#include "finalize/s3/xml_reader.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define CEILING         (64u * 1024)
+#define MAX_TOKEN_BYTES (16u * 1024)
+#define PATIENCE_MS     10000u
+#define METADATA_MS     2000u /* it answers at once where there is one */
+#define METADATA_PATH   "/latest/meta-data/iam/security-credentials/"
+
+#define WEB_IDENTITY_FILE "AWS_WEB_IDENTITY_TOKEN_FILE"
+#define WEB_IDENTITY_ROLE "AWS_ROLE_ARN"
+#define CONTAINER_TOKEN   "AWS_CONTAINER_AUTHORIZATION_TOKEN"
+#define CONTAINER_PATH    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+#define CONTAINER_URL     "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+const char *platform_name(enum credentials_source source)
+{
+    static const char *const names[] = {
+        [CREDENTIALS_SETTINGS] = "the settings",
+        [CREDENTIALS_WEB_IDENTITY] = "web identity",
+        [CREDENTIALS_CONTAINER] = "the container's endpoint",
+        [CREDENTIALS_INSTANCE] = "instance metadata",
+    };
+
+    return names[source];
+}
+
+/* ---- which one ------------------------------------------------------------------------------- */
+
+static bool make_url(struct platform *platform, const char *before, const char *value,
+                     const char *after, struct error *err)
+{
+    if (asprintf(&platform->url, "%s%s%s", before, value, after) >= 0)
+        return true;
+    platform->url = NULL;
+    return error_set(err, ERROR_TRANSIENT, "no memory");
+}
+
+static bool open_web_identity(struct platform *platform, struct error *err)
+{
+    const char *legacy = variable("AWS_STS_REGIONAL_ENDPOINTS"),
+               *own = variable("AWS_ENDPOINT_URL_STS");
+    const char *region = variable("AWS_REGION");
+
+    platform->source = CREDENTIALS_WEB_IDENTITY;
+    if (!variable(WEB_IDENTITY_ROLE) || !variable(WEB_IDENTITY_FILE))
+        return error_set(err, ERROR_SETTINGS, "%s is set, but %s is not",
+                         variable(WEB_IDENTITY_ROLE) ? WEB_IDENTITY_ROLE : WEB_IDENTITY_FILE,
+                         variable(WEB_IDENTITY_ROLE) ? WEB_IDENTITY_FILE : WEB_IDENTITY_ROLE);
+    if (!region)
+        region = variable("AWS_DEFAULT_REGION");
+    if (own && !settings_check_url(own))
+        return error_set(err, ERROR_SETTINGS, "AWS_ENDPOINT_URL_STS is not a URL as https://host");
+    if (own)
+        return make_url(platform, own, "", "", err);
+    if (!region || (legacy && !strcasecmp(legacy, "legacy")))
+        return make_url(platform, "https://sts.amazonaws.com/", "", "", err);
+    if (!settings_check_name(region))
+        return error_set(err, ERROR_SETTINGS, "AWS_REGION is not a region as eu-central-1");
+    return make_url(platform, "https://sts.", region,
+                    strncmp(region, "cn-", 3) != 0 ? ".amazonaws.com/" : ".amazonaws.com.cn/", err);
+}
+
+/* On this machine, or one of the addresses that ECS and EKS have for this: as the SDKs. */
+static bool is_beside_us(const char *host)
+{
+    static const char *const hosts[] = {"localhost", "[::1]", "169.254.170.2", "169.254.170.23",
+                                        "[fd00:ec2::23]"};
+
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        size_t length = strlen(hosts[i]);
+
+        if (!strncmp(host, hosts[i], length) && (!host[length] || host[length] == ':'))
+            return true;
+    }
+    return !strncmp(host, "127.", 4) && strspn(host, "0123456789.") == strcspn(host, ":");
+}
+
+static bool open_container(struct platform *platform, struct error *err)
+{
+    const char *path = variable(CONTAINER_PATH), *url = variable(CONTAINER_URL);
+    struct uri_endpoint endpoint;
+    struct error ignored = ERROR_INIT;
+    bool https;
+
+    platform->source = CREDENTIALS_CONTAINER;
+    platform->direct = true;
+    if (path)
+        return *path == '/' ? make_url(platform, "http://169.254.170.2", path, "", err)
+                            : error_set(err, ERROR_SETTINGS, CONTAINER_PATH " is not a path");
+    if (!uri_parse_endpoint(url, &endpoint, &ignored))
+        return error_set(err, ERROR_SETTINGS, CONTAINER_URL " is not a URL");
+    platform->direct = is_beside_us(endpoint.host);
+    https = endpoint.https;
+    uri_endpoint_done(&endpoint);
+    if (platform->direct || https)
+        return make_url(platform, url, "", "", err);
+    return error_set(err, ERROR_SETTINGS,
+                     CONTAINER_URL " is to be https, or an address of this machine, of ECS or EKS");
+}
+
+static bool open_instance(struct platform *platform, struct error *err)
+{
+    const char *url = variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    const char *mode = variable("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+    size_t length;
+
+    platform->source = CREDENTIALS_INSTANCE;
+    platform->direct = true;
+    if (url && !settings_check_url(url))
+        return error_set(err, ERROR_SETTINGS,
+                         "AWS_EC2_METADATA_SERVICE_ENDPOINT is not a URL as http://host");
+    if (!url)
+        url =
+            mode && !strcasecmp(mode, "ipv6") ? "http://[fd00:ec2::254]" : "http://169.254.169.254";
+    if (!make_url(platform, url, "", "", err))
+        return false;
+    length = strlen(platform->url);
+    if (platform->url[length - 1] == '/')
+        platform->url[length - 1] = 0;
+    return true;
+}
+
+bool platform_open(struct platform *platform, struct error *err)
+{
+    const char *disabled = variable("AWS_EC2_METADATA_DISABLED");
+
+    if (variable(WEB_IDENTITY_FILE))
+        return open_web_identity(platform, err);
+    if (variable(CONTAINER_PATH) || variable(CONTAINER_URL))
+        return open_container(platform, err);
+    if (!disabled || strcasecmp(disabled, "true") != 0)
+        return open_instance(platform, err);
+    return error_set(err, ERROR_SETTINGS, "CONFOMEET_S3_CLIENT_ID is not set");
+}
+
+void platform_done(struct platform *platform)
+{
+    free(platform->url);
+    free(platform->role);
+    credentials_wipe(&platform->token);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static bool no_memory(struct error *err)
+{
+    return error_set(err, ERROR_TRANSIENT, "no keys: no memory to ask for them");
+}
+
+/* A token that the platform keeps in a file and writes again from time to time. */
+static bool read_token(const char *name, struct small_file *ret_file, struct error *err)
+{
+    struct error reason = ERROR_INIT;
+
+    if (!small_file_read(variable(name), MAX_TOKEN_BYTES, ret_file, &reason))
+        return error_set(err, ERROR_TRANSIENT, "no keys: the file of %s: %s", name, reason.text);
+    ret_file->bytes[strcspn(ret_file->bytes, "\r\n")] = 0;
+    return settings_check_token(ret_file->bytes) ||
+           error_set(err, ERROR_TRANSIENT, "no keys: there is no token in the file of %s", name);
+}
+
+static bool ask_sts(struct http_request *request, struct error *err)
+{
+    const char *session = variable("AWS_ROLE_SESSION_NAME");
+    struct http_body *body = &request->body;
+    struct small_file token;
+    struct buffer encoded;
+
+    request->method = "POST";
+    if (!read_token(WEB_IDENTITY_FILE, &token, err)) {
+        small_file_done(&token);
+        return false;
+    }
+    buffer_init(&encoded, CEILING);
+    uri_encode(&encoded, variable(WEB_IDENTITY_ROLE), false);
+    buffer_append_text(&encoded, "&RoleSessionName=");
+    uri_encode(&encoded, session ? session : "jibri-finalize", false);
+    buffer_append_text(&encoded, "&WebIdentityToken=");
+    uri_encode(&encoded, token.bytes, false);
+    small_file_done(&token);
+    buffer_init(&body->memory, CEILING);
+    buffer_append_format(&body->memory,
+                         "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=%s",
+                         buffer_text(&encoded));
+    body->kind = HTTP_BODY_MEMORY;
+    body->length = body->memory.length;
+    if (encoded.failed)
+        body->memory.failed = true;
+    buffer_wipe(&encoded);
+    return (!body->memory.failed && http_request_add_header(request, "Content-Type",
+                                                            "application/x-www-form-urlencoded")) ||
+           no_memory(err);
+}
+
+static bool ask_container(struct http_request *request, struct error *err)
+{
+    const char *value = variable(CONTAINER_TOKEN);
+    struct small_file token = {0};
+    bool ok = true;
+
+    if (variable(CONTAINER_TOKEN "_FILE")) {
+        ok = read_token(CONTAINER_TOKEN "_FILE", &token, err);
+        value = token.bytes;
+    }
+    if (ok && value && !http_request_add_header(request, "Authorization", value))
+        ok = error_set(err, ERROR_SETTINGS, "no keys: " CONTAINER_TOKEN " can't be sent");
+    small_file_done(&token);
+    return ok;
+}
+
+/* A token first, then the name of the role, then its keys. */
+static bool ask_instance(const struct platform *platform, struct http_request *request,
+                         struct error *err)
+{
+    bool ok;
+
+    request->timeout_ms = METADATA_MS;
+    if (!platform->token) {
+        request->method = "PUT";
+        request->body.kind = HTTP_BODY_MEMORY;
+        ok = http_request_add_header(request, "x-aws-ec2-metadata-token-ttl-seconds", "300");
+    } else {
+        ok = http_request_add_header(request, "x-aws-ec2-metadata-token", platform->token);
+    }
+    return ok || no_memory(err);
+}
+
+bool platform_ask(const struct platform *platform, struct http_request *ret_request,
+                  struct error *err)
+{
+    const char *path = platform->token ? METADATA_PATH : "/latest/api/token";
+
+    http_request_init(ret_request, "GET");
+    ret_request->timeout_ms = PATIENCE_MS;
+    ret_request->reply_ceiling = CEILING;
+    ret_request->direct = platform->direct;
+    if (asprintf(&ret_request->url, "%s%s%s", platform->url,
+                 platform->source == CREDENTIALS_INSTANCE ? path : "",
+                 platform->role ? platform->role : "") < 0) {
+        ret_request->url = NULL;
+        return no_memory(err);
+    }
+    if (platform->source == CREDENTIALS_WEB_IDENTITY)
+        return ask_sts(ret_request, err);
+    if (platform->source == CREDENTIALS_CONTAINER)
+        return ask_container(ret_request, err);
+    return ask_instance(platform, ret_request, err);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+/* What a reply says, of either form. */
+struct answer {
+    struct credentials_keys keys;
+    char *expires, *code, *message;
+    bool failed; /* no memory, or a text that is cut off */
+};
+
+static void take_text(struct answer *answer, const char *name, const char *text)
+{
+    const struct {
+        const char *name;
+        char **place;
+    } places[] = {{"AccessKeyId", &answer->keys.id},
+                  {"SecretAccessKey", &answer->keys.secret},
+                  {"SessionToken", &answer->keys.session_token},
+                  {"Token", &answer->keys.session_token},
+                  {"Expiration", &answer->expires},
+                  {"Code", &answer->code},
+                  {"Message", &answer->message}};
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (strcasecmp(name, places[i].name) != 0 || *places[i].place)
+            continue;
+        *places[i].place = strdup(text);
+        answer->failed |= !*places[i].place;
+    }
+}
+
+static bool take_field(void *result, bool in_row, const char *name, char *text, bool cut)
+{
+    struct answer *answer = result;
+
+    (void)in_row;
+    answer->failed |= cut;
+    take_text(answer, name, text);
+    return true;
+}
+
+static void read_xml(const struct buffer *body, struct answer *answer)
+{
+    static const struct xml_document documents[] = {
+        {.root = "AssumeRoleWithWebIdentityResponse", .field_depth = 4, .field = take_field},
+        {.root = "ErrorResponse", .field_depth = 3, .field = take_field},
+        {.root = "Error", .field = take_field}};
+
+    for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++)
+        if (xml_read(buffer_text(body), body->length, &documents[i], answer))
+            return;
+}
+
+static void read_json(const struct buffer *body, struct answer *answer)
+{
+    json_t *root = json_loadb(buffer_text(body), body->length, 0, NULL);
+    const char *name;
+    json_t *member;
+
+    json_object_foreach(root, name, member)
+    {
+        if (!json_is_string(member))
+            continue;
+        take_text(answer, name, json_string_value(member));
+        explicit_bzero((char *)json_string_value(member), json_string_length(member));
+    }
+    json_decref(root);
+}
+
+/* "2024-05-01T12:00:00Z", with fractions of a second or without. 0: not known. */
+static time_t read_expiration(const char *text)
+{
+    struct tm tm = {0};
+    int end = 0;
+
+    /* NOLINTNEXTLINE(cert-err34-c): no number has more than four digits */
+    if (!text ||
+        sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec, &end) != 6 ||
+        !end)
+        return 0;
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    return timegm(&tm);
+}
+
+static bool is_later_better(int status, const char *code)
+{
+    static const char *const codes[] = {"Throttling",
+                                        "IDPCommunicationError",
+                                        "ExpiredTokenException", /* the file is written again */
+                                        "InternalFailure",
+                                        "InternalError",
+                                        "ServiceUnavailable"};
+
+    for (size_t i = 0; code && i < sizeof codes / sizeof codes[0]; i++)
+        if (!strncmp(code, codes[i], strlen(codes[i])))
+            return true;
+    return status >= 500 || status == 429 || status == 408;
+}
+
+static bool refuse(const struct platform *platform, const struct http_reply *reply,
+                   const struct answer *answer, struct error *err)
+{
+    return error_set(
+        err, is_later_better(reply->status, answer->code) ? ERROR_TRANSIENT : ERROR_PERMANENT,
+        "no keys from %s (%s): HTTP status %d%s%.64s%s%.300s", platform_name(platform->source),
+        platform->url, reply->status, answer->code ? " " : "", answer->code ? answer->code : "",
+        answer->message ? ": " : "", answer->message ? answer->message : "");
+}
+
+/* Good ones are taken out of the answer. */
+static bool take_keys(const struct platform *platform, const struct http_reply *reply,
+                      struct answer *answer, struct platform_keys *ret_keys, struct error *err)
+{
+    struct credentials_keys *keys = &answer->keys;
+
+    if (platform->source == CREDENTIALS_WEB_IDENTITY)
+        read_xml(&reply->body, answer);
+    else
+        read_json(&reply->body, answer);
+    if (reply->status != 200 || (answer->code && strcmp(answer->code, "Success") != 0))
+        return refuse(platform, reply, answer, err);
+    if (answer->failed || !keys->id || !keys->secret || !settings_check_client_id(keys->id) ||
+        !settings_check_client_secret(keys->secret) ||
+        (keys->session_token && !settings_check_token(keys->session_token)))
+        return error_set(err, ERROR_TRANSIENT, "no keys from %s (%s): its answer has none",
+                         platform_name(platform->source), platform->url);
+    ret_keys->keys = *keys;
+    ret_keys->expires_at = read_expiration(answer->expires);
+    *keys = (struct credentials_keys){0};
+    return true;
+}
+
+/* A step of the three that is not the last one: one line of text. */
+static bool take_line(struct platform *platform, const struct http_reply *reply, char **place,
+                      struct error *err)
+{
+    const char *text = buffer_text(&reply->body);
+    const struct answer nothing = {0};
+
+    if (reply->status != 200)
+        return refuse(platform, reply, &nothing, err);
+    *place = strndup(text, strcspn(text, "\r\n"));
+    if (*place && settings_check_token(*place) && !strpbrk(*place, "?#"))
+        return true;
+    credentials_wipe(place);
+    return error_set(err, ERROR_TRANSIENT, "no keys from %s (%s): its answer is empty",
+                     platform_name(platform->source), platform->url);
+}
+
+static bool read_reply(struct platform *platform, const struct http_reply *reply,
+                       struct platform_keys *ret_keys, struct error *err)
+{
+    struct answer answer = {0};
+    bool ok;
+
+    if (reply->failure != HTTP_OK) /* a metadata service that never answered isn't there */
+        return error_set(err,
+                         platform->source == CREDENTIALS_INSTANCE && !platform->answered &&
+                                 reply->failure != HTTP_FAILED_LOCAL
+                             ? ERROR_SETTINGS
+                             : ERROR_TRANSIENT,
+                         "no keys from %s (%s): %s", platform_name(platform->source), platform->url,
+                         reply->detail);
+    platform->answered = true;
+    if (platform->source == CREDENTIALS_INSTANCE && !platform->token)
+        return take_line(platform, reply, &platform->token, err);
+    if (platform->source == CREDENTIALS_INSTANCE && !platform->role)
+        return take_line(platform, reply, &platform->role, err);
+    ok = take_keys(platform, reply, &answer, ret_keys, err);
+    credentials_keys_done(&answer.keys);
+    free(answer.expires);
+    free(answer.code);
+    free(answer.message);
+    return ok;
+}
+
+bool platform_read(struct platform *platform, const struct http_reply *reply,
+                   struct platform_keys *ret_keys, struct error *err)
+{
+    bool ok = read_reply(platform, reply, ret_keys, err);
+
+    if (!ok || ret_keys->keys.id) { /* the next time begins at the beginning */
+        credentials_wipe(&platform->token);
+        credentials_wipe(&platform->role);
+    }
+    return ok;
+}
