@@ -22,6 +22,7 @@ static const struct fault faults[] = {
     {.name = "400-timeout", .status = 400, .code = "RequestTimeout"},
     {.name = "403", .status = 403, .code = "AccessDenied"},
     {.name = "405", .status = 405, .code = "MethodNotAllowed"},
+    {.name = "400-expired", .status = 400, .code = "ExpiredToken"},
     {.name = "413", .status = 413, .body = FAULT_BODY_HTML},
     {.name = "400-quota", .status = 400, .code = "CloudTotalAliveSizeQuotaExceed"},
     {.name = "400-invalid-part", .status = 400, .code = "InvalidPart"},
