@@ -104,8 +104,8 @@ static void report_secret_file(struct loader *loader, const struct settings_row 
 {
     struct stat status;
     bool is_there = lstat(found->path, &status) == 0;
-    add_line(loader, &loader->problems.errors, "%s (from %s): cannot read %s: %s", row->file_name,
-             found->where, is_there ? found->path : "the file that it names", reason);
+    add_line(loader, &loader->problems.errors, "%s (from %s) names %s, which cannot be read: %s",
+             row->file_name, found->where, is_there ? found->path : "a file", reason);
 }
 
 /* Takes the newlines off the end of a secret; NULL, or why it can't be used. */
@@ -226,8 +226,7 @@ static void check_instance(struct loader *loader)
     if (!settings->instance_id && !is_wrong(loader, "JIBRI_INSTANCE_ID"))
         add_line(
             loader, &loader->problems.errors,
-            "JIBRI_INSTANCE_ID is not set: CONFOMEET_S3_KEY_PREFIX has {instance} in it, which "
-            "is to be filled with it");
+            "JIBRI_INSTANCE_ID is not set, but {instance} in CONFOMEET_S3_KEY_PREFIX needs it");
 }
 
 static void check_backend(struct loader *loader)
@@ -238,7 +237,7 @@ static void check_backend(struct loader *loader)
     if (is_known && settings->notice && !settings->base_url && !settings->xmpp_domain)
         add_line(loader, &loader->problems.errors,
                  "CONFOMEET_BASE_URL is not set, nor is XMPP_DOMAIN: expected one of them, so that "
-                 "the backend can be told of recordings, or CONFOMEET_NOTICE=off");
+                 "the backend can be notified, or CONFOMEET_NOTICE=off");
 }
 
 static void check_addressing(struct loader *loader)
@@ -249,7 +248,7 @@ static void check_addressing(struct loader *loader)
         return;
     char quoted[SETTINGS_QUOTED_BYTES];
     add_line(loader, &loader->problems.errors,
-             "CONFOMEET_S3_ADDRESSING is \"virtual\": the bucket %s cannot be a part of a host's "
+             "CONFOMEET_S3_ADDRESSING is \"virtual\", but the bucket %s cannot be part of a host's "
              "name; expected path",
              settings_value_quote(settings->s3_bucket, quoted, sizeof quoted));
 }
@@ -279,8 +278,8 @@ static void check_part_plan(struct loader *loader)
     char spelt[2][32];
     char capacity[32];
     add_line(loader, &loader->problems.errors,
-             "CONFOMEET_S3_PART_SIZE is \"%s\": 10,000 parts hold %s then, which is less than "
-             "CONFOMEET_S3_MAX_OBJECT_SIZE, %s: expected %" PRIu64 "MiB at least",
+             "CONFOMEET_S3_PART_SIZE is \"%s\", so that 10,000 parts hold %s, less than "
+             "CONFOMEET_S3_MAX_OBJECT_SIZE (%s): expected %" PRIu64 "MiB at least",
              units_spell_size(part_size, spelt[0], sizeof spelt[0]),
              units_format_size(capacity_bytes(part_size), capacity, sizeof capacity),
              units_spell_size(largest, spelt[1], sizeof spelt[1]), enough / MIB);

@@ -46,7 +46,7 @@ static void take_probe(struct dispatch *dispatch, bool answered)
     dispatch_hurry(dispatch, false);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 void dispatch_take_chore(struct dispatch *dispatch, enum worker_kind kind, int exit_code)
 {

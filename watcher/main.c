@@ -19,7 +19,7 @@ static void print_help(void)
         "\n"
         "Runs beside Jibri, under a supervisor, as Jibri's user: sends finished parts of a\n"
         "recording while Jibri still records, tries again what failed, and finalizes what a crash\n"
-        "left behind. Runs until SIGTERM; SIGHUP makes it read its settings again. Shows a status\n"
+        "interrupted. Runs until SIGTERM; SIGHUP makes it read its settings again. Shows a status\n"
         "page, metrics and health over HTTP (CONFOMEET_STATUS_LISTEN).\n"
         "\n"
         "  --config FILE  settings as NAME=value lines; default: the first of\n"

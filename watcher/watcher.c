@@ -139,7 +139,8 @@ static void open_server(struct watcher *watcher)
     if (journal_place(&watcher->settings, watcher->recordings_dir, watcher->journal) &&
         !status_server_open(&watcher->settings, watcher->journal, watcher->recordings_dir,
                             &watcher->server, &failure))
-        log_line(SETTINGS_LOG_ERROR, NULL, "%s: all else goes on", failure.text);
+        log_line(SETTINGS_LOG_ERROR, NULL, "%s; recordings are uploaded without a status page",
+                 failure.text);
 }
 
 static void tell_server(struct watcher *watcher)
@@ -185,7 +186,8 @@ static bool find_recordings_dir(struct watcher *watcher)
     if ((size_t)snprintf(watcher->recordings_dir, sizeof watcher->recordings_dir, "%s",
                          directory) >= sizeof watcher->recordings_dir)
         return false;
-    log_line(SETTINGS_LOG_WARNING, NULL, "%s: %s; waiting for it", directory, strerror(errno));
+    log_line(SETTINGS_LOG_WARNING, NULL, "waiting for the recordings directory %s: %s", directory,
+             strerror(errno));
     while (!watcher->stopping && !realpath(directory, watcher->recordings_dir))
         wait_for_something(watcher, LOCK_AGAIN_MS);
     return !watcher->stopping;
@@ -207,9 +209,9 @@ static bool become_owner(const struct watcher *watcher)
         return true;
     log_line(
         SETTINGS_LOG_ERROR, NULL,
-        "%s: %s for the owner of %s, as whom the watcher works; what to do: let that user read "
-        "it",
-        file, strerror(errno), watcher->recordings_dir);
+        "the owner of %s, as whom the watcher works, cannot read %s: %s; what to do: let that user "
+        "read it",
+        watcher->recordings_dir, file, strerror(errno));
     return false;
 }
 

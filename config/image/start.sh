@@ -15,7 +15,7 @@ run_dir=$root/run/jibri-finalize
 say() { printf 'jibri-finalize: %s\n' "$*"; }
 
 # with_container_environment SCRIPT [ARG]: starts SCRIPT again, with what the container was given
-# and what earlier scripts added (s6-overlay hands its scripts nothing of it).
+# and what earlier scripts added (s6-overlay does not hand that to its scripts).
 with_container_environment() {
 	[ "${2:-}" != --in-environment ] || return 0
 	for program in /command/with-contenv /usr/bin/with-contenv; do

@@ -12,7 +12,7 @@
 /* Reads `length` bytes at `offset`, fewer only where the file ends. -1 and errno (never EINTR). */
 ssize_t read_at(int fd, void *bytes, size_t length, uint64_t offset);
 
-/* Writes all of it. False and errno (never EINTR); a part may be written then. */
+/* Writes all bytes. False and errno (never EINTR); a part may be written then. */
 bool write_at(int fd, const void *bytes, size_t length, uint64_t offset);
 
 #endif

@@ -25,10 +25,9 @@ int command_fail(const struct error *err)
 {
     switch (err->kind) { /* which mean something else to an operator than to Jibri's call */
     case ERROR_NO_INPUT:
-        return fail_with(err, "see jibri-finalize status --all for what there is");
+        return fail_with(err, "jibri-finalize status --all lists all recordings");
     case ERROR_USAGE:
-        return fail_with(
-            err, "jibri-finalize status shows what there is; name a recording by its directory");
+        return fail_with(err, "jibri-finalize status lists recordings; name one by its directory");
     case ERROR_DAMAGED:
         return fail_with(err, "jibri-finalize DIR, with a session directory, sets the journal "
                               "aside and makes a new one from what is on the disk and in the "
@@ -48,7 +47,7 @@ static void finish_output(int *code)
     if (errno == EPIPE)
         return; /* who reads no further wants no more */
     error_set_errno(&err, ERROR_PERMANENT, errno, "cannot write to standard output");
-    fprintf(stderr, "jibri-finalize: %s; what to do: make room where it goes to\n", err.text);
+    fprintf(stderr, "jibri-finalize: %s; what to do: make room where the output goes\n", err.text);
     if (*code == EXPLAIN_EXIT_OK)
         *code = EXPLAIN_EXIT_PERSON;
 }
@@ -107,9 +106,8 @@ static bool find_place(struct command *command, const char *argument, struct err
 
     if (!directory)
         return error_set(err, ERROR_SETTINGS,
-                         "it is not known where the recordings are: "
-                         "CONFOMEET_RECORDINGS_DIR is not set, and neither "
-                         "/config/recordings nor /storage/recordings is there");
+                         "no recordings directory is known: CONFOMEET_RECORDINGS_DIR is not set, "
+                         "and neither /config/recordings nor /storage/recordings exists");
     fits = (size_t)snprintf(command->recordings_dir, sizeof command->recordings_dir, "%s",
                             directory) < sizeof command->recordings_dir &&
            journal_place(&command->settings, directory, command->journal);

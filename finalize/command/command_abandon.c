@@ -1,4 +1,5 @@
 /* command_abandon - jibri-finalize abandon: a person gives recordings up. */
+#include "config/units.h"
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
 #include "finalize/command/text_column.h"
@@ -61,6 +62,7 @@ static int abandon_one(const struct command *command, const char *reason, const 
     struct leftover_result result;
     struct error err = ERROR_INIT;
     struct buffer text;
+    char count[32];
 
     if (!abandon_recording(&options, &abandon, directory, &result, &err))
         return command_fail(&err);
@@ -68,15 +70,17 @@ static int abandon_one(const struct command *command, const char *reason, const 
     text_column_append(&text, directory, 0);
     printf("abandoned: %s; %s%s\n", buffer_text(&text),
            is_gone(directory) ? "its directory is gone" : "its files stay",
-           result.aborted ? ", what was sent of it is removed from the bucket" : "");
+           result.aborted ? ", its uploaded parts are removed from the bucket" : "");
     buffer_done(&text);
     if (!result.left)
         return EXPLAIN_EXIT_OK;
     fflush(stdout);
-    fprintf(stderr,
-            "jibri-finalize: %u upload(s) in the bucket could not be aborted: %s; what to do: "
-            "nothing where a watcher runs, which tries again; else %s\n",
-            result.left, result.why.text, explain_advice(&result.why));
+    fprintf(
+        stderr,
+        "jibri-finalize: cannot abort %s in the bucket: %s; what to do: nothing where a watcher "
+        "runs, which tries again; else %s\n",
+        units_format_count(result.left, "upload", count, sizeof count), result.why.text,
+        explain_advice(&result.why));
     return EXPLAIN_EXIT_LATER;
 }
 
@@ -108,7 +112,7 @@ int command_abandon(const struct command_line *line)
     if (!line->count)
         return command_line_misused(line, "no recording is named");
     if (!yes && !isatty(STDIN_FILENO))
-        return command_line_misused(line, "there is no terminal to ask on: say --yes");
+        return command_line_misused(line, "there is no terminal to ask on; use --yes");
     if (command_open(&command, line, COMMAND_MAY_WORK, line->names[0], &code)) {
         if (!command_find(&command, &err) || (!yes && !show(&command, &err)))
             code = command_fail(&err);

@@ -123,7 +123,8 @@ static void say_old(void *context, bool is_wrong, const char *subject, const cha
         printf("NOTE  %-11s %s; %s\n", subject, text, advice);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- the command -------------------------------------------------------------------------------
+ */
 
 static void on_finding(const struct probe_finding *finding)
 {

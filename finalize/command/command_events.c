@@ -91,10 +91,11 @@ static bool write_json(void *context, FILE *out, struct error *err)
 
     return report_json_events(report, events->id, events->most, &about, out, &found, err) &&
            (found ||
-            error_set(err, ERROR_NO_INPUT, "the journal has just forgotten this recording"));
+            error_set(err, ERROR_NO_INPUT, "this recording was just removed from the journal"));
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- the command -------------------------------------------------------------------------------
+ */
 
 static int look(struct events *events, bool json)
 {

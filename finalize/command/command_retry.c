@@ -1,4 +1,5 @@
 /* command_retry - jibri-finalize retry: upload again now what waits or failed. */
+#include "config/units.h"
 #include "finalize/base/number.h"
 #include "finalize/command/command.h"
 #include "finalize/command/command_table.h"
@@ -94,15 +95,14 @@ static int retry_each(const struct command *command, const struct retry *retry)
     const struct targets *targets = &command->targets;
     int code = EXPLAIN_EXIT_OK;
     bool stopped = false;
+    char count[32];
     size_t i;
 
     for (i = 0; i < targets->count && !stopped; i++)
         code = explain_worse(code, retry_one(command, retry, &targets->list[i], &stopped));
     if (i < targets->count) {
-        fprintf(stderr,
-                "jibri-finalize: stopped, %zu more recording(s) were not tried; what to do: call "
-                "it again\n",
-                targets->count - i);
+        fprintf(stderr, "jibri-finalize: stopped with %s not tried; what to do: call it again\n",
+                units_format_count(targets->count - i, "recording", count, sizeof count));
         code = explain_worse(code, EXPLAIN_EXIT_LATER);
     }
     if (retry->all && !targets->count)
@@ -126,8 +126,8 @@ int command_retry(const struct command_line *line)
             line, "--meeting-id wants a number from 1 to 2147483647, not %s", meeting_id);
     retry.options.meeting_id = (int32_t)number;
     if (retry.all == (line->count > 0))
-        return command_line_misused(line, retry.all ? "either --all or recordings are to be named"
-                                                    : "no recording is named (or --all)");
+        return command_line_misused(line, retry.all ? "--all and recordings exclude each other"
+                                                    : "give a recording, or --all");
     if (meeting_id && line->count != 1)
         return command_line_misused(line, "--meeting-id is for one recording");
     if (command_open(&command, line, COMMAND_WORKS, line->names[0], &code)) {

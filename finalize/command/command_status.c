@@ -60,9 +60,10 @@ static int read_options(const struct command_line *line, struct status *status)
     if (!states && !since && !status->json && !status->by_name && !has(line, "all"))
         status->filter.most_safe = MOST_SAFE;
     if (status->watch && status->json)
-        return command_line_misused(line, "--watch shows nothing as JSON");
+        return command_line_misused(line, "--watch and --json exclude each other");
     if (status->prometheus && (status->watch || status->json || status->failed || line->count))
-        return command_line_misused(line, "--prometheus is of all recordings, and stands alone");
+        return command_line_misused(line,
+                                    "--prometheus takes neither recordings nor other options");
     return EXPLAIN_EXIT_OK;
 }
 
@@ -286,7 +287,8 @@ static int watch(struct status *status)
     return ok ? EXPLAIN_EXIT_OK : command_fail(&err);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- the command -------------------------------------------------------------------------------
+ */
 
 static int look(struct status *status)
 {

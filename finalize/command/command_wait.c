@@ -94,25 +94,32 @@ static void list(struct wait *wait, unsigned states)
 
 static int say_left(struct wait *wait, bool stopped)
 {
+    char count[32];
+
     list(wait, REPORT_IS_PENDING | REPORT_NEEDS_PERSON);
     fprintf(stderr,
-            "jibri-finalize: %s: %u recording(s) are not safe yet; what to do: wait on, or see "
+            "jibri-finalize: %s with %s not safe yet; what to do: wait longer, or see "
             "jibri-finalize status\n",
-            stopped ? "stopped" : "the time is over", count_pending(wait));
+            stopped ? "stopped" : "the time is over",
+            units_format_count(count_pending(wait), "recording", count, sizeof count));
     return EXPLAIN_EXIT_LATER;
 }
 
 static int say_end(struct wait *wait)
 {
+    char count[32];
+
     if (!(report_states_of(&wait->totals) & REPORT_NEEDS_PERSON)) {
         printf("nothing is pending\n");
         return EXPLAIN_EXIT_OK;
     }
     list(wait, REPORT_NEEDS_PERSON);
     fprintf(stderr,
-            "jibri-finalize: nothing is pending, but %u recording(s) need a person; what "
-            "to do: see jibri-finalize status --failed\n",
-            wait->totals.recordings[REPORT_FAILED] + wait->totals.recordings[REPORT_LOST]);
+            "jibri-finalize: nothing is pending, but a person is needed for %s; what to do: see "
+            "jibri-finalize status --failed\n",
+            units_format_count(wait->totals.recordings[REPORT_FAILED] +
+                                   wait->totals.recordings[REPORT_LOST],
+                               "recording", count, sizeof count));
     return EXPLAIN_EXIT_PERSON;
 }
 
@@ -150,7 +157,7 @@ int command_wait(const struct command_line *line)
         return command_line_misused(
             line, "--timeout wants a duration as in 90s, 10min or 2h, not %s", timeout);
     if (line->count)
-        return command_line_misused(line, "it takes no recording: it waits for all");
+        return command_line_misused(line, "it waits for all recordings and takes none by name");
     if (command_open(&wait.command, line, COMMAND_LOOKS, NULL, &code))
         code = command_find(&wait.command, &err) ? wait_for_all(&wait) : command_fail(&err);
     command_close(&wait.command);

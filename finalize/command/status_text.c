@@ -219,7 +219,7 @@ const char *status_text_detail(const struct report_recording *recording,
     if (error[0])
         buffer_append_format(next(&sentence), "%s", error);
     if (recording->safety.files && !recording->safety.media)
-        buffer_append_format(next(&sentence), "no media file, the backend is told of nothing");
+        buffer_append_format(next(&sentence), "no media file, the backend is not notified");
     if (recording->safety.incomplete)
         buffer_append_format(
             next(&sentence), "%s incomplete, cut off and not playable",

@@ -33,7 +33,7 @@ static enum match compare(const char *name, const struct report_recording *recor
 
 static bool fail_without_memory(struct error *err)
 {
-    return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look for recordings");
+    return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot read the list of recordings");
 }
 
 bool targets_add(struct targets *targets, int64_t id, const char *directory,
@@ -150,7 +150,7 @@ static bool judge(struct search *search, FILE *out, struct targets *targets, str
         return targets_add(targets, found->list[0].id, found->list[0].directory,
                            found->list[0].state, err);
     if (found->count > 1) {
-        fprintf(out, "%zu recordings answer to that name:\n%s", found->count,
+        fprintf(out, "%zu recordings match that name:\n%s", found->count,
                 buffer_text(&search->candidates));
         if (found->count > MOST_CANDIDATES)
             fprintf(out, "  ...\n");
@@ -172,7 +172,7 @@ static bool find_one(struct report *report, const char *name, int64_t now, FILE 
 
     buffer_init(&search.candidates, 256u * 1024);
     ok = name[0] ? report_each(report, &everything, now, &visitor, NULL, err)
-                 : error_set(err, ERROR_USAGE, "an empty name names no recording");
+                 : error_set(err, ERROR_USAGE, "the name of the recording is empty");
     ok = ok && judge(&search, out, targets, err);
     buffer_done(&search.candidates);
     targets_done(&search.exact);

@@ -1,7 +1,7 @@
 /*
  * target - which recording a person means.
  *
- * By its session directory, its session id or the first characters of it (4 at least), its number
+ * By its session directory, its session id or at least 4 of its first characters, its number
  * in the journal, or its meeting id. What several recordings answer to is not guessed.
  */
 #ifndef FINALIZE_TARGET_H

@@ -139,8 +139,7 @@ static bool open_to_look(struct delivery *delivery, struct error *err)
         return open_upload(delivery, err);
     return file->state == JOURNAL_FILE_UPLOADED || /* the row is all that there is to go by */
            error_set(err, ERROR_PERMANENT,
-                     "%s is gone from the disk and may be in %s, which is not the server of the "
-                     "settings",
+                     "%s is gone from the disk and may be in %s, which the settings do not name",
                      file->path, file->location);
 }
 

@@ -65,8 +65,9 @@ static void probe_backend(struct probe *probe)
         probe_wrong(probe, "backend", text,
                     "correct CONFOMEET_BASE_URL (or XMPP_DOMAIN), or see why the backend is down");
     else if (reply.status >= 300 && reply.status < 400)
-        probe_wrong(probe, "backend", text,
-                    "set CONFOMEET_BASE_URL to where it redirects to: a notice is not redirected");
+        probe_wrong(
+            probe, "backend", text,
+            "set CONFOMEET_BASE_URL to the address it redirects to (a notice is not redirected)");
     else if (reply.status >= 500 && reply.status != 501)
         probe_wrong(probe, "backend", text, "see why the backend fails");
     else

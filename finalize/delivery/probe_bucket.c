@@ -202,7 +202,7 @@ static bool probe_listing(struct probe *probe)
     if (!expect(probe, &list, OUTCOME_BIT(S3_DONE) | missing, "listing", &result))
         return false;
     if (result.outcome != S3_DONE) {
-        snprintf(text, sizeof text, "%s: an upload that was interrupted goes on by the journal",
+        snprintf(text, sizeof text, "%s: interrupted uploads continue from the journal",
                  result.error.text);
         probe_fine(probe, "listing", text);
     }
@@ -351,7 +351,7 @@ void probe_bucket(struct probe *probe, enum probe_extent extent)
 
     if (!open_bucket(probe) || !probe_head(probe))
         return;
-    snprintf(text, sizeof text, "objects of %.255s at %.200s can be looked at",
+    snprintf(text, sizeof text, "the bucket %.255s at %.200s can be read",
              probe->settings->s3_bucket, probe->settings->s3_url);
     probe_fine(probe, "reading", text);
     if (extent != PROBE_ANSWERS &&

@@ -204,7 +204,7 @@ static void finish(struct journal_query *query)
 void journal_query_make_room(struct sqlite3 *database, const char *path)
 {
     (void)journal_reserve_give_up(path);
-    /* What is in the log is written back, and the log begun anew once nobody reads it. */
+    /* Writes the log back, and starts it again at its beginning once no connection reads it. */
     (void)sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 }
 

@@ -66,7 +66,7 @@ bool journal_claim(struct journal *journal, const char *directory, pid_t pid, in
 bool journal_unclaim(struct journal *journal, const char *directory, pid_t pid, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Finds the first directory, in byte order, behind `after` ("": the very first) that was handed
+/* Finds the first directory, in byte order, after `after` ("": the very first) that was handed
  * over. */
 bool journal_next_handed_over(struct journal *journal, const char *after,
                               char ret_directory[SESSION_PATH_SIZE], bool *ret_found,

@@ -1,5 +1,6 @@
 #include "finalize/lifecycle/housekeeping.h"
 
+#include "config/units.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/leftover.h"
@@ -45,7 +46,8 @@ static bool is_stored(void *context, const struct journal_file *file, bool *ret_
 static void on_removed(void *context, const char *session_id, const char *path)
 {
     if (!path[0])
-        remark(context, true, session_id, "its time on this machine is over: the disk is freed");
+        remark(context, true, session_id,
+               "the local copies are removed: CONFOMEET_KEEP_LOCAL has passed");
 }
 
 static void on_failed(void *context, const char *session_id, const struct error *error)
@@ -71,15 +73,15 @@ static bool sweep(struct work *work, struct error *err)
 static bool abort_leftovers(struct work *work, struct error *err)
 {
     struct leftover_result result;
-    char sentence[128];
+    char sentence[128], count[32];
 
     if (!open_network(work, err) ||
         !leftover_abort(work->options->settings, work->journal, work->loop, work->s3, NULL,
                         UINT64_MAX, &result, err))
         return false;
     if (result.aborted) {
-        snprintf(sentence, sizeof sentence, "%u upload(s) that will not be completed were aborted",
-                 result.aborted);
+        snprintf(sentence, sizeof sentence, "aborted %s that would not be completed",
+                 units_format_count(result.aborted, "upload", count, sizeof count));
         remark(work, true, "", sentence);
     }
     if (result.left)

@@ -102,7 +102,7 @@ static void adapt_to_change(const struct intake *intake, struct journal_file *fi
     if (!object_may_exist)
         return;
     if (file->state != JOURNAL_FILE_GONE && file->state != JOURNAL_FILE_WITHHELD)
-        remark(intake, file->path, "sent again: all of it: the file changed after it was stored");
+        remark(intake, file->path, "sent again as a whole: the file changed after it was stored");
     begin_again(intake, file);
 }
 
@@ -173,7 +173,7 @@ static bool update_row(const struct intake *intake, const struct session_dir_fil
     /* What an object is said to be is fixed when its upload is created. */
     if (file->id && file->incomplete != was_incomplete && file->phase == JOURNAL_PHASE_OPEN) {
         begin_again(intake, file);
-        remark(intake, file->path, "sent again: all of it: it is cut off, or not any more");
+        remark(intake, file->path, "sent again as a whole: whether it is cut off has changed");
     }
     return save_row(intake, file, err);
 }
@@ -246,7 +246,7 @@ static void on_skipped(void *context, const char *path, const char *reason)
     struct work *work = context;
     char sentence[160];
 
-    snprintf(sentence, sizeof sentence, "is passed over: it is %.120s", reason);
+    snprintf(sentence, sizeof sentence, "is skipped: it is %.120s", reason);
     remark(work->intake, path, sentence);
 }
 
@@ -274,7 +274,7 @@ static bool note_if_gone(void *context, struct journal_file *file, struct error 
     return leftover_take(intake->journal, file, err);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 bool intake_run(const struct intake *intake, struct intake_result *ret_result, struct error *err)
 {
@@ -350,12 +350,13 @@ bool intake_survey(struct session_dir *session_dir, const char *media, unsigned 
     struct stat directory;
 
     if (!stat(session_dir_path(session_dir), &directory) && directory.st_mode & S_ISVTX)
-        return error_set(err, ERROR_USAGE, "%s is everybody's directory, no session's",
+        return error_set(err, ERROR_USAGE,
+                         "%s is writable for all users (sticky bit) and not a session's directory",
                          session_dir_path(session_dir));
     if (!session_dir_scan(session_dir, &visitor, err))
         return false;
     if (survey.sessions && !survey.media)
-        return error_set(err, ERROR_USAGE, "%s holds session directories, it is none itself",
+        return error_set(err, ERROR_USAGE, "%s holds session directories and is not one itself",
                          session_dir_path(session_dir));
     *ret_files = survey.files;
     return true;

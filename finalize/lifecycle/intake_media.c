@@ -84,6 +84,6 @@ bool intake_media_look_into(const struct intake_media *media, int fd, struct jou
             "has no moov box: the recording was cut off; it is uploaded and marked incomplete");
     else if (empty)
         media->remark(media->context, file->path,
-                      "has not a single frame: it is uploaded and marked incomplete");
+                      "has no frame: it is uploaded and marked incomplete");
     return true;
 }

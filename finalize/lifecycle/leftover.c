@@ -110,8 +110,7 @@ static bool abort_one(const struct settings *settings, struct loop *loop, struct
 {
     if (!s3_location_is_reached(leftover->location, settings))
         return error_set(err, ERROR_PERMANENT,
-                         "an unfinished upload of %s is left in %s, which is not the server of the "
-                         "settings",
+                         "an unfinished upload of %s is left in %s, which the settings do not name",
                          leftover->key, leftover->location);
     return leftover->upload_id[0]
                ? abort_known(loop, s3, leftover, leftover->upload_id, deadline_ms, err)

@@ -109,7 +109,7 @@ static bool send_parts(struct run *run, struct error *err)
     return session_dir_scan(run->session_dir, &visitor, err) && run_deliver(run, err);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* False once the finalizer has begun with it, or waits to. */
 static bool is_still_recorded(struct run *run, bool *ret_is, struct error *err)

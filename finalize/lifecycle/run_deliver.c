@@ -150,7 +150,7 @@ static bool on_give_way(void *context)
     return yield_is_requested(&run->yield, run->journal, run->directory);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void note_early_end(struct run *run, enum engine_end end)
 {
@@ -161,9 +161,9 @@ static void note_early_end(struct run *run, enum engine_end end)
     else if (end == ENGINE_GAVE_WAY)
         error_set(&failure, ERROR_STOPPED, "another process goes on with it");
     else if (end == ENGINE_OUT_OF_TIME)
-        error_set(
-            &failure, ERROR_STOPPED, "not all was uploaded within CONFOMEET_FINALIZE_WAIT%s%s",
-            run->last_trouble.text[0] ? "; the last trouble was: " : "", run->last_trouble.text);
+        error_set(&failure, ERROR_STOPPED,
+                  "not all was uploaded within CONFOMEET_FINALIZE_WAIT%s%s",
+                  run->last_trouble.text[0] ? "; last error: " : "", run->last_trouble.text);
     else
         return;
     run->changed = false; /* no further round */

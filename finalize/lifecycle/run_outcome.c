@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define NO_MEDIA "all of it is uploaded; no media file is in it: the backend was told of nothing"
+#define NO_MEDIA "uploaded, but without a media file: the backend is not notified"
 
 bool run_judge(struct run *run, struct error *err)
 {
@@ -28,7 +28,7 @@ bool run_judge(struct run *run, struct error *err)
            error_set(err, ERROR_TRANSIENT, "%s",
                      run->options->notify_only
                          ? "not all is in the bucket yet, and only notices were asked for"
-                         : "not all of it is safe yet");
+                         : "not all files are safe yet");
 }
 
 /* DONE means that there is nothing left to do, not that all is safe: a file may be lost. */

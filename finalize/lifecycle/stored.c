@@ -20,8 +20,8 @@ bool stored_ask(const struct settings *settings, struct loop *loop, struct s3 *s
 
     if (!s3_location_is_reached(file->location, settings))
         return error_set(err, ERROR_PERMANENT,
-                         "%s was sent to %s, which is not the server of the settings: whether it "
-                         "still is there is not known, and its local copy stays",
+                         "%s was sent to %s, which the settings do not name: it cannot be checked "
+                         "there, and its local copy stays",
                          file->path, file->location);
     if (!network_ask(loop, s3, &call, until_ms, &result, err))
         return false;

@@ -142,7 +142,7 @@ static const char *advice_for_errno(int errno_value)
     case EROFS:
         return "mount the recordings directory writable, then try again";
     case EIO:
-        return "look at the disk: it does not give the data back";
+        return "check the disk, which cannot be read";
     default:
         return NULL;
     }

@@ -81,7 +81,7 @@ void program_say_problems(const struct settings_problems *problems)
     for (char **line = problems->errors; line && *line; line++)
         log_line(SETTINGS_LOG_ERROR, NULL, "%s", *line);
     log_line(SETTINGS_LOG_ERROR, NULL,
-             "the settings cannot be used%s; what to do: correct them (jibri-finalize --help "
-             "lists all), then call it again with the same directory",
+             "the settings cannot be used%s; what to do: correct them (jibri-finalize settings "
+             "NAME explains one), then call it again with the same directory",
              problems->errors && problems->errors[0] ? "" : ": no memory to read them");
 }

@@ -41,7 +41,7 @@ bool report_open(const struct report_source *source, struct report **ret_report,
     if (!report ||
         (source->recordings_dir && !(report->recordings_dir = strdup(source->recordings_dir))) ||
         !(report->watcher_lock = name_watcher_lock(source->journal))) {
-        error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
+        error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot read the recordings");
         goto fail;
     }
     /* To look is no reason to make one. */
@@ -334,7 +334,7 @@ bool report_each(struct report *report, const struct report_filter *filter, int6
     bool ok = true;
 
     if (!walk)
-        return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot look at the recordings");
+        return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot read the recordings");
     walk->filter = filter;
     walk->visitor = visitor;
     walk->now = now;

@@ -29,8 +29,8 @@ bool upload_end(struct upload *upload)
 bool upload_fail(struct upload *upload, const struct error *error)
 {
     upload->error = *error;
-    error_set(&upload->error, ERROR_TRANSIENT, "the server's answers for %s make no sense",
-              upload->options.file->key);
+    error_set(&upload->error, ERROR_TRANSIENT,
+              "the server's replies about %s contradict each other", upload->options.file->key);
     return upload_end(upload);
 }
 

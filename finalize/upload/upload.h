@@ -3,7 +3,7 @@
  *
  * Owns the order of things: is the key free, is there something to go on from, which parts are
  * missing, complete, confirm. Does no I/O but for the journal, and knows no time but what it is
- * told, so that tests drive it without a network. A step that leaves something behind in the bucket
+ * told, so that tests drive it without a network. A step that leaves something in the bucket
  * is in the journal before it is asked for.
  *
  * A row that is UPLOADED was confirmed by an earlier run: it is probed again before anything is

@@ -37,7 +37,7 @@ struct upload_adopt *upload_adopt_begin(const struct s3_result *head, uint64_t o
 bool upload_adopt_next(const struct upload_adopt *adopt, uint64_t *ret_offset,
                        uint64_t *ret_length);
 
-/* Takes what was read of it. False when the comparison can't go on. */
+/* Takes the bytes that were read. False when the comparison can't go on. */
 bool upload_adopt_take(struct upload_adopt *adopt, const struct hasher_result *bytes);
 
 /* After the last range: whether the object holds these very bytes. */

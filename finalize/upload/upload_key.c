@@ -52,8 +52,7 @@ bool upload_choose_key(struct upload *upload, struct error *err)
     }
     *file = wanted;
     if (file->key_suffix) {
-        snprintf(sentence, sizeof sentence,
-                 "%s is another object's key, which is left alone: %s is used",
+        snprintf(sentence, sizeof sentence, "%s is the key of another object: %s is used instead",
                  upload->options.base_key, file->key);
         upload_report(upload, sentence);
     }

@@ -172,7 +172,7 @@ static bool go_on_without_listing(struct upload *upload, struct error *err)
         return false;
     if (found || !file->object_bytes)
         return begin_again(upload, RESEND_SHORTER_FILE, err);
-    upload_report(upload, "ListParts is refused: what the journal says of the parts is believed");
+    upload_report(upload, "ListParts is refused: the journal's list of parts is used");
     upload->listed = false;
     return upload_begin_parts(upload);
 }
@@ -215,7 +215,7 @@ static bool take_refused_parts(struct upload *upload, const struct s3_result *re
     if (file->complete_refusals >= 2 * MAX_REFUSALS) {
         error_set(&upload->error, ERROR_PERMANENT,
                   "the server acknowledged every part of %s, but refuses to complete the upload "
-                  "with them, under a second upload id, too: %s",
+                  "with them, also under a second upload id: %s",
                   file->key, result->error.text);
         memcpy(upload->error.s3_code, result->error.s3_code, sizeof upload->error.s3_code);
         upload_end(upload);

@@ -119,8 +119,7 @@ bool upload_take_adopted(struct upload *upload, const struct hasher_result *byte
         return true;
     if (!upload_adopt_is_same(upload->adopt))
         return upload_leave_key(upload, err);
-    upload_report(upload,
-                  "the bucket has this very file already, from before the journal was lost");
+    upload_report(upload, "the bucket already has this file, uploaded before the journal was lost");
     memcpy(upload->options.file->mark, upload->adopt->mark, S3_MARK_SIZE);
     return journal_save_file(upload->options.journal, upload->options.file, err) &&
            upload_go_to(upload, UPLOAD_STAGE_PROBE); /* which finds the mark to be ours now */

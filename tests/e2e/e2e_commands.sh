@@ -70,7 +70,7 @@ the_progress_of_another_process_is_shown() {
 	expect_match "what it says" '[0-9]+ %, [0-9.]+ MiB/s, .* left' "$output"
 	expect_match "what it says" "by jibri-finalize, process $pid" "$output"
 	command_ wait --timeout 1s
-	expect_code 75 'the time is over: 1 recording\(s\) are not safe yet'
+	expect_code 75 'the time is over with 1 recording not safe yet'
 	command_ wait --timeout 60s
 	expect_code 0
 	finish_finalize "$pid" "$case_dir/other"
@@ -198,7 +198,7 @@ what_is_abandoned_stays_so_until_a_person_takes_it_up() {
 an_upload_that_cannot_be_aborted_is_remembered() {
 	cut_off
 	command_ CONFOMEET_S3_URL=http://127.0.0.1:1/ CONFOMEET_S3_CONNECT_TIMEOUT=1s abandon --yes 1
-	expect_code 75 'could not be aborted'
+	expect_code 75 'cannot abort 1 upload in the bucket'
 	expect "state and uploads left over" '6 1' "$(query "SELECT state || ' ' ||
 		(SELECT count(*) FROM leftover WHERE upload_id <> '') FROM recording")"
 	command_ "${nothing_set[@]}" abandon --yes 1
@@ -250,7 +250,7 @@ wait_ends_at_once_when_nothing_is_pending() {
 	finalize "$session"
 	expect_code 1
 	command_ wait
-	expect_code 1 'need a person'
+	expect_code 1 'a person is needed'
 	command_ wait --timeout never
 	expect_code 64
 }
@@ -271,7 +271,7 @@ what_vanished_before_it_was_safe_stays_lost_until_it_is_abandoned() {
 	rm -r "$session"
 	expect_lost status
 	command_ wait --timeout 20s
-	expect_code 1 'need a person'
+	expect_code 1 'a person is needed'
 	expect_lost retry 1
 	expect_lost "$session"
 	expect_lost retry "$session"

@@ -106,8 +106,8 @@ links_and_FIFOs_are_passed_over() {
 	expect "what stays in the session" \
 		"12345_fifo.mp4 12345_inside.mp4 12345_link.mp4 dangling directory fifo" \
 		"$(find "$session" -mindepth 1 -printf '%f\n' | LC_ALL=C sort | paste -s -d ' ')"
-	expect_match "what was said" 'directory: is passed over: it is a symbolic link' "$output"
-	expect_match "what was said" 'fifo: is passed over: it is a FIFO' "$output"
+	expect_match "what was said" 'directory: is skipped: it is a symbolic link' "$output"
+	expect_match "what was said" 'fifo: is skipped: it is a FIFO' "$output"
 }
 
 somebody_elses_object_is_left_alone() {

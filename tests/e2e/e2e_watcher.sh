@@ -718,7 +718,7 @@ start_watcher_late() {
 		"$watcher" >>"$case_dir/watcher.log" 2>&1 </dev/null &
 	watcher_pid=$!
 	pids+=("$watcher_pid")
-	wait_for 10 watcher_says 'waiting for it'
+	wait_for 10 watcher_says 'waiting for the recordings directory'
 }
 
 settings_that_cannot_be_used_are_said_and_waited_for() {

@@ -274,7 +274,7 @@ expect_passed_over() {
 	while [ $# -gt 0 ]; do
 		name=$1 kind=$2
 		shift 2
-		expect "lines on $name" 1 "$(grep -cF "$name: is passed over: it is $kind" <<<"$output")"
+		expect "lines on $name" 1 "$(grep -cF "$name: is skipped: it is $kind" <<<"$output")"
 		[ -e "$session/$name" ] || [ -L "$session/$name" ] || fail "$name is gone"
 	done
 }

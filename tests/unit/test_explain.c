@@ -142,7 +142,7 @@ START_TEST(each_errno_that_people_meet_has_its_advice)
         {EACCES, "recordings directory"},
         {EPERM, "recordings directory"},
         {EROFS, "writable"},
-        {EIO, "look at the disk"},
+        {EIO, "check the disk"},
     };
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {

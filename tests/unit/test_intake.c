@@ -396,7 +396,7 @@ START_TEST(links_are_passed_over_with_a_remark)
 {
     ck_assert_int_eq(symlink("/etc/passwd", in_session("link.mp4")), 0);
     ck_assert_uint_eq(run().files, 0);
-    ck_assert_ptr_nonnull(strstr(remarks, "link.mp4: is passed over: it is a symbolic link"));
+    ck_assert_ptr_nonnull(strstr(remarks, "link.mp4: is skipped: it is a symbolic link"));
 }
 END_TEST
 

@@ -309,7 +309,7 @@ START_TEST(a_file_that_holds_no_secret_is_one_line_that_does_not_show_it)
     static const struct {
         const char *bytes;
         size_t length;
-        const char *expected; /* behind the file's path */
+        const char *expected; /* after the path */
     } rows[] = {{"", 0, ": it is empty"},
                 {"\n\r\n", 3, ": it is empty"},
                 {"HID\0DEN", 7, ": there is a NUL byte in it"},
@@ -323,7 +323,8 @@ START_TEST(a_file_that_holds_no_secret_is_one_line_that_does_not_show_it)
         unit_write(fixture_path, rows[i].bytes, rows[i].length);
         ck_assert(!load_without_secret(NULL, variables));
         snprintf(expected, sizeof(expected),
-                 "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment): cannot read %s%s",
+                 "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment) names %s, which cannot be "
+                 "read%s",
                  fixture_path, rows[i].expected);
         assert_error(expected);
     }
@@ -344,11 +345,11 @@ START_TEST(a_secret_in_the_place_of_its_files_path_is_not_shown)
          "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment) cannot be used; its value is not "
          "shown: expected the absolute path of a file that holds CONFOMEET_S3_CLIENT_SECRET"},
         {"CONFOMEET_S3_CLIENT_SECRET_FILE=/HIDDEN",
-         "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment): cannot read the file that it "
-         "names: No such file or directory"},
+         "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment) names a file, which cannot be "
+         "read: No such file or directory"},
         {"CONFOMEET_S3_CLIENT_SECRET_FILE=/tmp",
-         "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment): cannot read /tmp: it is not a "
-         "regular file"},
+         "CONFOMEET_S3_CLIENT_SECRET_FILE (from the environment) names /tmp, which cannot be "
+         "read: it is not a regular file"},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         ck_assert(!load_without_secret(NULL, (const char *const[]){rows[i].variable, NULL}));
@@ -360,8 +361,8 @@ END_TEST
 START_TEST(an_instance_in_the_prefix_has_to_be_known)
 {
     ck_assert(!load(NULL, "CONFOMEET_S3_KEY_PREFIX={instance}/", NULL));
-    assert_error("JIBRI_INSTANCE_ID is not set: CONFOMEET_S3_KEY_PREFIX has {instance} in it, "
-                 "which is to be filled with it");
+    assert_error(
+        "JIBRI_INSTANCE_ID is not set, but {instance} in CONFOMEET_S3_KEY_PREFIX needs it");
     ck_assert(load(NULL, "CONFOMEET_S3_KEY_PREFIX={instance}/", "JIBRI_INSTANCE_ID=jibri-1", NULL));
     ck_assert_str_eq(settings.s3_key_prefix, "{instance}/");
     ck_assert_str_eq(settings.instance_id, "jibri-1");
@@ -376,7 +377,7 @@ START_TEST(a_backend_has_to_be_known_unless_notices_are_off)
         fixture_least[0], fixture_least[1], fixture_least[2], fixture_least[3], NULL, NULL};
     ck_assert(!settings_load(environment, NULL, &settings, &problems));
     assert_error("CONFOMEET_BASE_URL is not set, nor is XMPP_DOMAIN: expected one of them, so that "
-                 "the backend can be told of recordings, or CONFOMEET_NOTICE=off");
+                 "the backend can be notified, or CONFOMEET_NOTICE=off");
     static const struct {
         const char *line;
         size_t errors;
@@ -398,9 +399,8 @@ END_TEST
 START_TEST(the_part_plan_has_to_hold_the_largest_object)
 {
     ck_assert(!load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=10TiB", NULL));
-    assert_error(
-        "CONFOMEET_S3_PART_SIZE is \"8MiB\": 10,000 parts hold 5.1 TiB then, which is less "
-        "than CONFOMEET_S3_MAX_OBJECT_SIZE, 10TiB: expected 549MiB at least");
+    assert_error("CONFOMEET_S3_PART_SIZE is \"8MiB\", so that 10,000 parts hold 5.1 TiB, less than "
+                 "CONFOMEET_S3_MAX_OBJECT_SIZE (10TiB): expected 549MiB at least");
     ck_assert(
         load(NULL, "CONFOMEET_S3_MAX_OBJECT_SIZE=10TiB", "CONFOMEET_S3_PART_SIZE=549MiB", NULL));
     /* 8,900 + 4 * 5,550 parts of 8 MiB and 1,000 of 5 GiB, to the byte. */
@@ -422,7 +422,7 @@ START_TEST(a_bucket_that_is_no_host_name_needs_path_addressing)
     ck_assert(
         !load(NULL, "CONFOMEET_S3_ADDRESSING=virtual", "CONFOMEET_S3_BUCKET=My_Bucket", NULL));
     assert_error(
-        "CONFOMEET_S3_ADDRESSING is \"virtual\": the bucket \"My_Bucket\" cannot be a part "
+        "CONFOMEET_S3_ADDRESSING is \"virtual\", but the bucket \"My_Bucket\" cannot be part "
         "of a host's name; expected path");
     ck_assert(load(NULL, "CONFOMEET_S3_BUCKET=My_Bucket", NULL));
     ck_assert(!load(NULL, "CONFOMEET_S3_ADDRESSING=virtual", "CONFOMEET_S3_BUCKET=abc-", NULL));

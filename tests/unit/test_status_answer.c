@@ -301,7 +301,7 @@ START_TEST(an_s3_service_that_fails_matters_while_there_is_something_to_do)
     make_journal(2, JOURNAL_RECORDING_WAITING);
     ck_assert_uint_eq(ask("/readyz"), 503);
     ck_assert_ptr_nonnull(strstr(body(), "the last request to S3 failed"));
-    ck_assert_ptr_nonnull(strstr(body(), "2 recording(s)"));
+    ck_assert_ptr_nonnull(strstr(body(), "2 recordings"));
 }
 END_TEST
 

@@ -105,7 +105,7 @@ START_TEST(what_is_ambiguous_is_listed_and_not_guessed)
 {
     ck_assert(!find("12345"));
     ck_assert_int_eq(err.kind, ERROR_USAGE);
-    ck_assert_ptr_nonnull(strstr(said, "2 recordings answer"));
+    ck_assert_ptr_nonnull(strstr(said, "2 recordings match"));
     ck_assert_ptr_nonnull(strstr(said, "/nzqxnaoiugxqlhbp\n"));
     ck_assert_ptr_nonnull(strstr(said, "/nzqxother0000000\n"));
     ck_assert(!find("nzqx"));

@@ -725,7 +725,7 @@ static const struct scenario {
 
     /* Keys. */
     {"a key that is taken gets a suffix", 500, others_take_the_key, .requests = "head*2 put head",
-     .key = SECOND_KEY, .says = KEY " is another object's key"},
+     .key = SECOND_KEY, .says = KEY " is the key of another object"},
     {"a key that is taken gets a suffix, of parts too", 2500, others_take_the_key,
      .requests = "head*2 create part*3 head complete head", .key = SECOND_KEY},
     {"suffixed keys that are taken are passed over", 500, two_keys_are_taken,
@@ -884,7 +884,7 @@ static const struct scenario {
      .happens = others_replace_it, .key = SECOND_KEY, .requests = "head put head*2 put head",
      .says = "sent again: 1 part, 500 B: another object took the key"},
     {"each key of the session is compared with this file", 500, the_second_key_has_this_very_file,
-     .requests = "head*3", .key = SECOND_KEY, .says = "has this very file already"},
+     .requests = "head*3", .key = SECOND_KEY, .says = "already has this file"},
 
     /* Servers that fail. */
     {"a small object that is never seen ends", 500,

@@ -1,5 +1,6 @@
 #include "watcher/http/status_answer.h"
 
+#include "config/units.h"
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_stats.h"
@@ -99,13 +100,14 @@ static bool reaches_s3(const struct metrics *metrics, struct error *err)
     uint64_t failure = metrics->stats.cells[stats_first_cell(STATS_S3_LAST_FAILURE)];
     uint64_t to_do = recordings[JOURNAL_RECORDING_WORKING] + recordings[JOURNAL_RECORDING_WAITING] +
                      recordings[JOURNAL_RECORDING_FAILED] + recordings[JOURNAL_RECORDING_RECORDING];
+    char count[32];
 
     if (!to_do || failure <= success)
         return true;
     return error_set(err, ERROR_TRANSIENT,
-                     "the last request to S3 failed, %lld s ago, and %" PRIu64
-                     " recording(s) are not safe",
-                     (long long)metrics->now - (long long)failure, to_do);
+                     "the last request to S3 failed, %lld s ago, with %s not safe yet",
+                     (long long)metrics->now - (long long)failure,
+                     units_format_count(to_do, "recording", count, sizeof count));
 }
 
 static void answer_ready(struct status_exchange *exchange)

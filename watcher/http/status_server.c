@@ -86,8 +86,8 @@ static void start_to_listen(struct status_server *server)
     server->listen_at_ms = clock_now_ms() + LISTEN_AGAIN_MS;
     if (!server->told_taken)
         log_line(SETTINGS_LOG_ERROR, NULL,
-                 "no status page and no metrics: cannot listen on %s (CONFOMEET_STATUS_LISTEN): "
-                 "%s; all else goes on, and it is tried again every minute",
+                 "cannot listen on %s (CONFOMEET_STATUS_LISTEN), so there is no status page and no "
+                 "metrics: %s; it is tried again every minute",
                  listen_on, strerror(errno));
     server->told_taken = true;
 }

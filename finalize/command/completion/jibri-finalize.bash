@@ -1,4 +1,4 @@
-# Completion of jibri-finalize for bash. What it knows of commands and options is the program's own table.
+# Completion of jibri-finalize for bash. Commands and options come from the program's own table.
 # shellcheck shell=bash
 
 # What is completed: --for-completion prints lines of fields separated by tabs.
