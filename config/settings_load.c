@@ -290,8 +290,10 @@ static void warn_of_unknown_names(struct loader *loader, const char *const *line
     for (; lines && *lines; lines++) {
         size_t length = strcspn(*lines, "=");
         bool is_set = (*lines)[length] == '=' && (*lines)[length + 1] != 0;
-        if (!is_set || strncmp(*lines, SETTINGS_NAMES_PREFIX, strlen(SETTINGS_NAMES_PREFIX)) != 0 ||
-            settings_name_is_known(*lines, length))
+        bool is_s3 = !strncmp(*lines, SETTINGS_NAMES_PREFIX, strlen(SETTINGS_NAMES_PREFIX));
+        if (!is_set || strncmp(*lines, SETTINGS_NAMES_OURS, strlen(SETTINGS_NAMES_OURS)) != 0 ||
+            settings_name_is_known(*lines, length) ||
+            (!is_s3 && !settings_name_nearest(*lines, length)))
             continue;
         char shown[MAX_SHOWN_NAME + 1];
         size_t shown_length = length < MAX_SHOWN_NAME ? length : MAX_SHOWN_NAME;
@@ -302,7 +304,7 @@ static void warn_of_unknown_names(struct loader *loader, const char *const *line
                 shown[i] = '?';
         }
         shown[shown_length] = 0;
-        const char *reason = settings_name_unsupported(*lines, length);
+        const char *reason = is_s3 ? settings_name_unsupported(*lines, length) : NULL;
         const char *nearest = reason ? NULL : settings_name_nearest(*lines, length);
         add_line(loader, &loader->problems.warnings, "%s%s is not a setting%s%s%s", shown,
                  length > shown_length ? "..." : "",

@@ -3,11 +3,12 @@
 #include "config/settings_table.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_COMPARED_BYTES 128
 #define MOST_EDITS         3
-#define OURS_BYTES         (sizeof "CONFOMEET_" - 1) /* what nearly all begin with proves no likeness */
+#define OURS_BYTES         (sizeof SETTINGS_NAMES_OURS - 1) /* nearly all begin so: no likeness */
 
 /* Read by the backend, from the same file; it means nothing to us. */
 static const char backends_own[] = "CONFOMEET_S3_URL_OVERRIDE_FOR_AWS_SDK";
@@ -60,14 +61,22 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
 const char *settings_name_nearest(const char *name, size_t length)
 {
     const char *nearest = NULL;
-    size_t least = MOST_EDITS + 1;
+    bool is_ours = !strncmp(name, SETTINGS_NAMES_PREFIX, sizeof SETTINGS_NAMES_PREFIX - 1);
+    size_t least = (is_ours ? MOST_EDITS : 1) + 1;
     size_t own_length = length - min_of(length, OURS_BYTES);
+    char with_s3[MAX_COMPARED_BYTES + sizeof SETTINGS_NAMES_PREFIX];
+    const struct settings_row *row;
 
     if (length > MAX_COMPARED_BYTES)
         return NULL;
+    snprintf(with_s3, sizeof with_s3, SETTINGS_NAMES_PREFIX "%.*s", (int)own_length,
+             name + length - own_length);
+    row = settings_name_row(with_s3, strlen(with_s3));
+    if (row)
+        return row->name;
     /* Each row's name, then its file_name, where there is one. */
     for (size_t i = 0; i < 2 * settings_table_length; i++) {
-        const struct settings_row *row = &settings_table[i / 2];
+        row = &settings_table[i / 2];
         const char *known = i % 2 == 0 ? row->name : row->file_name;
         size_t distance =
             known ? edit_distance(name, length, known, min_of(strlen(known), MAX_COMPARED_BYTES))

@@ -32,7 +32,8 @@ struct http_request {
     struct http_body body;
     uint64_t idle_timeout_ms; /* given up when no byte moves for this long; 0: never */
     uint64_t timeout_ms;      /* given up when it has not ended after this long; 0: never */
-    size_t reply_ceiling;     /* most bytes of reply body that are kept; more is a failure */
+    size_t reply_ceiling;     /* most bytes of reply body that are kept; more is a failure, but for
+                                 white space: of a long run only the beginning is kept */
     bool direct;              /* without a proxy, whatever the settings say */
     bool must_finish; /* what it does can't be taken back or told from its absence: a stop waits a
                          moment for its reply (loop_must_finish()) */

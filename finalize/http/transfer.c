@@ -14,8 +14,9 @@
 #define A_DAY_MS           (86400L * 1000) /* longer than any look-up of a name */
 #define KEEP_ALIVE_IDLE_S  45L /* shorter than routers remember a connection that is silent */
 #define KEEP_ALIVE_EVERY_S 15L
-#define SERVER_ERROR       9u   /* offset of the 5 of a 5xx, after "HTTP/1.1 " */
-#define BEFORE_LIBCURL_MS  250u /* a look-up is given up before libcurl's connect timeout */
+#define MOST_BLANKS        2048u /* of a run; more than a key has */
+#define SERVER_ERROR       9u    /* offset of the 5 of a 5xx, after "HTTP/1.1 " */
+#define BEFORE_LIBCURL_MS  250u  /* a look-up is given up before libcurl's connect timeout */
 
 /* The first reason counts; what libcurl says of its end comes after it. */
 __attribute__((format(printf, 3, 4))) static void
@@ -108,13 +109,34 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     return length; /* headers over the ceiling are dropped: none that we need is that far down */
 }
 
+/* White space is how a server says, for minutes, that it is still at work. */
+static void keep_body(struct transfer *transfer, const char *bytes, size_t length)
+{
+    static const char blanks[] = " \t\r\n";
+
+    while (length) {
+        bool blank = memchr(blanks, *bytes, sizeof blanks - 1);
+        size_t run = 1, kept;
+
+        while (run < length && blank == !!memchr(blanks, bytes[run], sizeof blanks - 1))
+            run++;
+        kept = run;
+        if (blank && kept > MOST_BLANKS - transfer->blanks)
+            kept = MOST_BLANKS - transfer->blanks;
+        transfer->blanks = blank ? transfer->blanks + kept : 0;
+        buffer_append(&transfer->reply.body, bytes, kept);
+        bytes += run;
+        length -= run;
+    }
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
 
     if (transfer->ended)
         return 0;
-    buffer_append(&transfer->reply.body, bytes, size * count);
+    keep_body(transfer, bytes, size * count);
     if (transfer->reply.body.failed) {
         fail(transfer, HTTP_FAILED_TOO_LARGE, "the reply is longer than %zu bytes",
              transfer->reply.body.ceiling);

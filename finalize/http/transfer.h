@@ -37,7 +37,8 @@ struct transfer {
     uint64_t began_ms; /* 0: libcurl has not worked on it yet */
     uint64_t moved;    /* bytes sent and received when it was last looked at */
     uint64_t moved_at_ms;
-    bool paused; /* waits for the rate limit */
+    size_t blanks; /* how many the reply's body ends with, so far */
+    bool paused;   /* waits for the rate limit */
     bool headers_ended;
     bool ended;     /* the reply is complete, or failed */
     bool let_go;    /* libcurl has ended with it */

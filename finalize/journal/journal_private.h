@@ -89,9 +89,9 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
     X(meeting_id, meeting_id, JOURNAL_INTEGER, 0, INT32_MAX)
 #define JOURNAL_FILE_FIXED(X)                  \
     X(recording_id, recording_id, JOURNAL_KEY) \
-    X(path, path, JOURNAL_PATH)                \
-    X(media, media, JOURNAL_FLAG)
+    X(path, path, JOURNAL_PATH)
 #define JOURNAL_FILE_CHANGING(X)                                                    \
+    X(media, media, JOURNAL_FLAG)                                                   \
     X(incomplete, incomplete, JOURNAL_FLAG)                                         \
     X(duration_ms, duration_ms, JOURNAL_SIZE)                                       \
     X(cut_off, cut_off, JOURNAL_FLAG)                                               \
@@ -121,7 +121,7 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
 #define JOURNAL_RECORDING_COLUMNS(X) JOURNAL_RECORDING_FIXED(X) JOURNAL_RECORDING_CHANGING(X)
 #define JOURNAL_FILE_COLUMNS(X)      JOURNAL_FILE_FIXED(X) JOURNAL_FILE_CHANGING(X)
 #define JOURNAL_RECORDING_CHANGES    (journal_recording_columns + 3)
-#define JOURNAL_FILE_CHANGES         (journal_file_columns + 4)
+#define JOURNAL_FILE_CHANGES         (journal_file_columns + 3)
 
 /* What a list of columns is made of in SQL. A comma comes first: the id stands before it, or an
  * assignment of which SQLite takes the later one. */

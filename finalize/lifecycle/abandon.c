@@ -1,5 +1,6 @@
 #include "finalize/lifecycle/abandon.h"
 
+#include "finalize/base/clock.h"
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/journal/safety.h"
 #include "finalize/lifecycle/run.h"
@@ -74,6 +75,9 @@ static bool abandon(struct work *work, const char *path, struct error *err)
     if (run->row.state == JOURNAL_RECORDING_DONE && safety_is_safe(&safety))
         return error_set(err, ERROR_USAGE, "%s is safe: there is nothing to give up",
                          run->directory);
+    /* The lock was waited for without a limit; what is only tidied up is not. */
+    if (run->options->settings->finalize_wait_ms)
+        run->deadline_ms = clock_now_ms() + run->options->settings->finalize_wait_ms;
     return save(run, work->abandon->reason, err) &&
            journal_each_file(run->journal, run->row.id, give_up_file, work, err);
 }

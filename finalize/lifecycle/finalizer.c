@@ -340,6 +340,7 @@ static bool work(struct run *run, struct error *err)
 {
     struct journal_recording row;
 
+    run->summary->directory_gone = !run->session_dir;
     if (!find_work(run, &row, err))
         return false;
     if (run->session_dir || row.state != JOURNAL_RECORDING_DONE)
@@ -357,8 +358,10 @@ static bool run_once(const struct run_options *options, const char *path, uint64
     bool ok = false;
 
     *ret_summary = (struct run_summary){0};
-    if (!run_open(&run, path, err))
+    if (!run_open(&run, path, err)) {
+        run_note_unopened(&run, path, err);
         goto out;
+    }
     ret_summary->watched = lock_file_is_held(options->settings, run.parent, LOCK_FILE_WATCHER);
     if (run.session_dir && ret_summary->watched && options->may_hand_over &&
         options->wait_ms == 0) {

@@ -156,7 +156,9 @@ static bool update_row(const struct intake *intake, const struct session_dir_fil
     if (!file->id) {
         begin_row(intake, found, file);
     } else {
-        if (is_same(intake, file, found) && file->state != JOURNAL_FILE_GONE) {
+        bool other_kind = file->media != found->media && file->state == JOURNAL_FILE_PENDING;
+
+        if (!other_kind && is_same(intake, file, found) && file->state != JOURNAL_FILE_GONE) {
             bool copied = file->identity.inode != found->identity.inode;
 
             file->identity = found->identity;
@@ -164,7 +166,12 @@ static bool update_row(const struct intake *intake, const struct session_dir_fil
         } /* one that was gone, and is there again, is uploaded after all */
         file->identity = found->identity;
         file->object_bytes = found->identity.size_bytes;
-        adapt_to_change(intake, file);
+        if (other_kind) { /* CONFOMEET_MEDIA was changed before it was sent */
+            file->media = found->media;
+            begin_again(intake, file);
+        } else {
+            adapt_to_change(intake, file);
+        }
     }
     if (!look_into(intake, file, &failure)) {
         *ret_there = failure.kind != ERROR_CHANGED;

@@ -111,6 +111,29 @@ static bool open_vanished(struct run *run, const char *path, struct error *err)
     return known;
 }
 
+void run_note_unopened(struct run *run, const char *path, const struct error *error)
+{
+    bool permanent = error->kind == ERROR_PERMANENT;
+    struct error err = *error, failure = ERROR_INIT;
+    int64_t now = time(NULL);
+    bool found = false;
+
+    if ((!permanent && error->kind != ERROR_TRANSIENT) || !open_vanished(run, path, &err) ||
+        !journal_find_recording(run->journal, run->directory, &run->row, &found, &failure) ||
+        !found || run->row.state == JOURNAL_RECORDING_DONE ||
+        run->row.state == JOURNAL_RECORDING_ABANDONED)
+        return;
+    run->row.state = permanent ? JOURNAL_RECORDING_FAILED : JOURNAL_RECORDING_WAITING;
+    run->row.failures++;
+    run->row.next_try_at =
+        schedule_next_try(run->options->settings, permanent ? SCHEDULE_PERSON : SCHEDULE_RETRY,
+                          run->row.failures, now, &run->rng);
+    snprintf(run->row.last_error, sizeof run->row.last_error, "%s", error->text);
+    if (journal_save_recording(run->journal, &run->row, now, &failure))
+        run_note(run, 0, error->text);
+    run->row.id = 0; /* no work has begun */
+}
+
 bool run_open(struct run *run, const char *path, struct error *err)
 {
     rng_seed_from_system(&run->rng);

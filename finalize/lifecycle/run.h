@@ -62,6 +62,10 @@ bool run_open(struct run *run, const char *path, struct error *err)
     __attribute__((warn_unused_result));
 void run_close(struct run *run);
 
+/* After run_open() has failed since the disk does not give the directory: the row, where there is
+ * one, says why. Best effort. */
+void run_note_unopened(struct run *run, const char *path, const struct error *error);
+
 /* Takes the recording's lock, waiting for it until the deadline unless the run gives way.
  * ERROR_STOPPED when another process has it. May find that the directory has vanished meanwhile. */
 bool run_lock(struct run *run, struct error *err) __attribute__((warn_unused_result));

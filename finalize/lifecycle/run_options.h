@@ -70,8 +70,9 @@ struct run_summary {
     uint64_t bytes_held;  /* by the bucket, of files that were on their way in this run */
     bool was_done;        /* an earlier run did all of it */
     bool directory_removed;
-    bool handed_over; /* to the watcher; nothing was done */
-    bool watched;     /* a watcher runs, which goes on with what is left */
+    bool directory_gone; /* it was, before this run */
+    bool handed_over;    /* to the watcher; nothing was done */
+    bool watched;        /* a watcher runs, which goes on with what is left */
 };
 
 #endif

@@ -146,21 +146,22 @@ static void say_safe(const struct log_field *fields, const struct run_summary *s
 {
     const struct safety *safety = &summary->safety;
     char what[32], plays[32] = "", bytes[32], took[32], sent[32], rate[32], left[32];
+    unsigned kept = summary->directory_gone ? 0 : safety->kept + safety->withheld;
 
     units_format_count(safety->media ? safety->media_safe : safety->safe,
                        safety->media ? "recording" : "file", what, sizeof what);
     if (safety->safe_ms && !safety->timeless)
         units_format_duration(safety->safe_ms, plays, sizeof plays);
-    units_format_count(safety->kept + safety->withheld, "local file", left, sizeof left);
+    units_format_count(kept, "local file", left, sizeof left);
     log_line(SETTINGS_LOG_INFO, fields, "safe: %s, %s%s%s, in %s (%s sent, %s/s)%s%s", what, plays,
              plays[0] ? ", " : "", units_format_size(safety->safe_bytes, bytes, sizeof bytes),
              units_format_duration(took_ms, took, sizeof took),
              units_format_size(summary->bytes_sent, sent, sizeof sent),
              units_format_size(summary->bytes_sent * 1000 / (took_ms + 1), rate, sizeof rate),
-             safety->kept + safety->withheld ? "; keeping "
-             : summary->directory_removed    ? "; the disk is freed"
-                                             : "",
-             safety->kept + safety->withheld ? left : "");
+             kept                         ? "; keeping "
+             : summary->directory_removed ? "; the disk is freed"
+                                          : "",
+             kept ? left : "");
 }
 
 static void say_result(struct session *session, const char *directory, bool ok,

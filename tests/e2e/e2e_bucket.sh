@@ -93,6 +93,7 @@ without_its_file_it_is_announced_where_it_lies() {
 	another_bucket
 	finalize "$session"
 	expect_code 0 safe
+	[[ $last_line != *keeping* ]] || fail "nothing is kept: $last_line"
 	expect_notices "$bucket 12345_a.mp4"
 	expect "where it is said to be" "${S3_ENDPOINT#*://}/$bucket" "$(status_json | jq -r '.recordings[].files[].location')"
 }

@@ -1,10 +1,13 @@
 #include "finalize/lifecycle/finalizer.h"
 
+#include "finalize/base/clock.h"
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/lifecycle/abandon.h"
 #include "tests/unit/unit.h"
 
+#include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -134,7 +137,6 @@ static void add_recording(enum journal_file_state state, const char *upload_id, 
     struct journal_file file = {.media = true,
                                 .path = MEDIA,
                                 .key = MEDIA,
-                                .location = "s3.example.net/recordings", /* not the settings' */
                                 .mark = "m",
                                 .state = state,
                                 .notice = JOURNAL_NOTICE_DUE};
@@ -147,6 +149,8 @@ static void add_recording(enum journal_file_state state, const char *upload_id, 
     row.recordings_inode = above.st_ino;
     save(&row);
     file.recording_id = row.id;
+    if (state == JOURNAL_FILE_UPLOADED) /* where the settings don't reach: it is not looked for */
+        strcpy(file.location, "s3.example.net/recordings");
     snprintf(file.upload_id, sizeof file.upload_id, "%s", upload_id);
     file.phase = upload_id[0] ? JOURNAL_PHASE_OPEN : JOURNAL_PHASE_NONE;
     ck_assert_msg(journal_add_file(journal, &file, &err), "%s", err.text);
@@ -195,6 +199,40 @@ START_TEST(the_upload_of_what_is_lost_is_left_to_housekeeping)
     ck_assert(journal_next_leftover(journal, 0, &leftover, &found, &err) && found);
     ck_assert_str_eq(leftover.upload_id, "u1");
     ck_assert_str_eq(leftover.key, MEDIA);
+}
+END_TEST
+
+/* Takes connections, and says nothing. Returns its port. */
+static unsigned listen_silently(int *ret_fd)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof address;
+
+    *ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(*ret_fd, (struct sockaddr *)&address, length), 0);
+    ck_assert_int_eq(listen(*ret_fd, 10), 0);
+    ck_assert_int_eq(getsockname(*ret_fd, (struct sockaddr *)&address, &length), 0);
+    return ntohs(address.sin_port);
+}
+
+START_TEST(what_is_given_up_is_tidied_up_within_the_time_that_a_finalizer_may_take)
+{
+    const struct abandon_options abandon = {.can_ask = true, .reason = ""};
+    struct leftover_result result;
+    uint64_t began_ms;
+    char url[64];
+    int fd;
+
+    add_recording(JOURNAL_FILE_PENDING, "u1", false);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", listen_silently(&fd));
+    settings.s3_url = url;
+    settings.s3_idle_timeout_ms = 60000;
+    settings.finalize_wait_ms = 300;
+    began_ms = clock_now_ms();
+    ck_assert_msg(abandon_recording(&options, &abandon, session, &result, &err), "%s", err.text);
+    ck_assert_uint_lt(clock_now_ms() - began_ms, 8000); /* without that limit: 10 s */
+    ck_assert_uint_eq(result.left, 1);
+    close(fd);
 }
 END_TEST
 
@@ -284,6 +322,20 @@ START_TEST(a_directory_that_nothing_is_known_of_is_no_input)
     ck_assert_int_eq(rmdir(session), 0);
     ck_assert(!run());
     ck_assert_int_eq(err.kind, ERROR_NO_INPUT);
+}
+END_TEST
+
+START_TEST(of_a_directory_that_cannot_be_opened_the_row_says_why)
+{
+    add_recording(JOURNAL_FILE_PENDING, "", true);
+    ck_assert_int_eq(symlink(session, session), 0); /* ELOOP */
+    ck_assert(!run());
+    ck_assert_ptr_nonnull(strstr(row_now().last_error, "cannot open the session's directory"));
+    ck_assert_ptr_nonnull(strstr(row_now().last_error, strerror(ELOOP)));
+    ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_FAILED);
+    ck_assert_int_gt(row_now().next_try_at, time(NULL));
+    ck_assert_int_eq(file_now(MEDIA).state, JOURNAL_FILE_PENDING);
+    ck_assert_int_eq(unlink(session), 0);
 }
 END_TEST
 
@@ -415,6 +467,8 @@ int main(void)
     tcase_add_test(cases, nor_does_it_take_kept_copies);
     tcase_add_test(cases, a_directory_that_is_there_again_has_not_vanished);
     tcase_add_test(cases, a_directory_that_nothing_is_known_of_is_no_input);
+    tcase_add_test(cases, what_is_given_up_is_tidied_up_within_the_time_that_a_finalizer_may_take);
+    tcase_add_test(cases, of_a_directory_that_cannot_be_opened_the_row_says_why);
     tcase_add_test(cases, three_kills_in_a_row_make_it_wait);
     tcase_add_test(cases, no_one_else_waits_because_of_kills);
     tcase_add_test(

@@ -249,6 +249,28 @@ START_TEST(what_a_changed_file_s_row_becomes_depends_on_what_may_be_in_the_bucke
 }
 END_TEST
 
+START_TEST(what_counts_as_media_holds_for_what_was_not_sent_yet)
+{
+    struct journal_file file;
+
+    settings.media = (char *)"mp4";
+    unit_write_text(in_session("1_a.ts"), "bytes");
+    run();
+    file = row_of("1_a.ts");
+    ck_assert(!file.media && file.notice == JOURNAL_NOTICE_NONE);
+    settings.media = (char *)"mp4,ts";
+    run();
+    file = row_of("1_a.ts");
+    ck_assert(file.media && file.notice == JOURNAL_NOTICE_DUE);
+    file.state = JOURNAL_FILE_UPLOADED;
+    save(&file);
+    settings.media = (char *)"mp4";
+    run();
+    ck_assert(row_of("1_a.ts").media);
+    settings.media = NULL;
+}
+END_TEST
+
 START_TEST(a_file_of_the_same_size_that_was_written_to_is_changed)
 {
     struct journal_file before;
@@ -802,6 +824,7 @@ int main(void)
     tcase_add_loop_test(cases,
                         what_a_changed_file_s_row_becomes_depends_on_what_may_be_in_the_bucket, 0,
                         sizeof changes / sizeof changes[0]);
+    tcase_add_test(cases, what_counts_as_media_holds_for_what_was_not_sent_yet);
     tcase_add_test(cases, a_file_of_the_same_size_that_was_written_to_is_changed);
     tcase_add_test(cases, a_file_that_vanished_before_it_was_in_the_bucket_is_noted_as_gone);
     tcase_add_test(cases, a_recording_without_moov_is_marked_incomplete_and_uploaded);

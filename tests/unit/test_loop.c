@@ -156,6 +156,17 @@ static void answer_large(int fd)
 #define SLOW_BYTE_MS 1200u
 #define SLOW_IDLE_MS 2000u
 
+/* As CompleteMultipartUpload does, for hours. */
+static void answer_blanks(int fd)
+{
+    static char blanks[100000];
+
+    memset(blanks, ' ', sizeof blanks);
+    send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100007\r\n\r\n<a>");
+    (void)!send(fd, blanks, sizeof blanks, MSG_NOSIGNAL);
+    send_text(fd, "</a>");
+}
+
 /* As CompleteMultipartUpload does. */
 static void answer_slowly(int fd)
 {
@@ -229,6 +240,8 @@ static bool serve(int fd, bool first)
         answer_status(fd, path + 8);
     else if (!strcmp(path, "/large"))
         answer_large(fd);
+    else if (!strcmp(path, "/blanks"))
+        answer_blanks(fd);
     else if (!strcmp(path, "/continue"))
         send_text(fd, "HTTP/1.1 100 Continue\r\nX-Of: interim\r\n\r\n"
                       "HTTP/1.1 204 No Content\r\nX-Last: yes\r\n\r\n");
@@ -767,6 +780,19 @@ START_TEST(a_reply_that_is_too_large_is_a_failure)
 }
 END_TEST
 
+START_TEST(of_a_long_run_of_white_space_the_beginning_is_kept)
+{
+    struct http_reply reply = exchange(make_request("GET", "/blanks"));
+
+    ck_assert_msg(reply.failure == HTTP_OK, "%s", reply.detail);
+    ck_assert_uint_le(reply.body.length, 3000);
+    ck_assert_uint_ge(reply.body.length, 1024);
+    ck_assert_int_eq(memcmp(reply.body.data, "<a> ", 4), 0);
+    ck_assert_str_eq(buffer_text(&reply.body) + reply.body.length - 4, "</a>");
+    http_reply_done(&reply);
+}
+END_TEST
+
 START_TEST(a_file_that_is_shorter_than_announced_is_our_own_failure)
 {
     struct http_reply reply;
@@ -1064,6 +1090,7 @@ static Suite *make_suite(void)
     tcase_add_test(failures, a_broken_connection_is_a_failed_transfer);
     tcase_add_test(failures, a_server_that_stays_silent_is_given_up);
     tcase_add_test(failures, a_reply_that_is_too_large_is_a_failure);
+    tcase_add_test(failures, of_a_long_run_of_white_space_the_beginning_is_kept);
     tcase_add_test(failures, a_file_that_is_shorter_than_announced_is_our_own_failure);
     tcase_add_test(failures, a_file_that_cannot_be_read_is_our_own_failure);
     tcase_add_test(failures, other_protocols_are_refused);

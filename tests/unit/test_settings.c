@@ -435,13 +435,16 @@ START_TEST(an_unknown_name_is_pointed_out_with_the_nearest_known_one)
     ck_assert(load(NULL, "CONFOMEET_S3_BUKET=x", "CONFOMEET_S3_PROXY=x", "CONFOMEET_S3_=x",
                    "CONFOMEET_S3_REGION_=x", "CONFOMEET_S3_BUKET=y",
                    "CONFOMEET_S3_EMPTY=", "CONFOMEET_S3_URL_OVERRIDE_FOR_AWS_SDK=x",
-                   "CONFOMEET_OTHER=x", "JIBRI_X=x", "CONFOMEET_S3_\x1b\n=x", NULL));
+                   "CONFOMEET_OTHER=x", "CONFOMEET_DB_URL=x", "CONFOMEET_BUCKET=x",
+                   "CONFOMEET_KEEPLOCAL=x", "JIBRI_X=x", "CONFOMEET_S3_\x1b\n=x", NULL));
     ck_assert_ptr_null(problems.errors);
     static const char *const expected[] = {
         "CONFOMEET_S3_BUKET is not a setting; did you mean CONFOMEET_S3_BUCKET?",
         "CONFOMEET_S3_PROXY is not a setting; did you mean CONFOMEET_PROXY?",
         "CONFOMEET_S3_ is not a setting",
         "CONFOMEET_S3_REGION_ is not a setting; did you mean CONFOMEET_S3_REGION?",
+        "CONFOMEET_BUCKET is not a setting; did you mean CONFOMEET_S3_BUCKET?",
+        "CONFOMEET_KEEPLOCAL is not a setting; did you mean CONFOMEET_KEEP_LOCAL?",
         "CONFOMEET_S3_?? is not a setting",
     };
     ck_assert_uint_eq(count_lines(problems.warnings), LENGTH(expected));
