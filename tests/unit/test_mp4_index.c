@@ -252,6 +252,42 @@ __attribute__((format(printf, 1, 2))) static unsigned long number_from(const cha
     return strtoul(text, NULL, 10);
 }
 
+/* ---- recordings of three ffmpegs, which need none here --------------------------------------- */
+
+static const char *const RECORDED[] = {
+    "ffmpeg-4.3-zerolatency", "ffmpeg-4.3-b-frames",    "ffmpeg-5.1-zerolatency",
+    "ffmpeg-5.1-b-frames",    "ffmpeg-7.1-zerolatency", "ffmpeg-7.1-b-frames",
+};
+#define RECORDED_COUNT 6
+
+/* Two fragments of a second, and one of half a second. */
+START_TEST(what_any_of_three_ffmpegs_wrote_is_indexed_whole_or_cut_off)
+{
+    char path[512];
+    struct content content;
+
+    snprintf(path, sizeof path, SOURCE_DIR "/tests/fuzz/corpus/mp4_index/%s", RECORDED[_i]);
+    content = read_file(path);
+    for (size_t length = 0; length <= content.length; length++) {
+        int fd = open_copy(&content, length);
+        struct mp4_index index = make_index(fd);
+
+        ck_assert_msg(index.layout == MP4_INDEXED || index.layout == MP4_EMPTY ||
+                          index.layout == MP4_ORDINARY,
+                      "%zu: %d", length, index.layout);
+        if (index.layout == MP4_INDEXED) {
+            ck_assert_msg(index.cut_off == (length < content.length), "%zu", length);
+            assert_ordinary(fd);
+        }
+        if (length == content.length)
+            ck_assert(index.layout == MP4_INDEXED && index.duration_ms >= 2500 &&
+                      index.duration_ms < 2900);
+        close(fd);
+    }
+    free(content.bytes);
+}
+END_TEST
+
 /* ---- real recordings ------------------------------------------------------------------------- */
 
 START_TEST(an_indexed_recording_is_an_ordinary_one_with_the_same_frames)
@@ -877,6 +913,8 @@ int main(void)
     tcase_add_unchecked_fixture(cases, make_recordings, remove_recordings);
     tcase_add_checked_fixture(cases, clear, NULL);
     tcase_set_timeout(cases, 100);
+    tcase_add_loop_test(cases, what_any_of_three_ffmpegs_wrote_is_indexed_whole_or_cut_off, 0,
+                        RECORDED_COUNT);
     tcase_add_loop_test(cases, an_indexed_recording_is_an_ordinary_one_with_the_same_frames, 0,
                         COMMANDS_COUNT);
     tcase_add_loop_test(cases, to_index_it_again_changes_nothing, 0, COMMANDS_COUNT);
