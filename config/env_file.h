@@ -7,8 +7,7 @@
  * and \n are unescaped; nothing is expanded); white space around an unquoted value is dropped. CRLF
  * is accepted. Knows nothing of which names exist.
  */
-#ifndef CONFIG_ENV_FILE_H
-#define CONFIG_ENV_FILE_H
+#pragma once
 
 #include "config/small_file.h"
 #include "finalize/base/error.h"
@@ -37,5 +36,3 @@ const char *env_file_get(const struct env_file *file, const char *name);
 
 /* Frees it; values are wiped first, since some are secrets. */
 void env_file_done(struct env_file *file);
-
-#endif

@@ -2,8 +2,7 @@
  * listen - the address of CONFOMEET_STATUS_LISTEN, read: an IPv4 address or an IPv6 address in
  * brackets, and a port. Names are not asked for. Knows no socket.
  */
-#ifndef CONFIG_LISTEN_H
-#define CONFIG_LISTEN_H
+#pragma once
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -19,5 +18,3 @@ bool listen_read(const char *text, union listen_address *ret_address);
 
 /* Whether only this machine can reach it. */
 bool listen_is_loopback(const union listen_address *address);
-
-#endif

@@ -6,8 +6,7 @@
  * is an unset one), then a file of NAME=value lines, then the default. A secret may also be kept in
  * a file of its own, which NAME_FILE names. Knows nothing of what the settings are used for.
  */
-#ifndef CONFIG_SETTINGS_H
-#define CONFIG_SETTINGS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -159,5 +158,3 @@ bool settings_write_description(const struct settings_row *row, const struct set
                                 const struct settings_problems *problems,
                                 const char *const *environment, const char *path, FILE *out)
     __attribute__((warn_unused_result));
-
-#endif

@@ -4,8 +4,7 @@
  * Pure functions of the text; each is named by a row of the table (settings_table.c), whose words
  * "expected ..." are to say the same. Nothing here asks the disk or the network.
  */
-#ifndef CONFIG_SETTINGS_CHECKS_H
-#define CONFIG_SETTINGS_CHECKS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,5 +61,3 @@ bool settings_check_token(const char *text);
  * not UTF-8) or it is a control character or a noncharacter (U+FFFE, U+FFFF).
  */
 size_t settings_check_character(const char *text);
-
-#endif

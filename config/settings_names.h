@@ -1,8 +1,7 @@
 /*
  * settings_names - which names belong to settings, and which one a misspelt name was meant to be.
  */
-#ifndef CONFIG_SETTINGS_NAMES_H
-#define CONFIG_SETTINGS_NAMES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,5 +26,3 @@ const char *settings_name_nearest(const char *name, size_t length);
 
 /* Why there is no such setting, for names of what others have and we don't; NULL when it's none. */
 const char *settings_name_unsupported(const char *name, size_t length);
-
-#endif

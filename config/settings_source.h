@@ -1,8 +1,7 @@
 /*
  * settings_source - where a setting's text comes from: the environment, then a file.
  */
-#ifndef CONFIG_SETTINGS_SOURCE_H
-#define CONFIG_SETTINGS_SOURCE_H
+#pragma once
 
 #include "config/env_file.h"
 #include "config/settings_table.h"
@@ -27,5 +26,3 @@ struct settings_found {
  * the file says, be it by the row's name or by its file_name. */
 bool settings_source_find(const struct settings_source *source, const struct settings_row *row,
                           struct settings_found *ret_found) __attribute__((warn_unused_result));
-
-#endif

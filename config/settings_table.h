@@ -5,8 +5,7 @@
  * setting: add its field to struct settings and its row to settings_table.c, then write
  * config/example.env and docs/settings.md again (settings-doc prints them; a test compares).
  */
-#ifndef CONFIG_SETTINGS_TABLE_H
-#define CONFIG_SETTINGS_TABLE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,5 +67,3 @@ const struct settings_row *settings_table_find(const char *name);
 
 /* "The bucket" */
 const char *settings_table_group_title(enum settings_group group);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * The rows of the table say what is what; nothing here knows a setting by its name.
  */
-#ifndef CONFIG_SETTINGS_VALUES_H
-#define CONFIG_SETTINGS_VALUES_H
+#pragma once
 
 #include "config/settings.h"
 #include "config/settings_table.h"
@@ -43,5 +42,3 @@ const char *settings_value_form(const struct settings_row *row, char *out, size_
  * `out`.
  */
 const char *settings_value_quote(const char *text, char *out, size_t out_size);
-
-#endif

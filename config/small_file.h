@@ -4,8 +4,7 @@
  * A directory, a FIFO or a device is refused and never waited for. Knows nothing of what the bytes
  * mean; they may be secret and are wiped.
  */
-#ifndef CONFIG_SMALL_FILE_H
-#define CONFIG_SMALL_FILE_H
+#pragma once
 
 #include "finalize/base/error.h"
 
@@ -27,5 +26,3 @@ bool small_file_read(const char *path, size_t max_bytes, struct small_file *ret_
 
 /* Wipes and frees it; it is empty then. */
 void small_file_done(struct small_file *file);
-
-#endif

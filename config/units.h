@@ -3,8 +3,7 @@
  *
  * Knows the spelling only; limits are the settings table's.
  */
-#ifndef CONFIG_UNITS_H
-#define CONFIG_UNITS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,5 +43,3 @@ const char *units_format_duration(uint64_t ms, char *out, size_t out_size);
  */
 const char *units_spell_size(uint64_t bytes, char *out, size_t out_size);
 const char *units_spell_duration(uint64_t ms, char *out, size_t out_size);
-
-#endif

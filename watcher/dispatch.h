@@ -6,8 +6,7 @@
  * is started. When a recording is tried again is in the journal. Knows neither inotify nor signals.
  * Times are seconds since 1970; `now_ms` is of a clock that only goes forward.
  */
-#ifndef WATCHER_DISPATCH_H
-#define WATCHER_DISPATCH_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -66,5 +65,3 @@ void dispatch_hurry(struct dispatch *dispatch, bool failed_too);
 /* Collects workers that have ended, and does all that is due. Returns when it wants to be called
  * next; 0: when something happens. */
 int64_t dispatch_run(struct dispatch *dispatch, int64_t now, uint64_t now_ms);
-
-#endif

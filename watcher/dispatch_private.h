@@ -2,8 +2,7 @@
  * dispatch_private - what dispatch.c (sessions), dispatch_journal.c (rows) and dispatch_chores.c
  * (what is due by the clock) share.
  */
-#ifndef WATCHER_DISPATCH_PRIVATE_H
-#define WATCHER_DISPATCH_PRIVATE_H
+#pragma once
 
 #include "watcher/dispatch.h"
 
@@ -34,5 +33,3 @@ void dispatch_read_journal(struct dispatch *dispatch);
 void dispatch_plan_probe(struct dispatch *dispatch);
 void dispatch_take_chore(struct dispatch *dispatch, enum worker_kind kind, int exit_code);
 void dispatch_do_chores(struct dispatch *dispatch);
-
-#endif

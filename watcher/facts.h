@@ -2,8 +2,7 @@
  * facts - what is known of a session directory, from the journal and the disk: what policy.h
  * decides on.
  */
-#ifndef WATCHER_FACTS_H
-#define WATCHER_FACTS_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -37,5 +36,3 @@ struct facts {
 bool facts_gather(const struct settings *settings, struct journal *journal, const char *directory,
                   int64_t now, struct facts *facts, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

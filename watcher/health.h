@@ -1,11 +1,8 @@
 /*
  * health - whether a watcher runs, asked from outside of it, as the image's HEALTHCHECK does.
  */
-#ifndef WATCHER_HEALTH_H
-#define WATCHER_HEALTH_H
+#pragma once
 
 /* Prints one line. `config`: the file of settings, NULL for the default one. Returns 0 while a
  * watcher holds the lock of the recordings directory, else 1, which is all that Docker knows. */
 int health_run(const char *config);
-
-#endif

@@ -4,8 +4,7 @@
  * Pure: the facts are gathered, and the decision is carried out, elsewhere. Times are seconds since
  * 1970.
  */
-#ifndef WATCHER_POLICY_H
-#define WATCHER_POLICY_H
+#pragma once
 
 #include "config/settings.h"
 #include "watcher/facts.h"
@@ -21,5 +20,3 @@ struct policy_decision {
 
 struct policy_decision policy_decide(const struct settings *settings, const struct facts *facts,
                                      int64_t now);
-
-#endif

@@ -5,8 +5,7 @@
  * A straight line is laid through the samples of the last ten minutes (least squares), so that
  * neither one large file that was removed nor one burst decides alone.
  */
-#ifndef WATCHER_SPACE_H
-#define WATCHER_SPACE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,5 +56,3 @@ enum space_change space_take(struct space *space, uint64_t free_bytes, uint64_t 
  */
 void space_look(struct space *space, const char *recordings_dir, uint64_t warning_ms,
                 uint64_t now_ms);
-
-#endif

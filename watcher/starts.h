@@ -4,8 +4,7 @@
  *
  * Pure: milliseconds of a clock that only goes forward are passed in.
  */
-#ifndef WATCHER_STARTS_H
-#define WATCHER_STARTS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -28,5 +27,3 @@ uint64_t starts_wait_ms(const struct starts *starts, unsigned kind, const char *
 
 /* It is started now. */
 void starts_note(struct starts *starts, unsigned kind, const char *subject, uint64_t now_ms);
-
-#endif

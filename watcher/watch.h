@@ -5,8 +5,7 @@
  * are called in one thread alone, which waits for events and hands on what they mean. A directory
  * that isn't there, that is unmounted or made again is watched again once it is there.
  */
-#ifndef WATCHER_WATCH_H
-#define WATCHER_WATCH_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/session/session_dir.h"
@@ -35,5 +34,3 @@ bool watch_take_all(struct watch *watch);
 
 /* Whether the journal was written to since the last call. */
 bool watch_take_journal(struct watch *watch);
-
-#endif

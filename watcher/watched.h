@@ -3,8 +3,7 @@
  *
  * Sorted by path; times are seconds since 1970.
  */
-#ifndef WATCHER_WATCHED_H
-#define WATCHER_WATCHED_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,5 +36,3 @@ void watched_remove(struct watched_sessions *sessions, struct watched_session *s
 
 /* The earliest time to look at one; 0: none. */
 int64_t watched_next_look(const struct watched_sessions *sessions);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * work - what a worker process does: `jibri-watcher --work KIND -- SUBJECT`.
  */
-#ifndef WATCHER_WORK_H
-#define WATCHER_WORK_H
+#pragma once
 
 #include "config/settings.h"
 #include "watcher/worker.h"
@@ -12,5 +11,3 @@ enum worker_kind work_find(const char *name);
 
 /* Does it. Returns the exit code (explain.h). */
 int work_run(const struct settings *settings, enum worker_kind kind, const char *subject);
-
-#endif

@@ -6,8 +6,7 @@
  * running meeting are sent at a low priority that a process could not leave again. A worker is told
  * to stop when the watcher dies.
  */
-#ifndef WATCHER_WORKER_H
-#define WATCHER_WORKER_H
+#pragma once
 
 #include "finalize/base/error.h"
 
@@ -53,5 +52,3 @@ bool worker_collect(struct workers *workers, struct worker *ret_worker, int *ret
  * SIGCHLD is to be blocked. */
 void worker_stop_all(struct workers *workers, unsigned patience_ms,
                      void (*ended)(void *context, const struct worker *worker), void *context);
-
-#endif

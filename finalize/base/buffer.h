@@ -5,8 +5,7 @@
  * (no memory, or over the ceiling) makes the buffer `failed` and leaves its content as it was;
  * later appends do nothing, so that a chain of appends is checked once, at its end.
  */
-#ifndef FINALIZE_BUFFER_H
-#define FINALIZE_BUFFER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,5 +49,3 @@ FILE *buffer_stream(struct buffer *buffer);
  * had failed. The buffer is empty afterwards.
  */
 char *buffer_take(struct buffer *buffer);
-
-#endif

@@ -5,8 +5,7 @@
  * allocates. The first cause wins: once filled, an error is not overwritten on its way up. The text
  * says what failed, on what and why; what to do about it is explain.h's to add, once, at the top.
  */
-#ifndef FINALIZE_ERROR_H
-#define FINALIZE_ERROR_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -59,5 +58,3 @@ bool error_set_errno(struct error *err, enum error_kind kind, int errno_value, c
 
 /* Empties `err`, so that it can be filled again. */
 void error_clear(struct error *err);
-
-#endif

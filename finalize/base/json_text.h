@@ -4,8 +4,7 @@
  * Whatever a name holds, what is written is valid JSON in valid UTF-8: each byte that is no UTF-8
  * becomes U+FFFD; control characters (those from U+007F to U+009F too) are escaped.
  */
-#ifndef FINALIZE_JSON_TEXT_H
-#define FINALIZE_JSON_TEXT_H
+#pragma once
 
 #include <stdint.h>
 #include <stdio.h>
@@ -18,5 +17,3 @@ void json_text_time(FILE *out, int64_t seconds);
 /* The same as a member that follows others of its object; a text that is NULL or "" as null. */
 void json_text_member(FILE *out, const char *name, const char *text);
 void json_text_member_time(FILE *out, const char *name, int64_t seconds);
-
-#endif

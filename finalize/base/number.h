@@ -1,8 +1,7 @@
 /*
  * number - whole numbers in texts that come from people, servers and settings.
  */
-#ifndef FINALIZE_NUMBER_H
-#define FINALIZE_NUMBER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,5 +9,3 @@
 /* Decimal digits and nothing else, from `least` to `most`. False, and `ret_number` untouched, for
  * anything else; NULL is accepted. */
 bool number_read(const char *text, uint64_t least, uint64_t most, uint64_t *ret_number);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * read_at - bytes of a file at a place: the one loop over pread(), and that over pwrite().
  */
-#ifndef FINALIZE_READ_AT_H
-#define FINALIZE_READ_AT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,5 +13,3 @@ ssize_t read_at(int fd, void *bytes, size_t length, uint64_t offset);
 
 /* Writes all bytes. False and errno (never EINTR); a part may be written then. */
 bool write_at(int fd, const void *bytes, size_t length, uint64_t offset);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * For jitter and marks; not for keys of any kind.
  */
-#ifndef FINALIZE_RNG_H
-#define FINALIZE_RNG_H
+#pragma once
 
 #include <stdint.h>
 
@@ -20,5 +19,3 @@ uint64_t rng_next(struct rng *rng);
 
 /* A number in 0..limit, both included. */
 uint64_t rng_up_to(struct rng *rng, uint64_t limit);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * utf8 - characters in bytes that claim to be UTF-8. File names needn't be; JSON and keys must.
  */
-#ifndef FINALIZE_UTF8_H
-#define FINALIZE_UTF8_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,5 +23,3 @@ bool utf8_has_control(const char *text);
 /* Makes one plain line of the text, in place: '?' for control characters (also those from U+0080 to
  * U+009F, which terminals obey too) and for what isn't UTF-8. */
 void utf8_make_plain(char *text);
-
-#endif

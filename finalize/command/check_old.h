@@ -1,8 +1,7 @@
 /*
  * check_old - what `check` finds of the installation before: of finalize-s3.sh and the AWS CLI.
  */
-#ifndef FINALIZE_COMMAND_CHECK_OLD_H
-#define FINALIZE_COMMAND_CHECK_OLD_H
+#pragma once
 
 #include "config/settings.h"
 
@@ -18,5 +17,3 @@ void check_old(const struct settings *settings, const char *recordings_dir,
                void (*say)(void *context, bool wrong, const char *subject, const char *text,
                            const char *advice),
                void *context);
-
-#endif

@@ -2,8 +2,7 @@
  * command - what the commands of operators begin and end with: settings, the place of the
  * recordings, the right user, words for what failed.
  */
-#ifndef FINALIZE_COMMAND_H
-#define FINALIZE_COMMAND_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -71,5 +70,3 @@ bool command_become_owner(const struct settings *settings, const char *argument,
 
 /* Says on standard error why it did not work and what to do, and returns the exit code. */
 int command_fail(const struct error *err);
-
-#endif

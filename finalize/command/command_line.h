@@ -4,8 +4,7 @@
  * The row is all there is to know of a command: its options are what is accepted, what --help shows
  * and what shells complete. Knows nothing of what a command does.
  */
-#ifndef FINALIZE_COMMAND_LINE_H
-#define FINALIZE_COMMAND_LINE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,5 +54,3 @@ const char *command_line_value(const struct command_line *line, const char *opti
 /* Says on standard error that the line cannot be used, and returns the exit code. */
 int command_line_misused(const struct command_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-#endif

@@ -4,8 +4,7 @@
  * A new command is its file, its row in command_table.def, and its section in the manual. Help and
  * the shells' completion come from the rows.
  */
-#ifndef FINALIZE_COMMAND_TABLE_H
-#define FINALIZE_COMMAND_TABLE_H
+#pragma once
 
 #include "finalize/command/command_line.h"
 
@@ -26,5 +25,3 @@ void command_table_print(void);
  * command, option, what its value is called, help; "state", name; "setting", name.
  */
 void command_table_print_completion(void);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * screen - the terminal that a program writes to, if it is one.
  */
-#ifndef FINALIZE_SCREEN_H
-#define FINALIZE_SCREEN_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -14,5 +13,3 @@ struct screen {
 };
 
 void screen_look(struct screen *screen);
-
-#endif

@@ -4,8 +4,7 @@
  *
  * Pure: knows the time and the terminal that it is told. Times are in the local zone.
  */
-#ifndef FINALIZE_STATUS_TEXT_H
-#define FINALIZE_STATUS_TEXT_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 #include "finalize/report/report.h"
@@ -65,5 +64,3 @@ void status_text_append_resend(struct buffer *out, const struct journal_view_ent
 /* What a person types to name the recording. Returns `out`. */
 #define STATUS_TEXT_ID_SIZE SESSION_NAME_SIZE
 const char *status_text_id(const struct report_recording *recording, char out[STATUS_TEXT_ID_SIZE]);
-
-#endif

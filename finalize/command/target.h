@@ -4,8 +4,7 @@
  * By its session directory, its session id or at least 4 of its first characters, its number
  * in the journal, or its meeting id. What several recordings answer to is not guessed.
  */
-#ifndef FINALIZE_TARGET_H
-#define FINALIZE_TARGET_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/report/report.h"
@@ -44,5 +43,3 @@ bool targets_add(struct targets *targets, int64_t id, const char *directory,
 /* Their directories, NULL-terminated, as report_filter.directories; the list alone is the caller's
  * to free. NULL without memory. */
 const char **targets_directories(const struct targets *targets);
-
-#endif

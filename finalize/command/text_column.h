@@ -4,8 +4,7 @@
  * What is shown comes from file names and servers. It cannot leave its line: control characters,
  * those that turn the direction of writing, and bytes that are not UTF-8 are shown as '?'.
  */
-#ifndef FINALIZE_TEXT_COLUMN_H
-#define FINALIZE_TEXT_COLUMN_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 
@@ -30,5 +29,3 @@ void text_column_append_padded(struct buffer *out, const char *text, unsigned co
  */
 void text_column_append_wrapped(struct buffer *out, const char *text, unsigned at, unsigned indent,
                                 unsigned columns);
-
-#endif

@@ -4,8 +4,7 @@
  * Turns what upload.h asks for into signed requests, and replies into what it is told. Asked for
  * its next step like an upload; does no I/O but for opening the file and the journal.
  */
-#ifndef FINALIZE_DELIVERY_H
-#define FINALIZE_DELIVERY_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -90,5 +89,3 @@ struct delivery_outcome {
 struct delivery_outcome delivery_outcome(const struct delivery *delivery);
 
 void delivery_progress(const struct delivery *delivery, uint64_t *ret_held, uint64_t *ret_kept);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * delivery_private - what the files delivery*.c share.
  */
-#ifndef FINALIZE_DELIVERY_PRIVATE_H
-#define FINALIZE_DELIVERY_PRIVATE_H
+#pragma once
 
 #include "finalize/delivery/delivery.h"
 #include "finalize/session/metadata.h"
@@ -50,5 +49,3 @@ bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_
 bool delivery_take_notice_reply(struct delivery *delivery, const struct http_reply *reply,
                                 uint64_t now_ms, int64_t now, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -5,8 +5,7 @@
  * Knows nothing of what a delivery is about. Keeps the number of requests under way within the pace
  * that the server bears, and that brings something (pace.h).
  */
-#ifndef FINALIZE_ENGINE_H
-#define FINALIZE_ENGINE_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/delivery/delivery.h"
@@ -64,5 +63,3 @@ enum engine_end { ENGINE_ALL_ENDED, ENGINE_OUT_OF_TIME, ENGINE_STOPPED, ENGINE_G
 bool engine_run(struct loop *loop, const struct engine_source *source,
                 const struct engine_limits *limits, enum engine_end *ret_end, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -8,8 +8,7 @@
  * while they bring as many, as on a line that is full: less is under way then that would be lost if
  * we were stopped.
  */
-#ifndef FINALIZE_PACE_H
-#define FINALIZE_PACE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,5 +57,3 @@ void pace_failed(struct pace *pace, uint64_t now_ms);
  * allowed: else it is not the pace that limits.
  */
 void pace_measure(struct pace *pace, unsigned under_way, uint64_t bytes_sent, uint64_t now_ms);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Tells what it found as values; what a person should do about an error is explain.h's.
  */
-#ifndef FINALIZE_PROBE_H
-#define FINALIZE_PROBE_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -31,5 +30,3 @@ enum probe_extent {
  * `finding`. True when all is fine. */
 bool probe_servers(const struct settings *settings, enum probe_extent extent,
                    void (*finding)(const struct probe_finding *finding));
-
-#endif

@@ -2,8 +2,7 @@
  * probe_private - what the files probe*.c share: probe.c tells what was found and asks the backend,
  * probe_bucket.c asks the bucket.
  */
-#ifndef FINALIZE_PROBE_PRIVATE_H
-#define FINALIZE_PROBE_PRIVATE_H
+#pragma once
 
 #include "finalize/delivery/probe.h"
 #include "finalize/s3/network.h"
@@ -31,5 +30,3 @@ void probe_wrong_because(struct probe *probe, const char *subject, const struct 
 
 /* Opens probe->s3, which the caller closes, and asks the bucket. */
 void probe_bucket(struct probe *probe, enum probe_extent extent);
-
-#endif

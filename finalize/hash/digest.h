@@ -3,8 +3,7 @@
  *
  * The only file that includes OpenSSL's headers, with the streaming form that hasher.c drives.
  */
-#ifndef FINALIZE_DIGEST_H
-#define FINALIZE_DIGEST_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,5 +47,3 @@ bool digest_stream_update(struct digest_stream *stream, const void *bytes, size_
 bool digest_stream_end(struct digest_stream *stream, uint8_t *ret_digest)
     __attribute__((warn_unused_result));
 void digest_stream_close(struct digest_stream *stream);
-
-#endif

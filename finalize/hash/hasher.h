@@ -5,8 +5,7 @@
  * where they wait and the machine can (sha256_pair.h). Reads in pieces of 128 KiB: memory does not
  * depend on the length of a range. The only file that includes xxhash.h and pthread.h.
  */
-#ifndef FINALIZE_HASHER_H
-#define FINALIZE_HASHER_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/hash/digest.h"
@@ -54,5 +53,3 @@ bool hasher_submit(struct hasher *hasher, const struct hasher_job *job)
 
 /* Fetches the next result, in the order of submission; false when there is none yet. */
 bool hasher_collect(struct hasher *hasher, struct hasher_result *ret_result);
-
-#endif

@@ -5,8 +5,7 @@
  * does nothing half of the time; with two streams in turn it does both in hardly more time than
  * one. Needs the SHA extensions of x86-64; elsewhere, and for one stream, there is digest.h.
  */
-#ifndef FINALIZE_SHA256_PAIR_H
-#define FINALIZE_SHA256_PAIR_H
+#pragma once
 
 #include "finalize/hash/digest.h"
 
@@ -37,5 +36,3 @@ void sha256_pair_update(struct sha256_pair *pair, const uint8_t *first, const ui
 
 void sha256_pair_end(struct sha256_pair *pair, uint8_t ret_first[DIGEST_SHA256_BYTES],
                      uint8_t ret_second[DIGEST_SHA256_BYTES]);
-
-#endif

@@ -4,8 +4,7 @@
  * What builds requests (s3.h, notice.h) and what moves bytes (loop.h) meet here and know nothing
  * else of each other.
  */
-#ifndef FINALIZE_HTTP_H
-#define FINALIZE_HTTP_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 #include "finalize/base/error.h"
@@ -89,5 +88,3 @@ bool http_read_date(const char *text, time_t *ret_time);
 /* Seconds by which the reply's Date is ahead of `now`. False when it has none or an unreadable one.
  */
 bool http_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead);
-
-#endif

@@ -5,8 +5,7 @@
  * here waits for a DNS lookup: when a request ends during its lookup, the lookup is detached and
  * ends by itself.
  */
-#ifndef FINALIZE_LOOP_H
-#define FINALIZE_LOOP_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -85,5 +84,3 @@ uint64_t loop_bytes_under_way(const struct loop *loop);
  */
 void loop_exchange(struct loop *loop, struct http_request *request, uint64_t deadline_ms,
                    struct http_reply *ret_reply);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * rate - a limit in bytes per second: a bucket of allowances that fills with time.
  */
-#ifndef FINALIZE_RATE_H
-#define FINALIZE_RATE_H
+#pragma once
 
 #include <stdint.h>
 
@@ -21,5 +20,3 @@ uint64_t rate_take(struct rate *rate, uint64_t wanted, uint64_t now_us);
 
 /* Microseconds until something worth sending can be taken. 0: now. */
 uint64_t rate_wait_us(struct rate *rate, uint64_t now_us);
-
-#endif

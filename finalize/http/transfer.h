@@ -5,8 +5,7 @@
  * Knows nothing of waiting, nor of other transfers but for what they share. libcurl's header is
  * included here and in loop.c alone.
  */
-#ifndef FINALIZE_TRANSFER_H
-#define FINALIZE_TRANSFER_H
+#pragma once
 
 #include "finalize/http/http.h"
 #include "finalize/http/rate.h"
@@ -75,5 +74,3 @@ void transfer_forget(struct transfer *transfer);
 /* Frees all that it owns, not itself; accepts a half-built one. After libcurl was told to let go.
  */
 void transfer_done(struct transfer *transfer);
-
-#endif

@@ -9,8 +9,7 @@
  * Errors: ERROR_TRANSIENT for a full disk or a journal that is busy for long, ERROR_PERMANENT for
  * one that can't be used (not ours, damaged, no permission, made by a newer version).
  */
-#ifndef FINALIZE_JOURNAL_H
-#define FINALIZE_JOURNAL_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/journal/journal_number.h"
@@ -249,5 +248,3 @@ bool journal_count_parts(struct journal *journal, int64_t file_id, unsigned firs
 bool journal_add_history(struct journal *journal, int64_t recording_id, int64_t file_id,
                          int64_t now, const char *text, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

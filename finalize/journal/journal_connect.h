@@ -2,8 +2,7 @@
  * journal_connect - the opening of the file that holds the journal: it is made where it isn't
  * there, and brought up to date where it is older. Internal to the journal.
  */
-#ifndef FINALIZE_JOURNAL_CONNECT_H
-#define FINALIZE_JOURNAL_CONNECT_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/session/session_dir.h"
@@ -21,5 +20,3 @@ struct sqlite3;
 bool journal_connect(const char *path, const char *recordings_dir, unsigned patience_ms,
                      struct sqlite3 **ret_database, char ret_root[SESSION_PATH_SIZE],
                      struct error *err) __attribute__((warn_unused_result));
-
-#endif

@@ -5,8 +5,7 @@
  * The enums of journal.h take their values from here, and SQL its literals: JOURNAL_SQL(FILE_SAFE)
  * is "3".
  */
-#ifndef FINALIZE_JOURNAL_NUMBER_H
-#define FINALIZE_JOURNAL_NUMBER_H
+#pragma once
 
 #define JOURNAL_NUMBER_WORKING   1
 #define JOURNAL_NUMBER_WAITING   2
@@ -38,5 +37,3 @@
                                                                     "other.recording_id = "        \
                                                                     "file.recording_id AND "       \
                                                                     "other.media = 1))))"
-
-#endif

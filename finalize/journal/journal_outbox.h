@@ -6,8 +6,7 @@
  * the one before is gone. Several processes may take them: one that takes an event has a lease on
  * it.
  */
-#ifndef FINALIZE_JOURNAL_OUTBOX_H
-#define FINALIZE_JOURNAL_OUTBOX_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 #include "finalize/base/error.h"
@@ -68,5 +67,3 @@ bool journal_load_announced(struct journal *journal, int64_t recording_id,
 bool journal_save_announced(struct journal *journal, int64_t recording_id,
                             enum journal_announced announced, unsigned files, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

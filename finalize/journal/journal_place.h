@@ -1,8 +1,7 @@
 /*
  * journal_place - where the journal of a recordings directory is.
  */
-#ifndef FINALIZE_JOURNAL_PLACE_H
-#define FINALIZE_JOURNAL_PLACE_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -36,5 +35,3 @@ bool journal_place_open(const struct settings *settings, const char *parent,
 bool journal_place_set_aside(const struct settings *settings, const char *parent,
                              char ret_sentence[JOURNAL_PLACE_SENTENCE_SIZE], struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -2,8 +2,7 @@
  * journal_private - what the files journal*.c share: the connection, how a statement is run, and
  * the columns of recordings and files.
  */
-#ifndef FINALIZE_JOURNAL_PRIVATE_H
-#define FINALIZE_JOURNAL_PRIVATE_H
+#pragma once
 
 #include "finalize/journal/journal.h"
 #include "finalize/journal/journal_query.h"
@@ -135,5 +134,3 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
 
 extern const struct journal_column journal_recording_columns[];
 extern const struct journal_column journal_file_columns[];
-
-#endif

@@ -5,8 +5,7 @@
  * A query is begun with its values, and run. What goes wrong on the way is remembered and reported
  * by the run, or by the end of a row.
  */
-#ifndef FINALIZE_JOURNAL_QUERY_H
-#define FINALIZE_JOURNAL_QUERY_H
+#pragma once
 
 #include "finalize/base/error.h"
 
@@ -119,5 +118,3 @@ void journal_query_make_room(struct sqlite3 *database, const char *path);
 
 /* Fills `err` with what SQLite's `status` means. Returns false. */
 bool journal_query_fail(struct sqlite3 *database, int status, const char *path, struct error *err);
-
-#endif

@@ -8,8 +8,7 @@
  *
  * `journal` is the journal's path throughout; several processes may share it.
  */
-#ifndef FINALIZE_JOURNAL_RESERVE_H
-#define FINALIZE_JOURNAL_RESERVE_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -28,5 +27,3 @@ bool journal_reserve_is_needed(const char *journal);
 
 /* Gives it up. True when there may be more room now: it, or another process did so just before. */
 bool journal_reserve_give_up(const char *journal);
-
-#endif

@@ -5,8 +5,7 @@
  * for a recording's lock, and what may be forgotten. Unlike the rest of a recording's rows, claims
  * are written without its lock. Errors as in journal.h.
  */
-#ifndef FINALIZE_JOURNAL_SCHEDULE_H
-#define FINALIZE_JOURNAL_SCHEDULE_H
+#pragma once
 
 #include "finalize/journal/journal.h"
 
@@ -84,5 +83,3 @@ bool journal_correct_times(struct journal *journal, int64_t now, struct error *e
 /* True while a process waits for the lock of `directory`, or has handed it over. */
 bool journal_is_claimed(struct journal *journal, const char *directory, int64_t now,
                         bool *ret_claimed, struct error *err) __attribute__((warn_unused_result));
-
-#endif

@@ -1,13 +1,10 @@
 /*
  * journal_schema - the journal's tables and indexes. Internal to the journal.
  */
-#ifndef FINALIZE_JOURNAL_SCHEMA_H
-#define FINALIZE_JOURNAL_SCHEMA_H
+#pragma once
 
 #define JOURNAL_SCHEMA_VERSION 8
 
 /* The statements that make them, NULL-terminated; each begins with CREATE TABLE <name>,
  * CREATE INDEX <name> or CREATE UNIQUE INDEX <name>. */
 extern const char *const journal_schema[];
-
-#endif

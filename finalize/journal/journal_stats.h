@@ -5,8 +5,7 @@
  * Counting is best effort: when the journal is busy or full, numbers are dropped; a caller waits at
  * most 200 ms.
  */
-#ifndef FINALIZE_JOURNAL_STATS_H
-#define FINALIZE_JOURNAL_STATS_H
+#pragma once
 
 #include "finalize/journal/journal.h"
 #include "finalize/journal/stats.h"
@@ -43,5 +42,3 @@ struct journal_facts {
 
 bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -5,8 +5,7 @@
  * own, writes nothing, keeps no row in memory. What is borrowed by a visitor is so during its call.
  * Errors are those of journal.h.
  */
-#ifndef FINALIZE_JOURNAL_VIEW_H
-#define FINALIZE_JOURNAL_VIEW_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/journal/journal.h"
@@ -61,5 +60,3 @@ bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, un
 /* Whether the journal has a row of this directory. */
 bool journal_view_knows(struct journal_view *view, const char *directory, bool *ret_known,
                         struct error *err) __attribute__((warn_unused_result));
-
-#endif

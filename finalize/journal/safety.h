@@ -6,8 +6,7 @@
  * accepted the notice or is not to be told. Then, and only then, its local copy may go; how long it
  * is kept is the lifecycle's. Finalizer, report, metrics and webhook ask here.
  */
-#ifndef FINALIZE_SAFETY_H
-#define FINALIZE_SAFETY_H
+#pragma once
 
 #include "finalize/journal/journal.h"
 
@@ -54,5 +53,3 @@ unsigned safety_to_upload(const struct safety *safety);
 /* A recording is safe when none of its files is still to be uploaded or announced, and nothing that
  * it consists of was lost. In SQL it is JOURNAL_SQL_IS_UNSAFE. */
 bool safety_is_safe(const struct safety *safety);
-
-#endif

@@ -4,8 +4,7 @@
  * Between whole runs; what happens between the requests of one run is retry.h's. There is no third
  * back-off.
  */
-#ifndef FINALIZE_SCHEDULE_H
-#define FINALIZE_SCHEDULE_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/rng.h"
@@ -40,5 +39,3 @@ bool schedule_is_of_another_clock(int64_t at, int64_t now, int64_t most_ahead_s)
 
 /* Whether a next try is due: its time has come, or is of another clock. */
 bool schedule_is_due(const struct settings *settings, int64_t next_try_at, int64_t now);
-
-#endif

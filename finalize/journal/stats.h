@@ -5,8 +5,7 @@
  * labels may have: they come from enums alone, never from a name or a reply, so that their number
  * is bounded. journal_stats.h adds the numbers of a process to those of all others.
  */
-#ifndef FINALIZE_STATS_H
-#define FINALIZE_STATS_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/s3/s3_operation.h"
@@ -101,5 +100,3 @@ unsigned stats_cells_each(const struct stats_family *family);
  * histogram's, and its labels as Prometheus writes them ("" for none). */
 void stats_cell_key(unsigned cell, char ret_name[STATS_LABELS_SIZE],
                     char ret_labels[STATS_LABELS_SIZE], bool *ret_gauge);
-
-#endif

@@ -2,8 +2,7 @@
  * abandon - takes a recording out of what is to be done: aborts its open uploads and says so in the
  * journal. Its files stay where they are.
  */
-#ifndef FINALIZE_ABANDON_H
-#define FINALIZE_ABANDON_H
+#pragma once
 
 #include "finalize/lifecycle/leftover.h"
 #include "finalize/lifecycle/run_options.h"
@@ -25,5 +24,3 @@ struct abandon_options {
 bool abandon_recording(const struct run_options *options, const struct abandon_options *abandon,
                        const char *path, struct leftover_result *ret_result, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -4,8 +4,7 @@
  * The one way from a session directory to a freed disk. What it leaves undone is in the journal,
  * for the next run.
  */
-#ifndef FINALIZE_FINALIZER_H
-#define FINALIZE_FINALIZER_H
+#pragma once
 
 #include "finalize/lifecycle/run_options.h"
 
@@ -18,5 +17,3 @@
 bool finalizer_run(const struct run_options *options, const char *path,
                    struct run_summary *ret_summary, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

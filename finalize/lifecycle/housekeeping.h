@@ -2,8 +2,7 @@
  * housekeeping - what is to be tidied up when nothing else is to be done: kept copies whose time is
  * over, uploads that will not be completed, history that is old.
  */
-#ifndef FINALIZE_HOUSEKEEPING_H
-#define FINALIZE_HOUSEKEEPING_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -24,4 +23,3 @@ struct housekeeping {
  * or memory. */
 bool housekeeping_run(const struct housekeeping *housekeeping, struct error *err)
     __attribute__((warn_unused_result));
-#endif

@@ -5,8 +5,7 @@
  * so that the object of its earlier content is not taken for the new one. A file that
  * vanished before it was in the bucket is noted as gone.
  */
-#ifndef FINALIZE_INTAKE_H
-#define FINALIZE_INTAKE_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -64,5 +63,3 @@ bool intake_run(const struct intake *intake, struct intake_result *ret_result, s
 bool intake_growing(const struct intake *intake, const struct session_dir_file *found,
                     struct journal_file *ret_file, bool *ret_usable, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

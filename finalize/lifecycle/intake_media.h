@@ -2,8 +2,7 @@
  * intake_media - what the content of a media file says, and the ordinary MP4 file that is made of a
  * fragmented one before it is uploaded.
  */
-#ifndef FINALIZE_INTAKE_MEDIA_H
-#define FINALIZE_INTAKE_MEDIA_H
+#pragma once
 
 #include "finalize/journal/journal.h"
 #include "finalize/session/session_dir.h"
@@ -23,5 +22,3 @@ struct intake_media {
  */
 bool intake_media_look_into(const struct intake_media *media, int fd, struct journal_file *file,
                             struct error *err) __attribute__((warn_unused_result));
-
-#endif

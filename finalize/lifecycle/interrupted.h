@@ -2,8 +2,7 @@
  * interrupted - gives a recording an outcome whose runs ended without one: their processes were
  * killed, or left the work due.
  */
-#ifndef FINALIZE_INTERRUPTED_H
-#define FINALIZE_INTERRUPTED_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -30,5 +29,3 @@ bool interrupted_note(const struct settings *settings, struct journal *journal,
  */
 bool interrupted_release(struct journal *journal, const char *directory, int64_t now,
                          struct error *err) __attribute__((warn_unused_result));
-
-#endif

@@ -2,8 +2,7 @@
  * leftover - multipart uploads in the bucket that will not be completed, and are paid for: of files
  * that are lost or abandoned, and those that an upload left to be tidied up.
  */
-#ifndef FINALIZE_LEFTOVER_H
-#define FINALIZE_LEFTOVER_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -34,5 +33,3 @@ bool leftover_abort(const struct settings *settings, struct journal *journal, st
                     struct s3 *s3, const char *key, uint64_t deadline_ms,
                     struct leftover_result *ret_result, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

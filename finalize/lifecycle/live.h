@@ -7,8 +7,7 @@
  * (its index changes that part once more). One call sends what there is now; it holds the
  * recording's lock meanwhile.
  */
-#ifndef FINALIZE_LIVE_H
-#define FINALIZE_LIVE_H
+#pragma once
 
 #include "finalize/lifecycle/run_options.h"
 
@@ -37,5 +36,3 @@ struct live_look { /* all borrowed */
 bool live_has_work(const struct live_look *look, const struct journal_file *file, const char *path,
                    uint64_t size_bytes, bool *ret_work, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -2,8 +2,7 @@
  * lock_file - the locks of a recordings directory: files beside the journal. A lock dies with its
  * holder.
  */
-#ifndef FINALIZE_LOCK_FILE_H
-#define FINALIZE_LOCK_FILE_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -29,5 +28,3 @@ bool lock_file_is_at(const struct settings *settings, const char *parent, enum l
 
 /* True while a process holds it, as lock_table.h sees it. False also when that can't be told. */
 bool lock_file_is_held(const struct settings *settings, const char *parent, enum lock_file which);
-
-#endif

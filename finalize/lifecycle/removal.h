@@ -6,8 +6,7 @@
  * something wants them at hand. What an earlier run confirmed is looked for once more before its
  * local copy goes: when it is not in the bucket any more, it is to be sent again.
  */
-#ifndef FINALIZE_REMOVAL_H
-#define FINALIZE_REMOVAL_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -56,5 +55,3 @@ bool removal_note_vanished(struct journal *journal, const struct journal_recordi
  */
 bool removal_sweep(struct removal *removal, int64_t now, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -5,8 +5,7 @@
  * work ended, whatever stopped it. What is done in between is finalizer.c's, live.c's or
  * abandon.c's. Tells of what happens by messages and prints nothing.
  */
-#ifndef FINALIZE_RUN_H
-#define FINALIZE_RUN_H
+#pragma once
 
 #include "finalize/base/rng.h"
 #include "finalize/journal/journal.h"
@@ -107,5 +106,3 @@ void run_note(struct run *run, int64_t file_id, const char *text);
 /* Tells of a failure, notes it, and keeps the worst one. `file`: NULL: of the whole. */
 void run_note_failure(struct run *run, const struct journal_file *file, const struct error *error);
 void run_keep_worst(struct run *run, const struct error *error);
-
-#endif

@@ -2,8 +2,7 @@
  * run_options - what a run over one recording is asked for, and what it tells of: shared by
  * finalizer.h, live.h and abandon.h.
  */
-#ifndef FINALIZE_RUN_OPTIONS_H
-#define FINALIZE_RUN_OPTIONS_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -74,5 +73,3 @@ struct run_summary {
     bool handed_over;    /* to the watcher; nothing was done */
     bool watched;        /* a watcher runs, which goes on with what is left */
 };
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * stored - whether the object of a file that an earlier run made safe is in the bucket still.
  */
-#ifndef FINALIZE_STORED_H
-#define FINALIZE_STORED_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -20,5 +19,3 @@
 bool stored_ask(const struct settings *settings, struct loop *loop, struct s3 *s3,
                 const struct journal_file *file, uint64_t deadline_ms, bool *ret_stored,
                 struct error *err) __attribute__((warn_unused_result));
-
-#endif

@@ -2,8 +2,7 @@
  * yield - one process asks another for a recording's lock: by a claim in the journal, which a run
  * of the watcher that holds the lock looks for and gives way to.
  */
-#ifndef FINALIZE_YIELD_H
-#define FINALIZE_YIELD_H
+#pragma once
 
 #include "finalize/journal/journal.h"
 
@@ -31,5 +30,3 @@ void yield_request(struct journal *journal, const char *directory, int64_t *clai
 
 /* Takes that back, once it has the lock or doesn't wait any more. */
 void yield_withdraw(struct journal *journal, const char *directory, int64_t *claimed_at);
-
-#endif

@@ -5,8 +5,7 @@
  * The backend adds a row for every accepted notice: an accepted one must never be repeated, and one
  * whose fate is unknown is repeated with the same Idempotency-Key.
  */
-#ifndef FINALIZE_NOTICE_H
-#define FINALIZE_NOTICE_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/buffer.h"
@@ -63,5 +62,3 @@ struct notice_result {
  * repeats it; neither are user, password and query of the place a redirect points to. */
 void notice_read(const struct settings *settings, const char *file_name,
                  const struct http_reply *reply, struct notice_result *ret_result);
-
-#endif

@@ -5,8 +5,7 @@
  * An event is written to the journal together with the state that it tells of, and stays there
  * until it was answered with 2xx: it is delivered at least once, and in order for each recording.
  */
-#ifndef FINALIZE_WEBHOOK_H
-#define FINALIZE_WEBHOOK_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -64,5 +63,3 @@ bool webhook_deliver_due(const struct webhook_delivery *delivery, struct error *
  * `options`: the settings, the patience and the stop. */
 bool webhook_run(const struct webhook_delivery *options, const char *recordings_dir, int stop_fd,
                  struct error *err) __attribute__((warn_unused_result));
-
-#endif

@@ -3,8 +3,7 @@
  *
  * An event names the first files of a recording, as many as there is room for, and counts the rest.
  */
-#ifndef FINALIZE_WEBHOOK_EVENT_H
-#define FINALIZE_WEBHOOK_EVENT_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/buffer.h"
@@ -29,5 +28,3 @@ struct webhook_event {
 bool webhook_event_write(const struct settings *settings, struct journal *journal,
                          const struct webhook_event *event, struct buffer *out, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * explain - from an error to what a person should do about it, and to the exit code.
  */
-#ifndef FINALIZE_EXPLAIN_H
-#define FINALIZE_EXPLAIN_H
+#pragma once
 
 #include "finalize/base/error.h"
 
@@ -35,5 +34,3 @@ const char *explain_repair(const struct error *err);
 /* The same for an error of which the text alone was kept, as the journal does. A literal, which
  * ends in "then try again" or the like: what to call is the caller's to add. */
 const char *explain_advice_for_text(const char *text);
-
-#endif

@@ -4,8 +4,7 @@
  * What Jibri's call, an operator's retry and the watcher's workers have in common: lines for the
  * log and progress on a terminal. The work itself is finalizer.h's.
  */
-#ifndef FINALIZE_FINALIZE_SESSION_H
-#define FINALIZE_FINALIZE_SESSION_H
+#pragma once
 
 #include "config/settings.h"
 
@@ -30,5 +29,3 @@ struct finalize_session_options {
 int finalize_session(const struct settings *settings, const char *directory,
                      enum finalize_session_caller caller,
                      const struct finalize_session_options *options, bool *ret_stopped);
-
-#endif

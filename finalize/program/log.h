@@ -5,8 +5,7 @@
  * json format it is an object. Whatever a name or a server's text holds, a line stays one line. The
  * level, the format and the status line are the only mutable globals there are.
  */
-#ifndef FINALIZE_LOG_H
-#define FINALIZE_LOG_H
+#pragma once
 
 #include "config/settings.h"
 
@@ -37,5 +36,3 @@ void log_status(const char *text);
 struct buffer;
 void log_format(struct buffer *out, enum settings_log_format format, enum settings_log_level level,
                 long long now, const char *sentence, const struct log_field *fields);
-
-#endif

@@ -5,8 +5,7 @@
  * cannot write: so root becomes the owner of the recordings directory before anything is opened or
  * made. What only root can read (a file of settings) is to be read before.
  */
-#ifndef FINALIZE_OWNER_H
-#define FINALIZE_OWNER_H
+#pragma once
 
 #include "finalize/base/error.h"
 
@@ -28,5 +27,3 @@ bool owner_become(const char *directory, struct error *err) __attribute__((warn_
  */
 bool owner_may_use(const char *journal, char ret_advice[OWNER_ADVICE_SIZE], struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -2,8 +2,7 @@
  * program - what the main functions of our programs begin and end with: a safe process, an orderly
  * stop, settings that cannot be used.
  */
-#ifndef FINALIZE_PROGRAM_H
-#define FINALIZE_PROGRAM_H
+#pragma once
 
 #include "config/settings.h"
 
@@ -38,5 +37,3 @@ void program_say_warnings(const struct settings_problems *problems);
 
 /* Logs warnings and errors of settings that cannot be used, and what to do. */
 void program_say_problems(const struct settings_problems *problems);
-
-#endif

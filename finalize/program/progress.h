@@ -2,8 +2,7 @@
  * progress - how far an upload is, told at a bearable pace: on a terminal by a line that
  * changes, else by a log line at most every ten seconds.
  */
-#ifndef FINALIZE_PROGRESS_H
-#define FINALIZE_PROGRESS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,5 +25,3 @@ void progress_end(struct progress *progress);
 /* "42 %, 12.3 MiB of 29 MiB, 3.1 MiB/s, 5 s left"; rate 0: not known yet. Returns `out`. */
 const char *progress_text(uint64_t done_bytes, uint64_t total_bytes, double rate, char *out,
                           unsigned out_size);
-
-#endif

@@ -4,8 +4,7 @@
  * Pure: what is shown is given to it. Names and label values come from enums; the one text of the
  * operator's in it is the instance's id.
  */
-#ifndef FINALIZE_METRICS_H
-#define FINALIZE_METRICS_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 #include "finalize/journal/journal_stats.h"
@@ -40,5 +39,3 @@ void metrics_gather(const char *path, const char *recordings_dir, struct metrics
 
 /* Appends to `out`, which fails when memory does. */
 void metrics_write(const struct metrics *metrics, struct buffer *out);
-
-#endif

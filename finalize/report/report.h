@@ -6,8 +6,7 @@
  * nothing of how it is shown. The journal is read in one statement; one recording at a time is in
  * memory.
  */
-#ifndef FINALIZE_REPORT_H
-#define FINALIZE_REPORT_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/journal/journal.h"
@@ -141,5 +140,3 @@ void report_totals_add(struct report_totals *totals, const struct report_recordi
 
 /* Bits of the states of which there are any. */
 unsigned report_states_of(const struct report_totals *totals);
-
-#endif

@@ -2,8 +2,7 @@
  * report_json - a report as JSON: what status --json, events --json and the watcher's status server
  * print. docs/status-schema.md describes it; "schema" is the number that it has there.
  */
-#ifndef FINALIZE_REPORT_JSON_H
-#define FINALIZE_REPORT_JSON_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/report/report.h"
@@ -38,5 +37,3 @@ bool report_json_recordings(struct report *report, const struct report_filter *f
 bool report_json_events(struct report *report, int64_t recording_id, unsigned most,
                         const struct report_json_about *about, FILE *out, bool *ret_found,
                         struct error *err) __attribute__((warn_unused_result));
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * report_untracked - session directories that lie on the disk but are not in the journal.
  */
-#ifndef FINALIZE_REPORT_UNTRACKED_H
-#define FINALIZE_REPORT_UNTRACKED_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/journal/journal_view.h"
@@ -29,5 +28,3 @@ bool report_untracked_each(const char *recordings_dir, const char *media, struct
                            bool (*visit)(void *context, const struct report_untracked *found,
                                          struct error *err),
                            void *context, struct error *err) __attribute__((warn_unused_result));
-
-#endif

@@ -7,8 +7,7 @@
  * requests and reads the replies; when they are sent is network.h's and engine.h's. Does no I/O but
  * for reading the small files that a token or a key is in.
  */
-#ifndef FINALIZE_CREDENTIALS_H
-#define FINALIZE_CREDENTIALS_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -59,5 +58,3 @@ bool credentials_renew(struct credentials *credentials, bool expired);
 
 /* One line for people: where they come from, and until when they are good. */
 void credentials_describe(const struct credentials *credentials, char *out, size_t size);
-
-#endif

@@ -2,8 +2,7 @@
  * credentials_private - what the files of credentials.h share: credentials.c keeps the keys and
  * knows when others are wanted, credentials_platform.c knows how each platform is asked.
  */
-#ifndef FINALIZE_CREDENTIALS_PRIVATE_H
-#define FINALIZE_CREDENTIALS_PRIVATE_H
+#pragma once
 
 #include "finalize/s3/credentials.h"
 
@@ -50,5 +49,3 @@ bool platform_ask(const struct platform *platform, struct http_request *ret_requ
 bool platform_read(struct platform *platform, const struct http_reply *reply,
                    struct platform_keys *ret_keys, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -5,8 +5,7 @@
  * The only place in the s3 room that does I/O, through loop.h. Many requests at once are
  * engine.h's.
  */
-#ifndef FINALIZE_NETWORK_H
-#define FINALIZE_NETWORK_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -33,5 +32,3 @@ bool network_open(const struct settings *settings, uint64_t rate_limit,
 bool network_ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, uint64_t deadline_ms,
                  struct s3_result *ret_result, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -7,8 +7,7 @@
  * (1 + g * g) bytes, never over 5 GiB, with g = 0 up to part 8,900 and one more for each four
  * parts after it. With 8 MiB: 8,900 parts are 69.5 GiB, 10,000 parts 5.1 TiB.
  */
-#ifndef FINALIZE_PART_H
-#define FINALIZE_PART_H
+#pragma once
 
 #include "finalize/s3/s3_limits.h"
 
@@ -37,5 +36,3 @@ struct part_range part_range_in(struct part_plan plan, unsigned number, uint64_t
 /* How many parts an object of `size_bytes` has; 0 for an empty one; S3_MAX_PARTS + 1 when it has
  * more than fit. */
 unsigned part_count(struct part_plan plan, uint64_t size_bytes);
-
-#endif

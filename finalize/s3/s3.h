@@ -4,8 +4,7 @@
  * Knows the protocol and its servers' habits (Yandex Object Storage, MinIO, Ceph RGW, AWS). Does
  * not know when or how often to send: that is upload.h's. The XML of replies is s3_xml.h's.
  */
-#ifndef FINALIZE_S3_H
-#define FINALIZE_S3_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -107,5 +106,3 @@ void s3_result_done(struct s3_result *result);
 /* Seconds by which the server's clock was ahead of ours in the last reply that had a Date. False
  * before there was one. */
 bool s3_clock_ahead(const struct s3 *s3, long *ret_ahead);
-
-#endif

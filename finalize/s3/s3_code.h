@@ -4,8 +4,7 @@
  *
  * s3_refusal.c acts on the outcome, explain.h has the words for the meaning.
  */
-#ifndef FINALIZE_S3_CODE_H
-#define FINALIZE_S3_CODE_H
+#pragma once
 
 #include "finalize/base/error.h"
 #include "finalize/s3/s3_operation.h"
@@ -48,5 +47,3 @@ const struct s3_code *s3_code_find(const char *code, int status, const char *tex
 /* The same of an error, and of the text of one that was kept (a row's last error). */
 const struct s3_code *s3_code_of_error(const struct error *error);
 const struct s3_code *s3_code_in(const char *text);
-
-#endif

@@ -4,8 +4,7 @@
  *
  * For code that stores these and sends no requests (the journal, keys).
  */
-#ifndef FINALIZE_S3_LIMITS_H
-#define FINALIZE_S3_LIMITS_H
+#pragma once
 
 #define S3_MAX_KEY_BYTES    1024
 #define S3_ETAG_SIZE        128 /* an ETag without its quotes, and the NUL */
@@ -16,5 +15,3 @@
 #define S3_MAX_PARTS        10000u
 #define S3_MIN_PART_BYTES   (UINT64_C(5) << 20) /* of all parts but the last */
 #define S3_MAX_PART_BYTES   (UINT64_C(5) << 30)
-
-#endif

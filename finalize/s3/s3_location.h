@@ -5,8 +5,7 @@
  * Kept with what was sent, so that it is not looked for elsewhere after the settings changed. The
  * scheme is no part of it: the objects are the same by http and https.
  */
-#ifndef FINALIZE_S3_LOCATION_H
-#define FINALIZE_S3_LOCATION_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/s3/s3_limits.h"
@@ -22,5 +21,3 @@ const char *s3_location_bucket(const char *location);
 /* Whether the settings reach it: "" (of a journal that did not note it) or any bucket of their
  * server. */
 bool s3_location_is_reached(const char *location, const struct settings *settings);
-
-#endif

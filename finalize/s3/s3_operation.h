@@ -3,8 +3,7 @@
  *
  * For code that counts and reports requests (stats, metrics); s3.h builds them.
  */
-#ifndef FINALIZE_S3_OPERATION_H
-#define FINALIZE_S3_OPERATION_H
+#pragma once
 
 enum s3_operation {
     S3_HEAD_OBJECT,
@@ -38,5 +37,3 @@ enum s3_outcome {
  * metrics, e.g. "slow_down". */
 extern const char *const s3_operation_names[];
 extern const char *const s3_outcome_names[];
-
-#endif

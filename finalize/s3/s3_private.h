@@ -4,8 +4,7 @@
  * s3.c opens the bucket, s3_request.c builds requests, s3_reply.c reads replies, s3_refusal.c says
  * what an error means. For these alone; others include s3.h.
  */
-#ifndef FINALIZE_S3_PRIVATE_H
-#define FINALIZE_S3_PRIVATE_H
+#pragma once
 
 #include "finalize/s3/s3.h"
 #include "finalize/s3/sigv4.h"
@@ -54,5 +53,3 @@ bool s3_is_about_upload(enum s3_operation operation);
 enum s3_outcome s3_judge_refusal(struct s3 *s3, const struct s3_call *call,
                                  const struct http_reply *reply, time_t now,
                                  struct s3_refusal *refusal);
-
-#endif

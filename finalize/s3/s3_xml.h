@@ -4,8 +4,7 @@
  * What the documents mean; xml_reader.h takes them apart. A document with a DTD is refused; depth
  * and text lengths have ceilings. Namespaces are ignored, as servers differ in them.
  */
-#ifndef FINALIZE_S3_XML_H
-#define FINALIZE_S3_XML_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 
@@ -59,5 +58,3 @@ void s3_xml_listing_done(struct s3_xml_listing *listing);
 void s3_xml_begin_complete(struct buffer *out);
 void s3_xml_add_part(struct buffer *out, unsigned part_number, const char *etag);
 void s3_xml_end_complete(struct buffer *out);
-
-#endif

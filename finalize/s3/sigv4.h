@@ -6,8 +6,7 @@
  * Source: "Authenticating Requests: Using the Authorization Header (AWS Signature Version 4)",
  * Amazon S3 API Reference.
  */
-#ifndef FINALIZE_SIGV4_H
-#define FINALIZE_SIGV4_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 
@@ -54,5 +53,3 @@ bool sigv4_canonical_request(struct buffer *out, const struct sigv4_request *req
     __attribute__((warn_unused_result));
 bool sigv4_authorization(struct buffer *out, const struct sigv4_request *request,
                          const struct sigv4_scope *scope) __attribute__((warn_unused_result));
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * uri - percent-encoding as S3 wants it, and the address of the endpoint.
  */
-#ifndef FINALIZE_URI_H
-#define FINALIZE_URI_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 #include "finalize/base/error.h"
@@ -28,5 +27,3 @@ struct uri_endpoint {
 bool uri_parse_endpoint(const char *url, struct uri_endpoint *ret_endpoint, struct error *err)
     __attribute__((warn_unused_result));
 void uri_endpoint_done(struct uri_endpoint *endpoint);
-
-#endif

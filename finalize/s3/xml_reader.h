@@ -5,8 +5,7 @@
  * listings, rows that have fields; nothing else of it is seen. No tree is built, so that a big
  * document costs no more than itself. Entities are not expanded and nothing is fetched.
  */
-#ifndef FINALIZE_XML_READER_H
-#define FINALIZE_XML_READER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,5 +32,3 @@ struct xml_document {
  */
 bool xml_read(const char *xml, size_t length, const struct xml_document *document, void *result)
     __attribute__((warn_unused_result));
-
-#endif

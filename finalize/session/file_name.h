@@ -1,8 +1,7 @@
 /*
  * file_name - what the name of a recording says: "<meeting id>_<yyyy-MM-dd-HH-mm-ss>.mp4".
  */
-#ifndef FINALIZE_FILE_NAME_H
-#define FINALIZE_FILE_NAME_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,5 +27,3 @@ const char *file_name_content_type(const char *name);
 
 /* Whether that is the content type of an MP4 file. */
 bool file_name_is_mp4(const char *name);
-
-#endif

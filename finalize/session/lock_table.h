@@ -5,8 +5,7 @@
  * program that wants it at that instant believe that the recording is being worked on. A process
  * that cannot be seen from here (in another container) is not in the list.
  */
-#ifndef FINALIZE_LOCK_TABLE_H
-#define FINALIZE_LOCK_TABLE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,5 +37,3 @@ pid_t lock_table_holder(const struct lock_table *table, const char *directory);
 pid_t lock_table_holder_now(const char *directory);
 /* The same by what stat() says of the directory. */
 pid_t lock_table_holder_of(const struct lock_table *table, dev_t device, uint64_t inode);
-
-#endif

@@ -6,8 +6,7 @@
  * case of letters it stands. Includes jansson.h, as notice does: what they have in common is JSON
  * alone.
  */
-#ifndef FINALIZE_METADATA_H
-#define FINALIZE_METADATA_H
+#pragma once
 
 #include "finalize/base/error.h"
 
@@ -48,5 +47,3 @@ bool metadata_read(int fd, uint64_t size_bytes, struct metadata *ret_metadata, s
 
 /* Closes the memory file. NULL is accepted. */
 void metadata_done(struct metadata *metadata);
-
-#endif

@@ -4,8 +4,7 @@
  * Sizes come from the file and are believed only as far as there are bytes. Knows nothing of what
  * the boxes mean.
  */
-#ifndef FINALIZE_MP4_BOX_H
-#define FINALIZE_MP4_BOX_H
+#pragma once
 
 #include "finalize/base/error.h"
 
@@ -62,5 +61,3 @@ bool mp4_take(struct mp4_span *rest, size_t count, uint64_t *ret_number);
  */
 bool mp4_is_complete(int fd, uint64_t size_bytes, bool *ret_complete, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * mp4_fragment - the samples of a fragment: what a `moof` box says of the `mdat` that follows it.
  */
-#ifndef FINALIZE_MP4_FRAGMENT_H
-#define FINALIZE_MP4_FRAGMENT_H
+#pragma once
 
 #include "finalize/session/mp4_movie.h"
 
@@ -42,5 +41,3 @@ enum mp4_verdict mp4_fragment_each(const struct mp4_movie *movie,
                                    const struct mp4_fragment *fragment,
                                    bool (*visit)(void *context, const struct mp4_sample *sample),
                                    void *context);
-
-#endif

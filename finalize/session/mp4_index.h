@@ -10,8 +10,7 @@
  * is repeated, with the same result, wherever it was ended: an index that isn't whole, or not used
  * yet, is cut off and written again. Memory does not grow with the length of the recording.
  */
-#ifndef FINALIZE_MP4_INDEX_H
-#define FINALIZE_MP4_INDEX_H
+#pragma once
 
 #include "finalize/base/error.h"
 
@@ -48,5 +47,3 @@ bool mp4_index_make(int fd, struct mp4_index *ret_index, struct error *err)
  * error in reading it is no error.
  */
 enum mp4_layout mp4_index_look(int fd);
-
-#endif

@@ -5,8 +5,7 @@
  * What isn't known to be kept right by an index (edit lists, encryption, samples in the box itself,
  * …) is refused, as a box that is damaged is.
  */
-#ifndef FINALIZE_MP4_MOVIE_H
-#define FINALIZE_MP4_MOVIE_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 #include "finalize/session/mp4_box.h"
@@ -48,5 +47,3 @@ uint64_t mp4_movie_duration_ms(const struct mp4_movie *movie, const struct mp4_t
  * larger than a box of 32 bits, or without memory. */
 bool mp4_movie_write(const struct mp4_movie *movie, struct mp4_track_sums *sums,
                      struct buffer *out);
-
-#endif

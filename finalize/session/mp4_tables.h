@@ -5,8 +5,7 @@
  * The samples are given twice: at first they are counted, so that the size of each table is known;
  * then all tables are written side by side, each to its own place in the file.
  */
-#ifndef FINALIZE_MP4_TABLES_H
-#define FINALIZE_MP4_TABLES_H
+#pragma once
 
 #include "finalize/session/mp4_fragment.h"
 
@@ -29,5 +28,3 @@ void mp4_tables_sums(const struct mp4_tables *tables, struct mp4_track_sums *ret
 
 /* Begins the second round: the tables go to `at` of the file. */
 void mp4_tables_write_at(struct mp4_tables *tables, uint64_t at);
-
-#endif

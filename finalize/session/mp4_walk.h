@@ -1,8 +1,7 @@
 /*
  * mp4_walk - over the fragments of a file, from the first to where they end.
  */
-#ifndef FINALIZE_MP4_WALK_H
-#define FINALIZE_MP4_WALK_H
+#pragma once
 
 #include "finalize/session/mp4_tables.h"
 
@@ -34,5 +33,3 @@ struct mp4_walk {
 /* Gives all samples to the tables, and ends their round. ERROR_TRANSIENT when the file can't be
  * read, ERROR_PERMANENT when the tables can't be written. */
 bool mp4_walk(struct mp4_walk *walk, struct error *err) __attribute__((warn_unused_result));
-
-#endif

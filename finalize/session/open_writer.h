@@ -1,8 +1,7 @@
 /*
  * open_writer - whether a process has a file of a session open for writing: Jibri, most likely.
  */
-#ifndef FINALIZE_OPEN_WRITER_H
-#define FINALIZE_OPEN_WRITER_H
+#pragma once
 
 enum open_writer {
     OPEN_WRITER_NONE,
@@ -14,5 +13,3 @@ enum open_writer {
 /* Of all files in the session directory and below: THERE when one of them has a writer, else
  * UNKNOWN when that can't be told of one. */
 enum open_writer open_writer_in(const char *directory);
-
-#endif

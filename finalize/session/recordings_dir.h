@@ -1,8 +1,7 @@
 /*
  * recordings_dir - where Jibri's recordings are.
  */
-#ifndef FINALIZE_RECORDINGS_DIR_H
-#define FINALIZE_RECORDINGS_DIR_H
+#pragma once
 
 #include "config/settings.h"
 
@@ -19,5 +18,3 @@ uint64_t recordings_dir_inode(const char *directory);
 
 /* Whether `directory` is there, and is the one whose inode was once noted (0: it was not). */
 bool recordings_dir_is_same(const char *directory, uint64_t inode);
-
-#endif

@@ -4,8 +4,7 @@
  * Links are never followed, neither the files themselves nor directories on the way to them. Paths
  * are relative to the session directory, "/" between names, any bytes but NUL.
  */
-#ifndef FINALIZE_SESSION_DIR_H
-#define FINALIZE_SESSION_DIR_H
+#pragma once
 
 #include "finalize/base/error.h"
 
@@ -105,5 +104,3 @@ bool session_dir_remove_file(struct session_dir *session, const char *path,
  * ERROR_CHANGED when another directory is in its place. */
 bool session_dir_remove_directory(struct session_dir *session, bool *ret_removed, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * session_dir_private - what session_dir.c, session_dir_scan.c and session_dir_remove.c share.
  */
-#ifndef FINALIZE_SESSION_DIR_PRIVATE_H
-#define FINALIZE_SESSION_DIR_PRIVATE_H
+#pragma once
 
 #include "finalize/session/session_dir.h"
 
@@ -42,5 +41,3 @@ DIR *session_dir_open_list(int fd);
  * name is borrowed from `path`. The caller closes it. -1 and errno. */
 int session_dir_open_holder(const struct session_dir *session, const char *path,
                             const char **ret_name);
-
-#endif

@@ -13,8 +13,7 @@
  * them becomes %2F, each '%' %25, and "." and ".." become %2E and %2E%2E. They can thus be reversed
  * whatever stands next to them, and never add a level to the path or go up one.
  */
-#ifndef FINALIZE_KEY_H
-#define FINALIZE_KEY_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 #include "finalize/base/error.h"
@@ -53,5 +52,3 @@ bool key_choose(const char *prefix_template, const struct key_facts *facts, cons
  */
 bool key_add_suffix(const char *key, unsigned suffix, char *ret_key, struct error *err)
     __attribute__((warn_unused_result));
-
-#endif

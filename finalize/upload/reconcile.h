@@ -5,8 +5,7 @@
  * Compares the file as it is now with what the journal says the bucket acknowledged, part by part.
  * Pure: reading bytes is asked for by RECONCILE_VERIFY and done elsewhere.
  */
-#ifndef FINALIZE_RECONCILE_H
-#define FINALIZE_RECONCILE_H
+#pragma once
 
 #include "finalize/hash/hasher.h"
 #include "finalize/journal/journal.h"
@@ -50,5 +49,3 @@ enum resend_reason reconcile_reason(const struct reconcile_file *file,
  * again.
  */
 bool reconcile_fits(const struct reconcile_file *file, unsigned highest_held_number);
-
-#endif

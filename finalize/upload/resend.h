@@ -7,8 +7,7 @@
  * repeated, upload_multipart.c and upload_object.c for what is begun again as a whole. The counts
  * become one sentence for each reason, which the history of the recording shows.
  */
-#ifndef FINALIZE_RESEND_H
-#define FINALIZE_RESEND_H
+#pragma once
 
 #include "finalize/s3/s3.h"
 
@@ -61,5 +60,3 @@ void resend_add(struct resends *resends, enum resend_reason reason, uint64_t byt
  * bytes changed since they were sent". False when nothing is counted.
  */
 bool resend_take_sentence(struct resends *resends, char ret_sentence[RESEND_SENTENCE_SIZE]);
-
-#endif

@@ -5,8 +5,7 @@
  * with each try, so that many recorders whose server comes back do not all return at the same
  * instant.
  */
-#ifndef FINALIZE_RETRY_H
-#define FINALIZE_RETRY_H
+#pragma once
 
 #include "finalize/base/rng.h"
 
@@ -48,5 +47,3 @@ struct retry_failure {
  */
 bool retry_goes_on(struct retry_streak *streak, const struct retry_failure *failure,
                    uint64_t patience_ms, struct rng *rng, uint64_t *ret_not_before_ms);
-
-#endif

@@ -15,8 +15,7 @@
  *                   └─ large: (list │ create) ─► parts ─► probe ─► complete ─┐
  *                                                        done ◄─ confirm ◄───┘
  */
-#ifndef FINALIZE_UPLOAD_H
-#define FINALIZE_UPLOAD_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -97,5 +96,3 @@ uint64_t upload_asked_until_ms(const struct upload *upload);
 /* Bytes of the file that the bucket is known to hold, and how many of them were there before this
  * run. */
 void upload_progress(const struct upload *upload, uint64_t *ret_held, uint64_t *ret_kept);
-
-#endif

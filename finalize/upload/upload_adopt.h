@@ -7,8 +7,7 @@
  * of the MD5s of its parts, on servers that do not encrypt; anything else stays another's object.
  * Used by upload*.c alone.
  */
-#ifndef FINALIZE_UPLOAD_ADOPT_H
-#define FINALIZE_UPLOAD_ADOPT_H
+#pragma once
 
 #include "finalize/hash/hasher.h"
 #include "finalize/s3/part.h"
@@ -42,5 +41,3 @@ bool upload_adopt_take(struct upload_adopt *adopt, const struct hasher_result *b
 
 /* After the last range: whether the object holds these very bytes. */
 bool upload_adopt_is_same(const struct upload_adopt *adopt);
-
-#endif

@@ -5,8 +5,7 @@
  * differently, or that the journal does not know, is noted without a fingerprint, so that its bytes
  * are compared before it counts. Used by upload*.c alone.
  */
-#ifndef FINALIZE_UPLOAD_LISTING_H
-#define FINALIZE_UPLOAD_LISTING_H
+#pragma once
 
 #include "finalize/journal/journal.h"
 #include "finalize/s3/s3_xml.h"
@@ -28,5 +27,3 @@ struct upload_listing {
  */
 bool upload_listing_compare(struct upload_listing *listing, const struct s3_xml_listing *page,
                             struct error *err) __attribute__((warn_unused_result));
-
-#endif

@@ -7,8 +7,7 @@
  * before the next step is given out. Used by upload*.c alone, which do everything else about an
  * upload.
  */
-#ifndef FINALIZE_UPLOAD_PARTS_H
-#define FINALIZE_UPLOAD_PARTS_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -86,5 +85,3 @@ bool upload_parts_take_bytes(struct upload_parts *parts, unsigned slot,
 bool upload_parts_take_reply(struct upload_parts *parts, unsigned slot,
                              const struct s3_result *result, uint64_t now_ms, int64_t now,
                              struct error *err) __attribute__((warn_unused_result));
-
-#endif

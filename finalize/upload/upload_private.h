@@ -3,8 +3,7 @@
  * every reply may say, upload_object.c what is said of the object, upload_multipart.c what is said
  * of the multipart upload, and upload_key.c chooses keys.
  */
-#ifndef FINALIZE_UPLOAD_PRIVATE_H
-#define FINALIZE_UPLOAD_PRIVATE_H
+#pragma once
 
 #include "finalize/upload/resend.h"
 #include "finalize/upload/upload.h"
@@ -160,4 +159,3 @@ bool upload_take_listed(struct upload *upload, struct s3_result *result, struct 
     __attribute__((warn_unused_result));
 bool upload_take_completed(struct upload *upload, struct s3_result *result, struct error *err)
     __attribute__((warn_unused_result));
-#endif

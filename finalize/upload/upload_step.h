@@ -1,8 +1,7 @@
 /*
  * upload_step - what an upload asks its driver to do next, as a value.
  */
-#ifndef FINALIZE_UPLOAD_STEP_H
-#define FINALIZE_UPLOAD_STEP_H
+#pragma once
 
 #include "finalize/s3/s3.h"
 
@@ -26,5 +25,3 @@ struct upload_step {
     } read;
     uint64_t until_ms;
 };
-
-#endif

@@ -2,8 +2,7 @@
  * fuzz - what the fuzz targets share: promises that must hold whatever the input, and the input cut
  * into pieces.
  */
-#ifndef TESTS_FUZZ_FUZZ_H
-#define TESTS_FUZZ_FUZZ_H
+#pragma once
 
 #include "finalize/base/buffer.h"
 
@@ -54,5 +53,3 @@ void fuzz_decode_percent(struct buffer *out, const char *text, bool upper_only);
 
 /* What libFuzzer calls. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * fault_peer - one end of a connection of the fault proxy: bytes in, bytes out, over TLS or not.
  */
-#ifndef TESTS_FAULT_PEER_H
-#define TESTS_FAULT_PEER_H
+#pragma once
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -55,5 +54,3 @@ _Noreturn void peer_die(const char *what, const char *detail);
 
 /* The pointer, which came of an allocation. */
 void *peer_not_null(void *pointer);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * fault_reply - what the client gets: the server's reply, a spoilt one, or one that is made up.
  */
-#ifndef TESTS_FAULT_REPLY_H
-#define TESTS_FAULT_REPLY_H
+#pragma once
 
 #include "tests/tools/fault_peer.h"
 #include "tests/tools/fault_rules.h"
@@ -27,5 +26,3 @@ bool reply_make_up(struct peer *client, const char *method, const struct fault *
 /* Writes the server's reply, spoilt by `fault` unless that is NULL. */
 bool reply_hand_back(struct peer *client, const struct fault *fault, struct reply *reply,
                      int *ret_status);
-
-#endif

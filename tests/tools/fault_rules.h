@@ -4,8 +4,7 @@
  * Knows the faults by name (the table is in fault_rules.c) and counts requests; knows nothing of
  * sockets: fault_proxy.c carries the faults out.
  */
-#ifndef TESTS_FAULT_RULES_H
-#define TESTS_FAULT_RULES_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -69,5 +68,3 @@ const struct fault *fault_of_next(const char *operation, unsigned *ret_number);
 void fault_clear_rules(void);
 
 const struct fault *fault_find(const char *name);
-
-#endif

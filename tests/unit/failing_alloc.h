@@ -6,8 +6,7 @@
  * that they have for it. Blocks of ours that are not freed are counted as well, so that leaks show
  * without a sanitizer too.
  */
-#ifndef TESTS_FAILING_ALLOC_H
-#define TESTS_FAILING_ALLOC_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -25,5 +24,3 @@ struct failing_alloc_result {
 
 /* Ends it: from here on none fails. */
 struct failing_alloc_result failing_alloc_end(void);
-
-#endif

@@ -2,8 +2,7 @@
  * failing_alloc_each - one attempt at something, made again and again: each time another allocation
  * fails, until none is left that could.
  */
-#ifndef TESTS_FAILING_ALLOC_EACH_H
-#define TESTS_FAILING_ALLOC_EACH_H
+#pragma once
 
 #include "tests/unit/failing_alloc.h"
 
@@ -46,5 +45,3 @@ static inline void fail_each(struct attempt_result (*attempt)(size_t which), siz
     } while (allocations.failed);
     ck_assert_uint_gt(nth, least);
 }
-
-#endif

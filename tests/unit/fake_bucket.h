@@ -5,8 +5,7 @@
  * strictest of the real servers: Complete must list every part that was uploaded, and an upload
  * that was completed is not known any more. Faults are scripted by operation and count.
  */
-#ifndef TESTS_FAKE_BUCKET_H
-#define TESTS_FAKE_BUCKET_H
+#pragma once
 
 #include "finalize/hash/digest.h"
 #include "finalize/journal/journal_schedule.h"
@@ -463,5 +462,3 @@ static inline void fake_housekeep(struct fake_bucket *bucket, struct journal *jo
         }
     }
 }
-
-#endif

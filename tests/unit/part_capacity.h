@@ -1,8 +1,7 @@
 /*
  * part_capacity - most bytes that the 10,000 parts of a plan hold.
  */
-#ifndef TESTS_PART_CAPACITY_H
-#define TESTS_PART_CAPACITY_H
+#pragma once
 
 #include "finalize/s3/part.h"
 
@@ -12,5 +11,3 @@ static inline uint64_t part_capacity(struct part_plan plan)
 
     return last.offset + last.length;
 }
-
-#endif

@@ -2,8 +2,7 @@
  * settings_fixture - what the tests of the settings share: an environment that is just enough, a
  * settings file, and what loading them gave.
  */
-#ifndef TESTS_SETTINGS_FIXTURE_H
-#define TESTS_SETTINGS_FIXTURE_H
+#pragma once
 
 #include "config/settings.h"
 
@@ -25,5 +24,3 @@ void fixture_write_file(const char *text);
 
 /* The last load had neither errors nor warnings. */
 void fixture_assert_no_problem(void);
-
-#endif

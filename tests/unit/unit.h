@@ -1,8 +1,7 @@
 /*
  * unit - what the unit tests share: running a suite, and leaving nothing behind.
  */
-#ifndef TESTS_UNIT_H
-#define TESTS_UNIT_H
+#pragma once
 
 #include <check.h>
 #include <stddef.h>
@@ -16,5 +15,3 @@ void unit_remove(const char *path);
 /* Writes the file, which is made or replaced. */
 void unit_write(const char *path, const void *bytes, size_t length);
 void unit_write_text(const char *path, const char *text);
-
-#endif

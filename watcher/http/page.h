@@ -2,8 +2,7 @@
  * page - the status page's files, as they are in watcher/http/page/: made into arrays when the
  * program is built.
  */
-#ifndef WATCHER_PAGE_H
-#define WATCHER_PAGE_H
+#pragma once
 
 #include <stddef.h>
 
@@ -13,5 +12,3 @@ extern const unsigned char page_css[];
 extern const size_t page_css_length;
 extern const unsigned char page_js[];
 extern const size_t page_js_length;
-
-#endif

@@ -6,8 +6,7 @@
  * Read-only: nothing that is asked changes anything. No setting, token or credential is in any
  * answer.
  */
-#ifndef WATCHER_STATUS_ANSWER_H
-#define WATCHER_STATUS_ANSWER_H
+#pragma once
 
 #include "watcher/http/status_exchange.h"
 
@@ -20,5 +19,3 @@ void status_answer(const struct status_facts *facts, const struct status_request
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " \
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "                 \
     "require-trusted-types-for 'script'; trusted-types 'none'"
-
-#endif

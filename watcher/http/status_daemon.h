@@ -3,8 +3,7 @@
  * each request answered by status_answer.h. The only file that includes microhttpd.h. Starts no
  * thread; its caller waits and calls.
  */
-#ifndef WATCHER_STATUS_DAEMON_H
-#define WATCHER_STATUS_DAEMON_H
+#pragma once
 
 #include "watcher/http/status_exchange.h"
 
@@ -26,5 +25,3 @@ void status_daemon_close(struct status_daemon *daemon);
 int status_daemon_fd(const struct status_daemon *daemon);
 int status_daemon_timeout_ms(const struct status_daemon *daemon);
 void status_daemon_run(struct status_daemon *daemon);
-
-#endif

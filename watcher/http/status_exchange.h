@@ -2,8 +2,7 @@
  * status_exchange - a request to the status server, the facts that it is answered from, and its
  * reply: as values, without a socket or an HTTP library.
  */
-#ifndef WATCHER_STATUS_EXCHANGE_H
-#define WATCHER_STATUS_EXCHANGE_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/buffer.h"
@@ -66,5 +65,3 @@ struct status_exchange {
 /* The reply is one line of text, whatever was in its body before. */
 void status_exchange_say(struct status_exchange *exchange, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-#endif

@@ -5,8 +5,7 @@
  * browser then lets it read what is answered here, from Jibri's own Chrome too. Such a name is one
  * that its owner can put into DNS: it has a dot.
  */
-#ifndef WATCHER_STATUS_HOST_H
-#define WATCHER_STATUS_HOST_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -16,5 +15,3 @@
  * and `machine`, this machine's own name.
  */
 bool status_host_is_ours(const char *host, const char *machine);
-
-#endif

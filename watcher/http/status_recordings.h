@@ -2,8 +2,7 @@
  * status_recordings - /api/v1/recordings and /api/v1/recordings/<id>: what the status page shows,
  * and what other programs may read. docs/status-schema.md has its schema.
  */
-#ifndef WATCHER_STATUS_RECORDINGS_H
-#define WATCHER_STATUS_RECORDINGS_H
+#pragma once
 
 #include "watcher/http/status_exchange.h"
 
@@ -11,5 +10,3 @@
 
 void status_recordings_answer(struct status_exchange *exchange);
 void status_recording_answer(struct status_exchange *exchange);
-
-#endif

@@ -4,8 +4,7 @@
  *
  * A port that is taken is logged and tried again every minute; the watcher goes on without it.
  */
-#ifndef WATCHER_STATUS_SERVER_H
-#define WATCHER_STATUS_SERVER_H
+#pragma once
 
 #include "config/settings.h"
 #include "finalize/base/error.h"
@@ -33,5 +32,3 @@ void status_server_close(struct status_server *server);
  * says after two minutes that the loop hangs. Copied. `server` may be NULL.
  */
 void status_server_report(struct status_server *server, const struct status_loop_report *report);
-
-#endif
