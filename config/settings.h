@@ -44,6 +44,7 @@ struct settings {
     enum settings_addressing s3_addressing; /* CONFOMEET_S3_ADDRESSING, path */
     char *s3_storage_class;                 /* CONFOMEET_S3_STORAGE_CLASS */
     char *s3_metadata;                      /* CONFOMEET_S3_METADATA: "name=value,name=value" */
+    char *s3_object_headers;                /* CONFOMEET_S3_OBJECT_HEADERS: object_headers.h */
     bool s3_content_md5;            /* CONFOMEET_S3_CONTENT_MD5, off: for object-lock buckets */
     bool s3_conditional_writes;     /* CONFOMEET_S3_CONDITIONAL_WRITES, off: If-None-Match */
     uint64_t s3_part_size_bytes;    /* CONFOMEET_S3_PART_SIZE, 8MiB (5MiB..5GiB) */

@@ -12,12 +12,13 @@
 #define DIGITS  "0123456789"
 #define LETTERS LOWER UPPER
 
-#define MAX_HOST_BYTES       253
-#define MAX_PATH_BYTES       4095
-#define MAX_METADATA_BYTES   1024
-#define MAX_KEY_PREFIX_BYTES 200
-#define MAX_MEDIA_BYTES      200
-#define MAX_ENDING_BYTES     16
+#define MAX_OBJECT_HEADERS_BYTES 4096
+#define MAX_HOST_BYTES           253
+#define MAX_PATH_BYTES           4095
+#define MAX_METADATA_BYTES       1024
+#define MAX_KEY_PREFIX_BYTES     200
+#define MAX_MEDIA_BYTES          200
+#define MAX_ENDING_BYTES         16
 
 static bool is_visible(char c)
 {
@@ -237,6 +238,11 @@ bool settings_check_key_prefix(const char *text)
         text += length;
     }
     return true;
+}
+
+bool settings_check_object_headers(const char *text)
+{
+    return strlen(text) <= MAX_OBJECT_HEADERS_BYTES;
 }
 
 bool settings_check_media(const char *text)

@@ -41,6 +41,9 @@ bool settings_check_storage_class(const char *text);
  * printable ASCII, not empty, no blanks around them; at most 1 KiB. */
 bool settings_check_metadata(const char *text);
 
+/* At most 4 KiB; each header is looked at by object_headers.h. */
+bool settings_check_object_headers(const char *text);
+
 /* The template of key.h. May be empty; at most 200 bytes. */
 bool settings_check_key_prefix(const char *text);
 

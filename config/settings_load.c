@@ -3,6 +3,7 @@
  */
 #include "config/settings.h"
 
+#include "config/object_headers.h"
 #include "config/settings_checks.h"
 #include "config/settings_names.h"
 #include "config/settings_source.h"
@@ -240,6 +241,29 @@ static void check_backend(struct loader *loader)
                  "the backend can be notified, or CONFOMEET_NOTICE=off");
 }
 
+/* The value of a header is not shown: it may be a key that got into the wrong place. */
+static void check_object_headers(struct loader *loader)
+{
+    const char *list = loader->settings.s3_object_headers;
+    struct object_header header, other;
+
+    while (list && object_headers_next(&list, &header)) {
+        const char *fault = object_header_fault(&header), *rest = list;
+
+        while (!fault && object_headers_next(&rest, &other))
+            if (other.name_length == header.name_length &&
+                !strncasecmp(other.name, header.name, header.name_length))
+                fault = "is there twice";
+        if (!fault && object_header_is_lock(&header) && !loader->settings.s3_content_md5)
+            fault = "needs CONFOMEET_S3_CONTENT_MD5=on";
+        if (fault)
+            add_line(
+                loader, &loader->problems.errors, "CONFOMEET_S3_OBJECT_HEADERS: %.*s %s",
+                (int)(header.name_length < MAX_SHOWN_NAME ? header.name_length : MAX_SHOWN_NAME),
+                header.name, fault);
+    }
+}
+
 static void check_addressing(struct loader *loader)
 {
     const struct settings *settings = &loader->settings;
@@ -345,6 +369,7 @@ static bool load(const char *const *environment, const char *path,
     /* Without the file, what would be missed or seen together is not what is there. */
     if (!wanted && loader.is_source_complete) {
         check_keys(&loader);
+        check_object_headers(&loader);
         check_addressing(&loader);
         check_part_plan(&loader);
         check_instance(&loader);

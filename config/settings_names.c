@@ -97,12 +97,12 @@ const char *settings_name_unsupported(const char *name, size_t length)
     } UNSUPPORTED[] = {
         {"SECURITY_TOKEN", "the token's name is CONFOMEET_S3_SESSION_TOKEN"},
         {"PROFILE", "profiles of the AWS CLI are not read"},
-        {"ACL", "who may read an object is the bucket's policy"},
-        {"SSE", "how objects are encrypted is the bucket's default"},
-        {"KMS", "how objects are encrypted is the bucket's default"},
-        {"ENCRYPTION", "how objects are encrypted is the bucket's default"},
-        {"TAGGING", "objects are not tagged; CONFOMEET_S3_METADATA adds metadata"},
-        {"TAGS", "objects are not tagged; CONFOMEET_S3_METADATA adds metadata"},
+        {"ACL", "CONFOMEET_S3_OBJECT_HEADERS sends such headers"},
+        {"SSE", "CONFOMEET_S3_OBJECT_HEADERS sends such headers"},
+        {"KMS", "CONFOMEET_S3_OBJECT_HEADERS sends such headers"},
+        {"ENCRYPTION", "CONFOMEET_S3_OBJECT_HEADERS sends such headers"},
+        {"TAGGING", "CONFOMEET_S3_OBJECT_HEADERS sends such headers"},
+        {"TAGS", "CONFOMEET_S3_OBJECT_HEADERS sends such headers"},
     };
 
     for (size_t i = 0; i < sizeof UNSUPPORTED / sizeof *UNSUPPORTED; i++)

@@ -84,6 +84,16 @@ const struct settings_row settings_table[] = {
                  "1KiB in all",
      .example = "department=sales,kept-by=archive",
      .help = "User metadata that is added to every object."},
+    {ROW("CONFOMEET_S3_OBJECT_HEADERS", BUCKET, TEXT, s3_object_headers), .unset_text = "none",
+     .check = settings_check_object_headers, .form = "list",
+     .expected = "name: value; name: value, at most 4KiB in all",
+     .example = "x-amz-server-side-encryption: aws:kms; cache-control: private",
+     .help =
+         "Headers that are sent, and signed, when an object is made: cache-control, "
+         "content-disposition, content-language, x-amz-acl, x-amz-grant-..., "
+         "x-amz-object-lock-..., x-amz-server-side-encryption and its -aws-kms-key-id, -context "
+         "and -bucket-key-enabled, x-amz-tagging; and with every request: "
+         "x-amz-expected-bucket-owner, x-amz-request-payer. Lines, or ';' between them."},
     {ROW("CONFOMEET_S3_CONTENT_MD5", BUCKET, BOOLEAN, s3_content_md5), .default_text = "off",
      .help = "Sends a Content-MD5 with every part. Buckets with object lock demand it."},
     {ROW("CONFOMEET_S3_CONDITIONAL_WRITES", BUCKET, BOOLEAN, s3_conditional_writes),

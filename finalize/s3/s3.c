@@ -1,46 +1,69 @@
 #include "finalize/s3/s3.h"
 
+#include "config/object_headers.h"
 #include "finalize/s3/s3_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One "name=value" of settings.s3_metadata, as a header. */
-static bool add_metadata(struct s3 *s3, const char *pair, size_t length)
+static bool add_header(struct header_list *list, const char *prefix,
+                       const struct object_header *header)
 {
-    const char *equals = memchr(pair, '=', length);
-    struct sigv4_pair *made = &s3->metadata[s3->metadata_count++];
+    struct sigv4_pair *grown = reallocarray(list->items, list->count + 1, sizeof *grown);
     char *name, *value;
 
-    if (asprintf(&name, "x-amz-meta-%.*s", (int)(equals - pair), pair) < 0)
+    if (!grown)
         return false;
-    made->name = name;
-    value = strndup(equals + 1, length - (size_t)(equals + 1 - pair));
-    made->value = value;
+    list->items = grown;
+    if (asprintf(&name, "%s%.*s", prefix, (int)header->name_length, header->name) < 0)
+        return false;
+    value = strndup(header->value, header->value_length);
+    list->items[list->count++] = (struct sigv4_pair){name, value};
     return value != NULL;
+}
+
+static void header_list_done(struct header_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free((char *)list->items[i].name);
+        free((char *)list->items[i].value);
+    }
+    free(list->items);
 }
 
 static bool read_metadata(struct s3 *s3, const char *list, struct error *err)
 {
-    size_t count = 1;
-
-    if (!list || !*list)
-        return true;
-    for (const char *p = list; *p; p++)
-        count += *p == ',';
-    s3->metadata = calloc(count, sizeof *s3->metadata);
-    if (!s3->metadata)
-        return error_set(err, ERROR_TRANSIENT, "no memory");
-    for (size_t i = 0; i < count; i++) {
+    while (list && *list) {
         size_t length = strcspn(list, ",");
+        const char *equals = memchr(list, '=', length);
+        struct object_header header = {.name = list};
 
-        if (!memchr(list, '=', length))
+        if (!equals)
             return error_set(err, ERROR_SETTINGS,
                              "CONFOMEET_S3_METADATA is not a list of name=value,name=value");
-        if (!add_metadata(s3, list, length))
+        header.name_length = (size_t)(equals - list);
+        header.value = equals + 1;
+        header.value_length = length - header.name_length - 1;
+        if (!add_header(&s3->object_headers, "x-amz-meta-", &header))
             return error_set(err, ERROR_TRANSIENT, "no memory");
-        list += length + 1;
+        list += length + (list[length] == ',');
+    }
+    return true;
+}
+
+static bool read_object_headers(struct s3 *s3, const char *list, struct error *err)
+{
+    struct object_header header;
+
+    while (list && object_headers_next(&list, &header)) {
+        if (object_header_fault(&header))
+            return error_set(err, ERROR_SETTINGS, "CONFOMEET_S3_OBJECT_HEADERS: %.*s %s",
+                             (int)header.name_length, header.name, object_header_fault(&header));
+        if (!add_header(object_header_is_for_all(&header) ? &s3->request_headers
+                                                          : &s3->object_headers,
+                        "", &header))
+            return error_set(err, ERROR_TRANSIENT, "no memory");
     }
     return true;
 }
@@ -80,7 +103,8 @@ bool s3_open(const struct settings *settings, struct s3 **ret_s3, struct error *
     s3->settings = settings;
     memcpy(s3->region, region, strlen(region) + 1);
     if (!credentials_open(settings, &s3->credentials, err) || !read_endpoint(s3, err) ||
-        !read_metadata(s3, settings->s3_metadata, err)) {
+        !read_metadata(s3, settings->s3_metadata, err) ||
+        !read_object_headers(s3, settings->s3_object_headers, err)) {
         s3_close(s3);
         return false;
     }
@@ -92,11 +116,8 @@ void s3_close(struct s3 *s3)
 {
     if (!s3)
         return;
-    for (size_t i = 0; i < s3->metadata_count; i++) {
-        free((char *)s3->metadata[i].name);
-        free((char *)s3->metadata[i].value);
-    }
-    free(s3->metadata);
+    header_list_done(&s3->object_headers);
+    header_list_done(&s3->request_headers);
     uri_endpoint_done(&s3->endpoint);
     credentials_close(s3->credentials);
     free(s3);

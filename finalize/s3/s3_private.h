@@ -27,8 +27,12 @@ struct s3 {
     unsigned clock_corrections;  /* offset learned so often since then */
     unsigned key_corrections;    /* keys renewed so often since then */
     unsigned stale_left;         /* replies that may still ask for what was learned already */
-    struct sigv4_pair *metadata; /* of settings.s3_metadata, as header names and values; owned */
-    size_t metadata_count;
+    /* Of settings.s3_metadata and .s3_object_headers: for an object that is made, and for every
+     * request; owned. */
+    struct header_list {
+        struct sigv4_pair *items;
+        size_t count;
+    } object_headers, request_headers;
 };
 
 /* A reply that is an error, taken apart. */

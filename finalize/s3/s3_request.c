@@ -24,7 +24,7 @@ static const char *const methods[] = {
     [S3_DELETE_OBJECT] = "DELETE",
 };
 
-/* A request while it is built. Our own headers have a fixed size; the settings' metadata follows.
+/* A request while it is built. There is room for our own headers, and the settings'.
  */
 struct draft {
     const struct s3 *s3;
@@ -47,6 +47,12 @@ static void sign_header(struct draft *draft, const char *name, const char *value
 {
     if (value)
         draft->headers[draft->header_count++] = (struct sigv4_pair){name, value};
+}
+
+static void sign_list(struct draft *draft, const struct header_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        sign_header(draft, list->items[i].name, list->items[i].value);
 }
 
 static void add_query(struct draft *draft, const char *name, const char *value)
@@ -195,8 +201,7 @@ static bool add_object_headers(struct draft *draft)
     sign_header(draft, "Content-Type", call->content_type);
     if (settings->s3_storage_class && *settings->s3_storage_class)
         sign_header(draft, "x-amz-storage-class", settings->s3_storage_class);
-    for (size_t i = 0; i < draft->s3->metadata_count; i++)
-        sign_header(draft, draft->s3->metadata[i].name, draft->s3->metadata[i].value);
+    sign_list(draft, &draft->s3->object_headers);
     return !call->metadata || add_own_metadata(draft, call->metadata);
 }
 
@@ -334,6 +339,7 @@ static bool build(struct draft *draft, time_t now, struct http_request *request,
     sign_header(draft, "x-amz-date", draft->date);
     sign_header(draft, "x-amz-content-sha256", draft->payload_sha256);
     sign_header(draft, "x-amz-security-token", draft->keys->session_token);
+    sign_list(draft, &draft->s3->request_headers);
     if (!set_body(draft, &request->body, err))
         return false;
     if (makes_object && !add_object_headers(draft))
@@ -358,7 +364,8 @@ bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
     buffer_init(&draft.path, URL_CEILING);
     buffer_init(&draft.url, URL_CEILING);
     buffer_init(&draft.authorization, URL_CEILING);
-    draft.headers = calloc(MAX_OWN_HEADERS + s3->metadata_count, sizeof *draft.headers);
+    draft.headers = calloc(MAX_OWN_HEADERS + s3->object_headers.count + s3->request_headers.count,
+                           sizeof *draft.headers);
     if (draft.headers)
         ok = build(&draft, now, ret_request, err);
     if (!ok)

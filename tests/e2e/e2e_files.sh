@@ -255,6 +255,27 @@ what_is_asked_for_reaches_the_object() {
 	done
 }
 
+# From a file of settings, where ';' and quotes stay what they are.
+headers_of_the_settings_reach_objects_of_either_kind() {
+	local key
+	make_file "$session/1_2026-01-02-03-04-05.mp4" $((8 * MIB + 1))
+	make_file "$session/2_2026-01-02-03-04-05.mp4" 1000
+	printf '%s\n' 'CONFOMEET_S3_OBJECT_HEADERS=cache-control: private, max-age=60; content-disposition: attachment; filename="a b.mp4"; x-amz-tagging: kept=long&by=archive; x-amz-acl: public-read; x-amz-request-payer: requester' \
+		>"$case_dir/finalize.env"
+	finalize --config "$case_dir/finalize.env" "$session"
+	expect_code 0
+	for key in 1_2026-01-02-03-04-05.mp4 2_2026-01-02-03-04-05.mp4; do
+		expect_object "$key" "$copies/$key"
+		expect "$key's Cache-Control" 'private, max-age=60' "$(object_header "$key" Cache-Control)"
+		expect "$key's Content-Disposition" 'attachment; filename="a b.mp4"' "$(object_header "$key" Content-Disposition)"
+		expect "who may read $key" FULL_CONTROL,READ "$(aws_ s3api get-object-acl --bucket "$bucket" --key "$key" |
+			jq -r '[.Grants[].Permission] | sort | join(",")')"
+	done
+	# Of a multipart upload, whoever makes it, this server drops them.
+	expect "the tags" 'by=archive kept=long' "$(aws_ s3api get-object-tagging --bucket "$bucket" --key "$key" |
+		jq -r '[.TagSet[] | "\(.Key)=\(.Value)"] | sort | join(" ")')"
+}
+
 run files_around_the_size_of_a_part_arrive
 run a_file_of_300_MiB_arrives
 run two_recordings_and_other_files_of_one_session_arrive
@@ -273,4 +294,5 @@ run keys_follow_the_prefix_template
 run it_works_under_its_old_name_and_found_through_PATH
 run it_finds_a_bucket_in_the_host_name
 run what_is_asked_for_reaches_the_object
+run headers_of_the_settings_reach_objects_of_either_kind
 end_of_cases

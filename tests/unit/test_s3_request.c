@@ -507,6 +507,25 @@ START_TEST(a_session_token_is_sent_and_signed_with_every_request)
 }
 END_TEST
 
+START_TEST(headers_of_the_settings_are_sent_and_signed_with_what_makes_an_object_or_with_all)
+{
+    settings.s3_object_headers =
+        (char *)"x-amz-server-side-encryption: aws:kms\ncontent-disposition: attachment; "
+                "filename=x; x-amz-expected-bucket-owner: 123456789012";
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        enum s3_operation operation = requests[i].call.operation;
+        bool makes = operation == S3_PUT_OBJECT || operation == S3_CREATE_UPLOAD;
+
+        build(&requests[i].call);
+        check_header("x-amz-expected-bucket-owner", "123456789012");
+        ck_assert_int_eq(header("x-amz-server-side-encryption") != NULL, makes);
+        if (makes)
+            check_header("content-disposition", "attachment; filename=x");
+        ck_assert_int_eq(strstr(header("Authorization"), "content-disposition;") != NULL, makes);
+    }
+}
+END_TEST
+
 START_TEST(the_secret_is_in_no_request)
 {
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
@@ -578,6 +597,8 @@ int main(void)
     tcase_add_test(tests, many_short_metadata_of_the_settings_are_all_sent);
     tcase_add_test(tests, conditional_writes_are_put_on_what_finishes_an_object);
     tcase_add_test(tests, a_session_token_is_sent_and_signed_with_every_request);
+    tcase_add_test(
+        tests, headers_of_the_settings_are_sent_and_signed_with_what_makes_an_object_or_with_all);
     tcase_add_test(tests, the_secret_is_in_no_request);
     tcase_add_test(tests, no_request_on_an_upload_is_built_without_an_upload_id);
     tcase_add_test(tests, a_request_that_cannot_be_built_can_be_given_to_done);

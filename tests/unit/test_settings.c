@@ -460,8 +460,8 @@ START_TEST(of_what_others_have_and_we_do_not_the_reason_is_said)
     static const char *const expected[] = {
         "CONFOMEET_S3_SECURITY_TOKEN is not a setting: the token's name is "
         "CONFOMEET_S3_SESSION_TOKEN",
-        "CONFOMEET_S3_ACL is not a setting: who may read an object is the bucket's policy",
-        "CONFOMEET_S3_SSE is not a setting: how objects are encrypted is the bucket's default",
+        "CONFOMEET_S3_ACL is not a setting: CONFOMEET_S3_OBJECT_HEADERS sends such headers",
+        "CONFOMEET_S3_SSE is not a setting: CONFOMEET_S3_OBJECT_HEADERS sends such headers",
         "CONFOMEET_S3_COLOUR is not a setting",
     };
     ck_assert_uint_eq(count_lines(problems.warnings), LENGTH(expected));
@@ -496,6 +496,25 @@ START_TEST(a_key_is_set_whole_or_not_at_all)
         if (cases[i].error)
             assert_error(cases[i].error);
     }
+}
+END_TEST
+
+START_TEST(headers_that_may_not_be_sent_are_refused_without_their_values)
+{
+    ck_assert(load(NULL, "CONFOMEET_S3_OBJECT_HEADERS=x-amz-acl: private; cache-control: no-store",
+                   NULL));
+    ck_assert(!load(NULL,
+                    "CONFOMEET_S3_OBJECT_HEADERS=x-amz-server-side-encryption-customer-key: HIDDEN",
+                    NULL));
+    ck_assert_ptr_null(strstr(problems.errors[0], "HIDDEN"));
+    ck_assert_ptr_nonnull(strstr(problems.errors[0], "customer-key is refused: "));
+    ck_assert(!load(NULL, "CONFOMEET_S3_OBJECT_HEADERS=x-amz-acl: private\nX-Amz-ACL: b", NULL));
+    assert_error("CONFOMEET_S3_OBJECT_HEADERS: x-amz-acl is there twice");
+    ck_assert(!load(NULL, "CONFOMEET_S3_OBJECT_HEADERS=x-amz-object-lock-legal-hold: ON", NULL));
+    assert_error("CONFOMEET_S3_OBJECT_HEADERS: x-amz-object-lock-legal-hold needs "
+                 "CONFOMEET_S3_CONTENT_MD5=on");
+    ck_assert(load(NULL, "CONFOMEET_S3_OBJECT_HEADERS=x-amz-object-lock-legal-hold: ON",
+                   "CONFOMEET_S3_CONTENT_MD5=on", NULL));
 }
 END_TEST
 
@@ -637,6 +656,7 @@ int main(void)
     tcase_add_test(tests, of_what_others_have_and_we_do_not_the_reason_is_said);
     tcase_add_test(tests, an_unknown_name_in_the_file_is_pointed_out_too);
     tcase_add_test(tests, a_key_is_set_whole_or_not_at_all);
+    tcase_add_test(tests, headers_that_may_not_be_sent_are_refused_without_their_values);
     tcase_add_test(tests, keys_are_read_again_from_where_they_were);
     tcase_add_test(tests, an_unknown_name_of_any_length_is_shown_in_part);
     tcase_add_test(tests, a_file_that_cannot_be_read_is_the_only_thing_reported);
