@@ -76,18 +76,12 @@ void text_column_append(struct buffer *out, const char *text, unsigned columns)
         buffer_append_text(out, "…");
 }
 
-static void append_blanks(struct buffer *out, unsigned count)
-{
-    while (count--)
-        buffer_append_text(out, " ");
-}
-
 void text_column_append_padded(struct buffer *out, const char *text, unsigned columns)
 {
     unsigned width = text_column_width(text);
 
     text_column_append(out, text, columns);
-    append_blanks(out, width < columns ? columns - width : 0);
+    buffer_append_format(out, "%*s", width < columns ? (int)(columns - width) : 0, "");
 }
 
 /* The word that `text` begins with: its bytes and columns. */
@@ -112,8 +106,7 @@ struct lines {
 
 static void break_line(struct lines *lines)
 {
-    buffer_append_text(lines->out, "\n");
-    append_blanks(lines->out, lines->indent);
+    buffer_append_format(lines->out, "\n%*s", (int)lines->indent, "");
     lines->at = lines->indent;
 }
 

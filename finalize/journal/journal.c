@@ -113,6 +113,8 @@ bool journal_begin_query(struct journal *journal, bool forced, const char *sql,
                          const struct journal_value *values, struct journal_query *query,
                          struct error *err)
 {
+    struct sqlite3_stmt **statement;
+    int status = SQLITE_OK;
     size_t i = 0;
 
     while (journal->prepared[i].sql && journal->prepared[i].sql != sql) {
@@ -120,10 +122,19 @@ bool journal_begin_query(struct journal *journal, bool forced, const char *sql,
         assert(i < JOURNAL_MOST_STATEMENTS);
     }
     journal->prepared[i].sql = sql;
-    if (!set_forced(journal, forced, err) ||
-        !journal_query_begin(query, journal->database, journal->path, journal->root,
-                             &journal->prepared[i].statement, sql, err))
+    statement = &journal->prepared[i].statement;
+    if (!set_forced(journal, forced, err))
         return false;
+    if (!*statement)
+        status = sqlite3_prepare_v3(journal->database, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                    statement, NULL);
+    if (status != SQLITE_OK)
+        return journal_query_fail(journal->database, status, journal->path, err);
+    *query = (struct journal_query){.database = journal->database,
+                                    .statement = *statement,
+                                    .path = journal->path,
+                                    .root = journal->root,
+                                    .next = 1};
     journal_query_put(query, values);
     return true;
 }

@@ -98,26 +98,6 @@ bool journal_query_fail(struct sqlite3 *database, int status, const char *path, 
     return false;
 }
 
-bool journal_query_begin(struct journal_query *query, struct sqlite3 *database, const char *path,
-                         const char *root, struct sqlite3_stmt **statement, const char *sql,
-                         struct error *err)
-{
-    int status = SQLITE_OK;
-
-    if (!*statement)
-        status = sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
-    if (status != SQLITE_OK)
-        return journal_query_fail(database, status, path, err);
-    *query = (struct journal_query){
-        .database = database,
-        .statement = *statement,
-        .path = path,
-        .root = root,
-        .next = 1,
-    };
-    return true;
-}
-
 static void note(struct journal_query *query, int status)
 {
     if (query->status == SQLITE_OK)

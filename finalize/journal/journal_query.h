@@ -76,11 +76,6 @@ struct journal_query {
     bool damaged;     /* a column held what we never write */
 };
 
-/* Prepares `sql` unless *statement (kept by the caller, and finalized by it) is prepared already.
- */
-bool journal_query_begin(struct journal_query *query, struct sqlite3 *database, const char *path,
-                         const char *root, struct sqlite3_stmt **statement, const char *sql,
-                         struct error *err) __attribute__((warn_unused_result));
 /* `directory` relative to `root`, when it is below it: what the journal keeps of it. */
 const char *journal_query_within(const char *root, const char *directory);
 void journal_query_put(struct journal_query *query, const struct journal_value *values);

@@ -42,8 +42,8 @@ void program_stop_open(struct program_stop *stop)
     sigemptyset(&stops);
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGINT);
-    /* s6-overlay 1.22 sends it first when a container stops; under nohup it is ignored, and would
-     * be read from the descriptor all the same. */
+    /* s6-overlay 1.22 sends it first when a container stops; under nohup it is ignored, but the
+     * descriptor would report it. */
     sigaction(SIGHUP, NULL, &hangup);
     if (hangup.sa_handler != SIG_IGN)
         sigaddset(&stops, SIGHUP);

@@ -104,7 +104,7 @@ int __wrap_vasprintf(char **out, const char *format, va_list arguments)
     if (length < 0)
         return -1;
     text = __wrap_malloc((size_t)length + 1);
-    /* What `out` points to is undefined then, so that nobody may count on NULL. */
+    /* What `out` points to is undefined then, so that no caller may count on NULL. */
     *out = text ? text : (char *)"asprintf() has failed";
     return text ? vsnprintf(text, (size_t)length + 1, format, arguments) : -1;
 }
