@@ -16,12 +16,12 @@ if [ -n "${SANITIZED:-}" ]; then
 	exit 77
 fi
 
-# measure BYTES [NAME=VALUE...]: a file of that size is uploaded within the limits; what it took
+# measure BYTES [NAME=VALUE...]: a file of that size, or the one that is there, is uploaded within the limits; what it took
 # goes to $anon_kib and $rss_kib.
 measure() {
 	program_prefix=(python3 -B "$tests/tools/peak_memory.py" "$case_dir/peak")
 	mkdir -p "$session"
-	truncate -s "$1" "$session/12345_a.mp4"
+	[ -e "$session/12345_a.mp4" ] || truncate -s "$1" "$session/12345_a.mp4"
 	limit=600 finalize "${@:2}" "$session"
 	expect_code 0
 	expect_all_gone
@@ -66,6 +66,22 @@ a_file_of_4_GiB_takes_no_more_than_one_of_1_GiB() {
 	expect_at_most "KiB private for 4 GiB ($largest for 1 GiB)" $((largest + 1024)) "$anon_kib"
 }
 
+# a_recording_in_fragments_takes_no_more SECONDS FRAME-BYTES: a second has 292 bytes of its index at least.
+a_recording_in_fragments_takes_no_more() {
+	local bytes
+	python3 -B "$tests/tools/long_recording.py" "$tests/fuzz/corpus/mp4_index/ffmpeg-5.1-zerolatency" \
+		"$session/12345_a.mp4" "$1" "$2"
+	bytes=$(stat -c %s "$session/12345_a.mp4")
+	start_sink --stats
+	measure "$bytes" "CONFOMEET_S3_URL=$sink_url"
+	expect "milliseconds, cut off, incomplete, in the journal" "${1}000|1|0" \
+		"$(query "SELECT duration_ms, cut_off, incomplete FROM file WHERE media")"
+	[ "$(query "SELECT object_bytes FROM file WHERE media")" -gt $((bytes + 292 * $1)) ] || fail "there is no index"
+	finalize status --json "$session"
+	expect "in JSON" "[$1,true,false]" \
+		"$(jq -c '[.. | objects | select(has("cut_off")) | [.duration_seconds, .cut_off, .incomplete]][0]' <<<"$output")"
+}
+
 a_thousand_files_take_no_more_than_one() {
 	local i
 	start_sink --stats
@@ -77,6 +93,8 @@ a_thousand_files_take_no_more_than_one() {
 
 run a_file_of_1_GiB_takes_8_MiB_of_private_memory_at_most
 run over_TLS_too
+run a_recording_in_fragments_takes_no_more 43200 10  # 1.3 million frames
+run a_recording_in_fragments_takes_no_more 600 300000 # above 4 GiB
 run over_TLS_with_48_requests_at_once_too
 run a_file_of_4_GiB_takes_no_more_than_one_of_1_GiB
 run a_thousand_files_take_no_more_than_one
