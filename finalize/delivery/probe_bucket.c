@@ -109,7 +109,7 @@ static bool probe_head(struct probe *probe)
 
     if (!expect(probe, &call, wanted | OUTCOME_BIT(S3_ASK_REASON), "reading", &result))
         return false;
-    call = call_of(probe, S3_GET_FIRST_BYTE);
+    call = call_of(probe, S3_GET_RANGE);
     return result.outcome != S3_ASK_REASON || expect(probe, &call, wanted, "reading", &result);
 }
 

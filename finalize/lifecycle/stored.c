@@ -27,7 +27,7 @@ bool stored_ask(const struct settings *settings, struct loop *loop, struct s3 *s
         return false;
     if (result.outcome == S3_ASK_REASON) { /* where objects may not be listed, and it is gone */
         s3_result_done(&result);
-        call.operation = S3_GET_FIRST_BYTE;
+        call.operation = S3_GET_RANGE;
         if (!network_ask(loop, s3, &call, until_ms, &result, err))
             return false;
     }

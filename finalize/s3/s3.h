@@ -33,15 +33,21 @@ struct s3_object_metadata {
 /* One thing to ask of the server. Strings are borrowed until s3_build() returns. */
 struct s3_call {
     enum s3_operation operation;
-    const char *location; /* whose bucket is asked (s3_location.h); NULL or "": the settings' */
-    const char *key;
+    const char *location;   /* whose bucket is asked (s3_location.h); NULL or "": the settings' */
+    const char *key;        /* S3_LIST_UPLOADS: NULL: those of `prefix` */
+    const char *prefix;     /* of keys */
+    const char *key_marker; /* S3_LIST_UPLOADS: list those after it; NULL: from the first */
+    const char *upload_id_marker; /* likewise */
+    const char *copy_from;        /* S3_UPLOAD_PART: the key of the bucket whose bytes are taken */
     const char *upload_id;
     unsigned part_number;                      /* from 1 */
     unsigned part_number_marker;               /* S3_LIST_PARTS: list those above it */
     const char *content_type;                  /* S3_PUT_OBJECT, S3_CREATE_UPLOAD */
     const struct s3_object_metadata *metadata; /* the same two */
-    int fd;                                    /* S3_PUT_OBJECT, S3_UPLOAD_PART: the bytes */
-    uint64_t offset;
+    bool replaces; /* S3_PUT_OBJECT, S3_COMPLETE_UPLOAD: an object that is there is to go, whatever
+                      the setting says of conditional writes */
+    int fd;        /* S3_PUT_OBJECT, S3_UPLOAD_PART: the bytes */
+    uint64_t offset; /* also of S3_GET_RANGE and of what is copied */
     uint64_t length;
     const char *payload_sha256; /* of these bytes, hex */
     const char *content_md5;    /* base64, or NULL */
@@ -78,11 +84,14 @@ struct s3_result {
     uint64_t retry_after_ms; /* what Retry-After asked for (at most an hour), or 0 */
     char etag[S3_ETAG_SIZE]; /* without quotes */
     char upload_id[S3_UPLOAD_ID_SIZE];
-    uint64_t size_bytes;           /* HEAD: Content-Length */
-    bool same_session;             /* HEAD: it carries the session id of the call's metadata */
-    uint64_t part_size_bytes;      /* HEAD: its jibri-part-size, or 0 */
-    char mark[S3_MARK_SIZE];       /* HEAD: our own mark, "" when it isn't there or isn't one */
-    struct s3_xml_listing listing; /* S3_LIST_PARTS, S3_LIST_UPLOADS */
+    uint64_t size_bytes;              /* HEAD: Content-Length */
+    bool same_session;                /* HEAD: it carries the session id of the call's metadata */
+    uint64_t part_size_bytes;         /* HEAD: its jibri-part-size, or 0 */
+    char mark[S3_MARK_SIZE];          /* HEAD: our own mark, "" when it isn't there or isn't one */
+    char session_id[S3_SESSION_SIZE]; /* HEAD: jibri-session and jibri-instance as they were */
+    char instance_id[S3_INSTANCE_SIZE]; /* given, "" where they are not there */
+    struct s3_xml_listing listing;      /* S3_LIST_PARTS, S3_LIST_UPLOADS */
+    struct buffer body; /* S3_GET_RANGE with a length: these bytes, or fewer at the end */
     struct error error; /* for S3_RETRY, S3_SLOW_DOWN, S3_REFUSED …: what failed, on what, why */
 };
 

@@ -4,7 +4,7 @@
 
 const char *const s3_operation_names[] = {
     [S3_HEAD_OBJECT] = "HeadObject",
-    [S3_GET_FIRST_BYTE] = "GetObject",
+    [S3_GET_RANGE] = "GetObject",
     [S3_PUT_OBJECT] = "PutObject",
     [S3_CREATE_UPLOAD] = "CreateMultipartUpload",
     [S3_UPLOAD_PART] = "UploadPart",

@@ -7,14 +7,15 @@
 
 enum s3_operation {
     S3_HEAD_OBJECT,
-    S3_GET_FIRST_BYTE, /* asks for the reason why HEAD, whose replies have no body, was refused */
+    S3_GET_RANGE, /* of one byte: asks for the reason why HEAD, whose replies have no body, was
+                     refused */
     S3_PUT_OBJECT,
     S3_CREATE_UPLOAD,
-    S3_UPLOAD_PART,
+    S3_UPLOAD_PART, /* with copy_from: the server copies the bytes */
     S3_LIST_PARTS,
     S3_COMPLETE_UPLOAD,
     S3_ABORT_UPLOAD,
-    S3_LIST_UPLOADS, /* those of exactly one key */
+    S3_LIST_UPLOADS, /* those of exactly one key, or of all that begin with a prefix */
     S3_DELETE_OBJECT /* of `check` alone: of the one object that it made itself */
 };
 
@@ -27,7 +28,7 @@ enum s3_outcome {
     S3_BAD_PART, /* Complete: InvalidPart, InvalidPartOrder, EntityTooSmall: the parts are not what
                     we believe */
     S3_SIGN_AGAIN, /* clock or region were learned from the reply: build and send again at once */
-    S3_ASK_REASON, /* HEAD was refused without a body: ask by S3_GET_FIRST_BYTE */
+    S3_ASK_REASON, /* HEAD was refused without a body: ask by S3_GET_RANGE */
     S3_SLOW_DOWN,  /* the server wants less: 429, 503, SlowDown; to be retried after a pause */
     S3_RETRY,      /* may work when it is sent again; the server may have acted */
     S3_REFUSED     /* will not work by itself; `err` says what and why */

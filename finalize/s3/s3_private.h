@@ -42,8 +42,6 @@ struct s3_refusal {
     char hint[200];          /* what we add for people, or "" */
 };
 
-#define S3_SESSION_VALUE_SIZE 513 /* of x-amz-meta-jibri-session, with the NUL */
-
 /*
  * Writes `text` as a header's value of at most size - 1 bytes, percent-encoded where it must be,
  * never half a character. False without memory.

@@ -130,7 +130,7 @@ static void read_refusal(struct s3 *s3, const struct s3_call *call, const struct
     enum s3_outcome outcome;
 
     /* There is an object; it is only empty, or its end is before its first byte. */
-    if (call->operation == S3_GET_FIRST_BYTE && reply->status == 416)
+    if (call->operation == S3_GET_RANGE && reply->status == 416)
         return;
     if (!take_refusal_apart(reply, &refusal) && errno == ENOMEM) {
         /* What can't be read must not be taken for final. */
@@ -170,11 +170,29 @@ static bool read_etag(const struct http_reply *reply, struct s3_result *result)
 
 static bool is_of_session(const struct s3_call *call, const struct http_reply *reply)
 {
-    char value[S3_SESSION_VALUE_SIZE + 1], ours[S3_SESSION_VALUE_SIZE];
+    char value[S3_SESSION_SIZE + 1], ours[S3_SESSION_SIZE];
 
     return call->metadata && call->metadata->session_id &&
            http_reply_header(reply, "x-amz-meta-jibri-session", value, sizeof value) &&
            s3_header_value(call->metadata->session_id, ours, sizeof ours) && !strcmp(value, ours);
+}
+
+/* The reverse of s3_header_value(). */
+static void read_value(const struct http_reply *reply, const char *name, char *ret_value,
+                       size_t size)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *to = ret_value;
+
+    http_reply_header(reply, name, ret_value, size);
+    for (const char *from = ret_value; *from; from++) {
+        const char *high = *from == '%' && from[1] ? strchr(digits, from[1]) : NULL;
+        const char *low = high && from[2] ? strchr(digits, from[2]) : NULL;
+
+        *to++ = low ? (char)((high - digits) * 16 + (low - digits)) : *from;
+        from += low ? 2 : 0;
+    }
+    *to = 0;
 }
 
 static const char *read_head(const struct s3_call *call, const struct http_reply *reply,
@@ -193,6 +211,8 @@ static const char *read_head(const struct s3_call *call, const struct http_reply
     if (strlen(value) == S3_MARK_SIZE - 1 && strspn(value, "0123456789abcdef") == S3_MARK_SIZE - 1)
         memcpy(result->mark, value, S3_MARK_SIZE);
     result->same_session = is_of_session(call, reply);
+    read_value(reply, "x-amz-meta-jibri-session", result->session_id, sizeof result->session_id);
+    read_value(reply, "x-amz-meta-jibri-instance", result->instance_id, sizeof result->instance_id);
     http_reply_header(reply, "x-amz-meta-jibri-part-size", value, sizeof value);
     if (!number_read(value, 0, UINT64_MAX, &result->part_size_bytes))
         result->part_size_bytes = 0;
@@ -229,6 +249,10 @@ static const char *read_success(const struct s3_call *call, const struct http_re
     case S3_HEAD_OBJECT:
         return read_head(call, reply, result);
     case S3_UPLOAD_PART:
+        if (call->copy_from) {
+            readable = s3_xml_read_copied(xml, length, result->etag, sizeof result->etag);
+            break;
+        }
         return read_etag(reply, result) ? NULL : "success, but without an ETag";
     case S3_PUT_OBJECT:
         (void)read_etag(reply, result);
@@ -249,9 +273,14 @@ static const char *read_success(const struct s3_call *call, const struct http_re
         break;
     case S3_LIST_UPLOADS:
         readable = s3_xml_read_uploads(xml, length, &result->listing);
-        keep_uploads_of(call->key, &result->listing);
+        if (call->key)
+            keep_uploads_of(call->key, &result->listing);
         break;
-    case S3_GET_FIRST_BYTE:
+    case S3_GET_RANGE:
+        buffer_init(&result->body, (size_t)call->length);
+        buffer_append(&result->body, xml, length);
+        readable = !call->length || (length && !result->body.failed);
+        break;
     case S3_ABORT_UPLOAD:
     case S3_DELETE_OBJECT:
         break;
@@ -262,8 +291,8 @@ static const char *read_success(const struct s3_call *call, const struct http_re
 void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply *reply, time_t now,
              struct s3_result *ret_result)
 {
-    bool too_large_is_fine = call->operation == S3_GET_FIRST_BYTE && is_success(reply) &&
-                             reply->failure == HTTP_FAILED_TOO_LARGE;
+    bool too_large_is_fine = call->operation == S3_GET_RANGE && !call->length &&
+                             is_success(reply) && reply->failure == HTTP_FAILED_TOO_LARGE;
     struct s3_refusal refusal;
     const char *fault;
 
@@ -295,6 +324,8 @@ void s3_read_unsigned(const struct s3 *s3, struct s3_result *ret_result)
 
 void s3_result_done(struct s3_result *result)
 {
-    if (result)
-        s3_xml_listing_done(&result->listing);
+    if (!result)
+        return;
+    s3_xml_listing_done(&result->listing);
+    buffer_done(&result->body);
 }

@@ -11,14 +11,11 @@
 #define LISTING_CEILING          (1024u * 1024)
 #define REPLY_CEILING            (64u * 1024)
 
-/* User metadata may have 2 KB in all, names counted; the settings take 1 KB of it. */
-#define INSTANCE_BYTES 256u
-
-#define MAX_QUERY       3u
+#define MAX_QUERY       5u
 #define MAX_OWN_HEADERS 13u
 
 static const char *const methods[] = {
-    [S3_HEAD_OBJECT] = "HEAD",     [S3_GET_FIRST_BYTE] = "GET",  [S3_PUT_OBJECT] = "PUT",
+    [S3_HEAD_OBJECT] = "HEAD",     [S3_GET_RANGE] = "GET",       [S3_PUT_OBJECT] = "PUT",
     [S3_CREATE_UPLOAD] = "POST",   [S3_UPLOAD_PART] = "PUT",     [S3_LIST_PARTS] = "GET",
     [S3_COMPLETE_UPLOAD] = "POST", [S3_ABORT_UPLOAD] = "DELETE", [S3_LIST_UPLOADS] = "GET",
     [S3_DELETE_OBJECT] = "DELETE",
@@ -34,13 +31,14 @@ struct draft {
     size_t query_count;
     struct sigv4_pair *headers; /* all that are signed; "host" is the first */
     size_t header_count;
-    struct buffer host, path, url, authorization;
+    struct buffer host, path, url, authorization, copy_source;
     char date[SIGV4_DATE_SIZE];
     char payload_sha256[DIGEST_SHA256_HEX];
     char content_md5[DIGEST_MD5_BASE64];
     char part_number[16], marker[16];
-    char session[S3_SESSION_VALUE_SIZE], instance[INSTANCE_BYTES + 1];
+    char session[S3_SESSION_SIZE], instance[S3_INSTANCE_SIZE];
     char part_size[24];
+    char range[48];
 };
 
 static void sign_header(struct draft *draft, const char *name, const char *value)
@@ -68,8 +66,12 @@ static void make_query(struct draft *draft)
     if (operation == S3_CREATE_UPLOAD || operation == S3_LIST_UPLOADS)
         add_query(draft, "uploads", NULL);
     if (operation == S3_LIST_UPLOADS) {
-        add_query(draft, "prefix", call->key);
+        add_query(draft, "prefix", call->key ? call->key : call->prefix ? call->prefix : "");
         add_query(draft, "max-uploads", "1000");
+        if (call->key_marker)
+            add_query(draft, "key-marker", call->key_marker);
+        if (call->key_marker && call->upload_id_marker)
+            add_query(draft, "upload-id-marker", call->upload_id_marker);
     }
     if (operation == S3_UPLOAD_PART) {
         snprintf(draft->part_number, sizeof draft->part_number, "%u", call->part_number);
@@ -245,12 +247,36 @@ static bool set_xml(struct draft *draft, struct http_body *body, struct error *e
     return hash_memory(draft, xml, err);
 }
 
+static void write_range(const struct s3_call *call, char *out, size_t size)
+{
+    uint64_t length = call->length ? call->length : 1;
+
+    snprintf(out, size, "bytes=%llu-%llu", (unsigned long long)call->offset,
+             (unsigned long long)(call->offset + length - 1));
+}
+
+/* Instead of a body: bytes that are in the bucket already. */
+static bool set_source(struct draft *draft, struct http_body *body)
+{
+    body->kind = HTTP_BODY_MEMORY; /* an empty one */
+    buffer_append_text(&draft->copy_source, "/");
+    uri_encode(&draft->copy_source, draft->s3->settings->s3_bucket, false);
+    buffer_append_text(&draft->copy_source, "/");
+    uri_encode(&draft->copy_source, draft->call->copy_from, true);
+    write_range(draft->call, draft->range, sizeof draft->range);
+    sign_header(draft, "x-amz-copy-source", draft->copy_source.data);
+    sign_header(draft, "x-amz-copy-source-range", draft->range);
+    return !draft->copy_source.failed;
+}
+
 static bool set_body(struct draft *draft, struct http_body *body, struct error *err)
 {
     const struct s3_call *call = draft->call;
     enum s3_operation operation = call->operation;
 
     memcpy(draft->payload_sha256, DIGEST_SHA256_EMPTY, DIGEST_SHA256_HEX);
+    if (call->copy_from)
+        return set_source(draft, body);
     if (operation == S3_PUT_OBJECT || operation == S3_UPLOAD_PART) {
         snprintf(draft->payload_sha256, sizeof draft->payload_sha256, "%s", call->payload_sha256);
         sign_header(draft, "Content-MD5", call->content_md5);
@@ -285,11 +311,13 @@ static bool sign(struct draft *draft, const char *method, time_t now)
 /* All but "host": curl makes that one, the same as ours. */
 static bool put_headers(const struct draft *draft, struct http_request *request)
 {
+    char range[48];
+
     for (size_t i = 1; i < draft->header_count; i++)
         if (!http_request_add_header(request, draft->headers[i].name, draft->headers[i].value))
             return false;
-    if (draft->call->operation == S3_GET_FIRST_BYTE &&
-        !http_request_add_header(request, "Range", "bytes=0-0"))
+    write_range(draft->call, range, sizeof range);
+    if (draft->call->operation == S3_GET_RANGE && !http_request_add_header(request, "Range", range))
         return false;
     return http_request_add_header(request, "Authorization", draft->authorization.data);
 }
@@ -305,6 +333,8 @@ static void set_limits(const struct draft *draft, struct http_request *request)
         request->idle_timeout_ms = COMPLETE_IDLE_TIMEOUT_MS;
     request->must_finish = is_complete; /* without its reply, the next run has to look for it */
     request->reply_ceiling = is_listing ? LISTING_CEILING : REPLY_CEILING;
+    if (operation == S3_GET_RANGE && draft->call->length > REPLY_CEILING)
+        request->reply_ceiling = (size_t)draft->call->length;
 }
 
 bool s3_is_about_upload(enum s3_operation operation)
@@ -344,7 +374,7 @@ static bool build(struct draft *draft, time_t now, struct http_request *request,
         return false;
     if (makes_object && !add_object_headers(draft))
         return false;
-    if (finishes_object && draft->s3->settings->s3_conditional_writes)
+    if (finishes_object && draft->s3->settings->s3_conditional_writes && !draft->call->replaces)
         sign_header(draft, "If-None-Match", "*");
     set_limits(draft, request);
     if (!sign(draft, request->method, now) || !put_headers(draft, request))
@@ -364,6 +394,7 @@ bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
     buffer_init(&draft.path, URL_CEILING);
     buffer_init(&draft.url, URL_CEILING);
     buffer_init(&draft.authorization, URL_CEILING);
+    buffer_init(&draft.copy_source, URL_CEILING);
     draft.headers = calloc(MAX_OWN_HEADERS + s3->object_headers.count + s3->request_headers.count,
                            sizeof *draft.headers);
     if (draft.headers)
@@ -375,5 +406,6 @@ bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
     buffer_done(&draft.path);
     buffer_done(&draft.url);
     buffer_done(&draft.authorization);
+    buffer_done(&draft.copy_source);
     return ok;
 }

@@ -4,8 +4,10 @@
 #include "finalize/base/utf8.h"
 #include "finalize/s3/xml_reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MAX_ITEMS       1000u
 #define MAX_PART_NUMBER 10000u
@@ -132,6 +134,28 @@ bool s3_xml_read_complete(const char *xml, size_t length, char *ret_etag, size_t
     return read_single(xml, length, "CompleteMultipartUploadResult", &etag, ret_etag, size);
 }
 
+bool s3_xml_read_copied(const char *xml, size_t length, char *ret_etag, size_t size)
+{
+    struct single etag = {.name = "ETag", .needed = true};
+
+    return read_single(xml, length, "CopyPartResult", &etag, ret_etag, size);
+}
+
+/* "2026-11-24T09:41:00.000Z"; 0 where it is no such time. */
+static int64_t read_time(const char *text)
+{
+    struct tm tm = {0};
+
+    /* NOLINTNEXTLINE(cert-err34-c): no number has more than four digits */
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec) != 6 ||
+        tm.tm_year < 1970)
+        return 0;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    return (int64_t)timegm(&tm);
+}
+
 /* A listing while it is read. */
 struct growing_listing {
     struct s3_xml_listing listing;
@@ -190,6 +214,8 @@ static bool part_field(void *result, bool in_row, const char *name, char *text, 
         if (!number_read(trimmed(text), 0, UINT64_MAX, &item->size_bytes))
             return false;
         growing->has_size = true;
+    } else if (!strcmp(name, "LastModified")) {
+        item->at = read_time(trimmed(text));
     } else if (!strcmp(name, "ETag")) {
         return !cut && s3_xml_plain_etag(trimmed(text), item->etag, sizeof item->etag);
     }
@@ -216,8 +242,14 @@ static bool upload_field(void *result, bool in_row, const char *name, char *text
 {
     struct s3_xml_listing *listing = &((struct growing_listing *)result)->listing;
 
+    if (!in_row && !strcmp(name, "NextKeyMarker") && *text)
+        return copy_new(text, cut, &listing->next_key_marker);
+    if (!in_row && !strcmp(name, "NextUploadIdMarker") && *text)
+        return copy_new(trimmed(text), cut, &listing->next_upload_id_marker);
     if (!in_row)
         return strcmp(name, "IsTruncated") != 0 || read_truncated(text, &listing->truncated);
+    if (!strcmp(name, "Initiated"))
+        listing->items[listing->count - 1].at = read_time(trimmed(text));
     if (!strcmp(name, "Key"))
         return copy_new(text, cut, &listing->items[listing->count - 1].key);
     if (!strcmp(name, "UploadId"))
@@ -240,7 +272,6 @@ static bool read_listing(const char *xml, size_t length, const struct xml_docume
     struct s3_xml_listing *listing = &growing.listing;
     bool ok = xml_read(xml, length, document, &growing);
 
-    /* Uploads are not asked for page by page. */
     if (ok && listing->truncated && !growing.has_marker && document->field == part_field) {
         ok = listing->count > 0;
         listing->next_part_number_marker = ok ? listing->items[listing->count - 1].part_number : 0;
@@ -283,6 +314,8 @@ void s3_xml_listing_done(struct s3_xml_listing *listing)
         free(listing->items[i].key);
     }
     free(listing->items);
+    free(listing->next_key_marker);
+    free(listing->next_upload_id_marker);
     *listing = (struct s3_xml_listing){0};
 }
 

@@ -28,6 +28,7 @@ struct s3_xml_item {
     char etag[128];       /* ListParts, without quotes */
     char *upload_id;      /* ListMultipartUploads; owned */
     char *key;            /* ListMultipartUploads; owned */
+    int64_t at;           /* when it came, or was begun: seconds since 1970; 0: it doesn't say */
 };
 
 struct s3_xml_listing {
@@ -35,6 +36,7 @@ struct s3_xml_listing {
     size_t count;
     bool truncated; /* there are more pages */
     unsigned next_part_number_marker;
+    char *next_key_marker, *next_upload_id_marker; /* ListMultipartUploads; owned; NULL: none */
 };
 
 /* An ETag as it stands in a header or in XML, without its quotes and the W/ that some proxies put
@@ -49,6 +51,8 @@ bool s3_xml_read_create(const char *xml, size_t length, char *ret_upload_id,
 /* Leading white space is passed over (servers send it to keep the line alive). The ETag may be "".
  */
 bool s3_xml_read_complete(const char *xml, size_t length, char *ret_etag, size_t size);
+bool s3_xml_read_copied(const char *xml, size_t length, char *ret_etag,
+                        size_t size); /* not empty */
 bool s3_xml_read_parts(const char *xml, size_t length, struct s3_xml_listing *ret_listing);
 bool s3_xml_read_uploads(const char *xml, size_t length, struct s3_xml_listing *ret_listing);
 void s3_xml_listing_done(struct s3_xml_listing *listing);

@@ -184,3 +184,15 @@ bool key_add_suffix(const char *key, unsigned suffix, char *ret_key, struct erro
     buffer_append_format(&suffixed, "~%u%s", suffix, ending);
     return finish_key(&suffixed, key, ret_key, err);
 }
+
+bool key_of_rescue(const char *key, char *ret_key, struct error *err)
+{
+    static const char ending[] = ".rescued";
+    size_t length = strlen(key);
+
+    if (length + sizeof ending > S3_MAX_KEY_BYTES + 1)
+        return error_set(err, ERROR_PERMANENT, "the key %s%s is too long", key, ending);
+    memcpy(ret_key, key, length);
+    memcpy(ret_key + length, ending, sizeof ending);
+    return true;
+}

@@ -52,3 +52,10 @@ bool key_choose(const char *prefix_template, const struct key_facts *facts, cons
  */
 bool key_add_suffix(const char *key, unsigned suffix, char *ret_key, struct error *err)
     __attribute__((warn_unused_result));
+
+/*
+ * The key of the object that `jibri-finalize rescue` puts beside the one at `key`: "<key>.rescued"
+ * (rescue.h). `ret_key` as above; ERROR_PERMANENT when it would be too long.
+ */
+bool key_of_rescue(const char *key, char *ret_key, struct error *err)
+    __attribute__((warn_unused_result));

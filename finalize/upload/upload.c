@@ -229,7 +229,7 @@ static bool prepare_request(struct upload *upload, struct s3_call *ret_call, str
         *ret_call = call_of(upload, S3_HEAD_OBJECT);
         return true;
     case UPLOAD_STAGE_REASON:
-        *ret_call = call_of(upload, S3_GET_FIRST_BYTE);
+        *ret_call = call_of(upload, S3_GET_RANGE);
         return true;
     case UPLOAD_STAGE_PUT:
         *ret_call = call_of(upload, S3_PUT_OBJECT);

@@ -92,9 +92,9 @@ static void check_done(const struct s3_call *call, const struct http_reply *repl
 {
     PROMISE(result->error.kind == ERROR_NONE && result->sent);
     PROMISE((reply->status >= 200 && reply->status <= 299) ||
-            (call->operation == S3_GET_FIRST_BYTE && reply->status == 416));
+            (call->operation == S3_GET_RANGE && reply->status == 416));
     PROMISE(reply->failure == HTTP_OK ||
-            (call->operation == S3_GET_FIRST_BYTE && reply->failure == HTTP_FAILED_TOO_LARGE));
+            (call->operation == S3_GET_RANGE && reply->failure == HTTP_FAILED_TOO_LARGE));
     PROMISE(!*result->mark || strlen(result->mark) == S3_MARK_SIZE - 1);
     if (call->operation == S3_CREATE_UPLOAD)
         PROMISE(*result->upload_id);

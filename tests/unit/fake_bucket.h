@@ -369,7 +369,7 @@ static inline void fake_act(struct fake_bucket *bucket, const struct s3_call *ca
     case S3_HEAD_OBJECT:
         fake_head(bucket, call, result);
         break;
-    case S3_GET_FIRST_BYTE:
+    case S3_GET_RANGE:
         if (!fake_find_object(bucket, call->key))
             fake_answer(result, S3_NO_SUCH_KEY, NULL);
         break;

@@ -104,8 +104,8 @@ static size_t count_headers(const struct http_request *request)
 
 /* Besides the host: date, hash, authorization; then what the operation adds. */
 static const size_t header_counts[OPERATIONS] = {
-    [S3_HEAD_OBJECT] = 3,  [S3_GET_FIRST_BYTE] = 4, [S3_PUT_OBJECT] = 11,  [S3_CREATE_UPLOAD] = 10,
-    [S3_UPLOAD_PART] = 4,  [S3_LIST_PARTS] = 3,     [S3_ABORT_UPLOAD] = 3, [S3_COMPLETE_UPLOAD] = 5,
+    [S3_HEAD_OBJECT] = 3,  [S3_GET_RANGE] = 4,     [S3_PUT_OBJECT] = 11,  [S3_CREATE_UPLOAD] = 10,
+    [S3_UPLOAD_PART] = 4,  [S3_LIST_PARTS] = 3,    [S3_ABORT_UPLOAD] = 3, [S3_COMPLETE_UPLOAD] = 5,
     [S3_LIST_UPLOADS] = 3, [S3_DELETE_OBJECT] = 3,
 };
 
@@ -203,7 +203,7 @@ static bool is_whole(size_t which, const struct s3_result *read)
                !strcmp(listing->items[1].etag, "b");
     case S3_LIST_UPLOADS:
         return listing->count == 1 && !strcmp(listing->items[0].upload_id, "2~a");
-    case S3_GET_FIRST_BYTE:
+    case S3_GET_RANGE:
     case S3_PUT_OBJECT:
     case S3_ABORT_UPLOAD:
     case S3_DELETE_OBJECT:

@@ -101,7 +101,7 @@ END_TEST
 START_TEST(operations_have_the_names_that_s3_gives_them)
 {
     ck_assert_str_eq(s3_operation_names[S3_HEAD_OBJECT], "HeadObject");
-    ck_assert_str_eq(s3_operation_names[S3_GET_FIRST_BYTE], "GetObject");
+    ck_assert_str_eq(s3_operation_names[S3_GET_RANGE], "GetObject");
     ck_assert_str_eq(s3_operation_names[S3_PUT_OBJECT], "PutObject");
     ck_assert_str_eq(s3_operation_names[S3_CREATE_UPLOAD], "CreateMultipartUpload");
     ck_assert_str_eq(s3_operation_names[S3_UPLOAD_PART], "UploadPart");

@@ -110,11 +110,11 @@ static const struct {
 } errors[] = {
     /* what is not there */
     {S3_HEAD_OBJECT, 404, "", S3_NO_SUCH_KEY},
-    {S3_GET_FIRST_BYTE, 404, "NoSuchKey", S3_NO_SUCH_KEY},
-    {S3_GET_FIRST_BYTE, 404, "NoSuchBucket", S3_REFUSED},
-    {S3_GET_FIRST_BYTE, 404, "", S3_REFUSED},
-    {S3_GET_FIRST_BYTE, 416, "InvalidRange", S3_DONE},
-    {S3_GET_FIRST_BYTE, 416, "", S3_DONE},
+    {S3_GET_RANGE, 404, "NoSuchKey", S3_NO_SUCH_KEY},
+    {S3_GET_RANGE, 404, "NoSuchBucket", S3_REFUSED},
+    {S3_GET_RANGE, 404, "", S3_REFUSED},
+    {S3_GET_RANGE, 416, "InvalidRange", S3_DONE},
+    {S3_GET_RANGE, 416, "", S3_DONE},
     {S3_PUT_OBJECT, 404, "NoSuchBucket", S3_REFUSED},
     {S3_CREATE_UPLOAD, 404, "NoSuchBucket", S3_REFUSED},
     {S3_UPLOAD_PART, 404, "NoSuchUpload", S3_NO_SUCH_UPLOAD},
@@ -294,14 +294,14 @@ START_TEST(a_server_that_ignores_the_range_has_the_object_all_the_same)
 
     make_reply(&reply, 200, "", "xxxx");
     reply.failure = HTTP_FAILED_TOO_LARGE;
-    s3_read(s3, call_of(S3_GET_FIRST_BYTE), &reply, NOW, &result);
+    s3_read(s3, call_of(S3_GET_RANGE), &reply, NOW, &result);
     ck_assert_int_eq(result.outcome, S3_DONE);
     reply.status = 403;
-    s3_read(s3, call_of(S3_GET_FIRST_BYTE), &reply, NOW, &result);
+    s3_read(s3, call_of(S3_GET_RANGE), &reply, NOW, &result);
     ck_assert_int_eq(result.outcome, S3_RETRY);
     http_reply_done(&reply);
-    ck_assert_int_eq(read_reply(S3_GET_FIRST_BYTE, 206, "", "x"), S3_DONE);
-    ck_assert_int_eq(read_reply(S3_GET_FIRST_BYTE, 200, "", ""), S3_DONE);
+    ck_assert_int_eq(read_reply(S3_GET_RANGE, 206, "", "x"), S3_DONE);
+    ck_assert_int_eq(read_reply(S3_GET_RANGE, 200, "", ""), S3_DONE);
 }
 END_TEST
 
@@ -461,6 +461,75 @@ START_TEST(only_uploads_of_the_very_key_are_listed)
     ck_assert_int_eq((int)result.listing.count, 2);
     ck_assert_str_eq(result.listing.items[0].upload_id, "2");
     ck_assert_str_eq(result.listing.items[1].upload_id, "4");
+}
+END_TEST
+
+START_TEST(without_a_key_uploads_of_all_keys_are_listed)
+{
+    const struct s3_call all = {.operation = S3_LIST_UPLOADS, .prefix = "a"};
+    struct http_reply reply;
+
+    make_reply(&reply, 200, "",
+               "<ListMultipartUploadsResult>" UPLOAD("a/b.mp4.bak", "1")
+                   UPLOAD("a/b.mp4", "2") "</ListMultipartUploadsResult>");
+    s3_read(s3, &all, &reply, NOW, &result);
+    ck_assert_int_eq(result.outcome, S3_DONE);
+    ck_assert_int_eq((int)result.listing.count, 2);
+    http_reply_done(&reply);
+}
+END_TEST
+
+START_TEST(bytes_that_were_asked_for_are_in_the_result)
+{
+    struct s3_call call = {.operation = S3_GET_RANGE, .key = "a", .offset = 7, .length = 4};
+    struct http_reply reply;
+
+    make_reply(&reply, 206, "", "a\tbc");
+    s3_read(s3, &call, &reply, NOW, &result);
+    ck_assert_int_eq(result.outcome, S3_DONE);
+    ck_assert_int_eq((int)result.body.length, 4);
+    ck_assert_str_eq(result.body.data, "a\tbc");
+    s3_result_done(&result);
+    ck_assert_ptr_null(result.body.data);
+    reply.failure = HTTP_FAILED_TOO_LARGE; /* the range was ignored: it is not known where it was */
+    s3_read(s3, &call, &reply, NOW, &result);
+    ck_assert_int_eq(result.outcome, S3_RETRY);
+    http_reply_done(&reply);
+}
+END_TEST
+
+START_TEST(a_copied_part_is_done_only_when_the_body_says_so)
+{
+    const struct s3_call call = {.operation = S3_UPLOAD_PART,
+                                 .key = "a",
+                                 .upload_id = "i",
+                                 .part_number = 1,
+                                 .copy_from = "b",
+                                 .length = 4};
+    struct http_reply reply;
+
+    make_reply(&reply, 200, "", "<CopyPartResult><ETag>\"e\"</ETag></CopyPartResult>");
+    s3_read(s3, &call, &reply, NOW, &result);
+    ck_assert_int_eq(result.outcome, S3_DONE);
+    ck_assert_str_eq(result.etag, "e");
+    http_reply_done(&reply);
+    make_reply(&reply, 200, "ETag: \"e\"\r\n", "<Error><Code>InternalError</Code></Error>");
+    s3_read(s3, &call, &reply, NOW, &result);
+    ck_assert_int_eq(result.outcome, S3_RETRY);
+    http_reply_done(&reply);
+}
+END_TEST
+
+START_TEST(session_and_instance_come_back_as_they_were_given)
+{
+    ck_assert_int_eq(read_reply(S3_HEAD_OBJECT, 200,
+                                "Content-Length: 5\r\nETag: \"x\"\r\n"
+                                "x-amz-meta-jibri-session: %D1%8F%2541\r\n"
+                                "x-amz-meta-jibri-instance: jibri 7\r\n",
+                                ""),
+                     S3_DONE);
+    ck_assert_str_eq(result.session_id, "я%41");
+    ck_assert_str_eq(result.instance_id, "jibri 7");
 }
 END_TEST
 
@@ -793,6 +862,10 @@ int main(void)
     tcase_add_test(tests, create_gives_the_upload_id);
     tcase_add_test(tests, complete_is_done_when_its_result_says_so);
     tcase_add_test(tests, parts_are_listed_page_by_page);
+    tcase_add_test(tests, without_a_key_uploads_of_all_keys_are_listed);
+    tcase_add_test(tests, bytes_that_were_asked_for_are_in_the_result);
+    tcase_add_test(tests, a_copied_part_is_done_only_when_the_body_says_so);
+    tcase_add_test(tests, session_and_instance_come_back_as_they_were_given);
     tcase_add_test(tests, only_uploads_of_the_very_key_are_listed);
     tcase_add_test(tests, a_wrong_clock_is_put_right_by_the_servers_date);
     tcase_add_test(tests, replies_to_what_was_under_way_do_not_count_as_corrections);

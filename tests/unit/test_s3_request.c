@@ -150,7 +150,7 @@ static const struct {
     size_t reply_ceiling;
 } requests[] = {
     {{.operation = S3_HEAD_OBJECT, .key = "a.mp4"}, "HEAD", "/a.mp4", HTTP_BODY_NONE, 64 << 10},
-    {{.operation = S3_GET_FIRST_BYTE, .key = "a.mp4"}, "GET", "/a.mp4", HTTP_BODY_NONE, 64 << 10},
+    {{.operation = S3_GET_RANGE, .key = "a.mp4"}, "GET", "/a.mp4", HTTP_BODY_NONE, 64 << 10},
     {{.operation = S3_PUT_OBJECT, .key = "a.mp4", .payload_sha256 = HASH},
      "PUT",
      "/a.mp4",
@@ -216,7 +216,50 @@ START_TEST(each_operation_has_its_method_url_and_body)
     ck_assert_ptr_nonnull(header("Authorization"));
     check_header("x-amz-content-sha256",
                  requests[_i].body == HTTP_BODY_FILE ? HASH : DIGEST_SHA256_EMPTY);
-    ck_assert((requests[_i].call.operation == S3_GET_FIRST_BYTE) == (header("Range") != NULL));
+    ck_assert((requests[_i].call.operation == S3_GET_RANGE) == (header("Range") != NULL));
+}
+END_TEST
+
+START_TEST(a_page_of_all_uploads_is_asked_for_by_prefix_and_markers)
+{
+    const struct s3_call call = {.operation = S3_LIST_UPLOADS,
+                                 .prefix = "rec/",
+                                 .key_marker = "rec/a b",
+                                 .upload_id_marker = "i=1"};
+
+    build(&call);
+    ck_assert_str_eq(request.url, "https://s3.example.org/bucket?key-marker=rec%2Fa%20b&"
+                                  "max-uploads=1000&prefix=rec%2F&upload-id-marker=i%3D1&uploads=");
+}
+END_TEST
+
+START_TEST(a_range_of_bytes_is_asked_for_and_taken_whole)
+{
+    const struct s3_call call = {
+        .operation = S3_GET_RANGE, .key = "a", .offset = 10, .length = 1u << 20};
+
+    build(&call);
+    check_header("Range", "bytes=10-1048585");
+    ck_assert(request.reply_ceiling == 1u << 20);
+}
+END_TEST
+
+START_TEST(a_part_that_the_server_copies_has_no_body)
+{
+    const struct s3_call call = {.operation = S3_UPLOAD_PART,
+                                 .key = "a",
+                                 .upload_id = "id",
+                                 .part_number = 2,
+                                 .copy_from = "a b/я.mp4",
+                                 .offset = 5,
+                                 .length = 10};
+
+    build(&call);
+    check_header("x-amz-copy-source", "/bucket/a%20b/%D1%8F.mp4");
+    check_header("x-amz-copy-source-range", "bytes=5-14");
+    check_header("x-amz-content-sha256", DIGEST_SHA256_EMPTY);
+    ck_assert_int_eq(request.body.kind, HTTP_BODY_MEMORY);
+    ck_assert(!request.body.length);
 }
 END_TEST
 
@@ -581,6 +624,9 @@ int main(void)
     Suite *suite = suite_create("s3_request");
     TCase *tests = tcase_create("s3_request");
 
+    tcase_add_test(tests, a_page_of_all_uploads_is_asked_for_by_prefix_and_markers);
+    tcase_add_test(tests, a_range_of_bytes_is_asked_for_and_taken_whole);
+    tcase_add_test(tests, a_part_that_the_server_copies_has_no_body);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_request_is_signed_as_in_the_s3_reference);
     tcase_add_loop_test(tests, each_operation_has_its_method_url_and_body, 0, COUNT(requests));

@@ -1,5 +1,7 @@
 #include "finalize/s3/s3_xml.h"
 
+#include "finalize/s3/s3_limits.h"
+
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -465,6 +467,42 @@ START_TEST(uploads_are_listed)
 }
 END_TEST
 
+START_TEST(uploads_tell_when_they_began_and_where_the_next_page_begins)
+{
+    struct s3_xml_listing listing;
+
+    ck_assert(read_uploads(
+        UPLOADS("<IsTruncated>true</IsTruncated><NextKeyMarker>k l</NextKeyMarker>"
+                "<NextUploadIdMarker>id9</NextUploadIdMarker>"
+                "<Upload><Key>k</Key><UploadId>i</UploadId>"
+                "<Initiated>2026-11-24T09:41:02.123Z</Initiated></Upload>"
+                "<Upload><Key>k</Key><UploadId>j</UploadId><Initiated>soon</Initiated></Upload>"),
+        &listing));
+    ck_assert(listing.truncated);
+    ck_assert_str_eq(listing.next_key_marker, "k l");
+    ck_assert_str_eq(listing.next_upload_id_marker, "id9");
+    ck_assert_int_eq(listing.items[0].at, 1795513262);
+    ck_assert_int_eq(listing.items[1].at, 0);
+    s3_xml_listing_done(&listing);
+}
+END_TEST
+
+START_TEST(a_part_that_was_copied_has_its_etag_in_the_body)
+{
+    static const char copied[] = "<CopyPartResult><LastModified>2026-11-24T09:41:02.123Z"
+                                 "</LastModified><ETag>&quot;abc&quot;</ETag></CopyPartResult>";
+    static const char none[] = "<CopyPartResult><ETag/></CopyPartResult>";
+    static const char other[] = "<Error><ETag>abc</ETag></Error>";
+    char etag[S3_ETAG_SIZE] = "before";
+
+    ck_assert(!s3_xml_read_copied(none, strlen(none), etag, sizeof etag));
+    ck_assert(!s3_xml_read_copied(other, strlen(other), etag, sizeof etag));
+    ck_assert_str_eq(etag, "before");
+    ck_assert(s3_xml_read_copied(copied, strlen(copied), etag, sizeof etag));
+    ck_assert_str_eq(etag, "abc");
+}
+END_TEST
+
 static const char *const not_uploads[] = {
     UPLOADS("<Upload/>"),
     UPLOADS("<Upload><Key>k</Key></Upload>"),
@@ -551,6 +589,8 @@ int main(void)
                         COUNT(not_parts));
     tcase_add_test(tests, a_page_has_at_most_1000_items);
     tcase_add_test(tests, uploads_are_listed);
+    tcase_add_test(tests, uploads_tell_when_they_began_and_where_the_next_page_begins);
+    tcase_add_test(tests, a_part_that_was_copied_has_its_etag_in_the_body);
     tcase_add_loop_test(tests, a_list_of_uploads_with_anything_odd_in_it_is_unreadable, 0,
                         COUNT(not_uploads));
     tcase_add_test(tests, a_key_that_is_too_long_for_any_key_is_unreadable);

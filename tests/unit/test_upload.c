@@ -94,7 +94,7 @@ static void write_repeated(void)
 static void note_request(enum s3_operation operation)
 {
     static const char *const words[FAKE_OPERATIONS] = {
-        [S3_HEAD_OBJECT] = "head",         [S3_GET_FIRST_BYTE] = "get",
+        [S3_HEAD_OBJECT] = "head",         [S3_GET_RANGE] = "get",
         [S3_PUT_OBJECT] = "put",           [S3_CREATE_UPLOAD] = "create",
         [S3_UPLOAD_PART] = "part",         [S3_LIST_PARTS] = "list",
         [S3_COMPLETE_UPLOAD] = "complete", [S3_ABORT_UPLOAD] = "abort",
@@ -912,7 +912,7 @@ static const struct scenario {
      .requests = "head create part*3", .error = ERROR_PERMANENT},
     {"why HEAD was refused is asked by GET", 500,
      .faults = {{EVER(HEAD_OBJECT), SAYS(ASK_REASON)},
-                {EVER(GET_FIRST_BYTE), SAYS(REFUSED), "AccessDenied"}},
+                {EVER(GET_RANGE), SAYS(REFUSED), "AccessDenied"}},
      .requests = "head get", .error = ERROR_PERMANENT, .says = "AccessDenied"},
     {"a GET that finds nothing after HEAD was refused means that the key is free", 500,
      .faults = {{ONCE(HEAD_OBJECT), SAYS(ASK_REASON)}}, .requests = "head get put head"},

@@ -68,8 +68,8 @@ static void compare(const struct s3_xml_item *items, size_t count, bool truncate
 
 START_TEST(parts_that_agree_keep_their_fingerprint)
 {
-    static const struct s3_xml_item items[] = {{1, 1000, "a", NULL, NULL},
-                                               {2, 500, "b", NULL, NULL}};
+    static const struct s3_xml_item items[] = {{1, 1000, "a", NULL, NULL, 0},
+                                               {2, 500, "b", NULL, NULL, 0}};
 
     hold(1, 1000, "a");
     hold(2, 500, "b");
@@ -81,8 +81,8 @@ END_TEST
 
 START_TEST(a_part_that_the_bucket_does_not_show_is_forgotten)
 {
-    static const struct s3_xml_item items[] = {{2, 1000, "b", NULL, NULL},
-                                               {5, 1000, "e", NULL, NULL}};
+    static const struct s3_xml_item items[] = {{2, 1000, "b", NULL, NULL, 0},
+                                               {5, 1000, "e", NULL, NULL, 0}};
 
     for (unsigned number = 1; number <= 7; number++)
         hold(number, 1000, (char[]){(char)('a' + number - 1), 0});
@@ -104,8 +104,9 @@ END_TEST
 
 START_TEST(a_part_that_the_journal_does_not_know_is_noted_without_a_fingerprint)
 {
-    static const struct s3_xml_item items[] = {
-        {1, 1000, "a", NULL, NULL}, {2, 1000, "b", NULL, NULL}, {10000, 7, "z", NULL, NULL}};
+    static const struct s3_xml_item items[] = {{1, 1000, "a", NULL, NULL, 0},
+                                               {2, 1000, "b", NULL, NULL, 0},
+                                               {10000, 7, "z", NULL, NULL, 0}};
 
     hold(1, 1000, "a");
     compare(items, 3, false);
@@ -115,8 +116,8 @@ END_TEST
 
 START_TEST(a_part_that_the_bucket_shows_differently_loses_its_fingerprint)
 {
-    static const struct s3_xml_item items[] = {{1, 1000, "other", NULL, NULL},
-                                               {2, 999, "b", NULL, NULL}};
+    static const struct s3_xml_item items[] = {{1, 1000, "other", NULL, NULL, 0},
+                                               {2, 999, "b", NULL, NULL, 0}};
 
     hold(1, 1000, "a");
     hold(2, 1000, "b");
@@ -127,9 +128,9 @@ END_TEST
 
 START_TEST(what_lies_beyond_a_page_waits_for_the_next_one)
 {
-    static const struct s3_xml_item first[] = {{1, 1000, "a", NULL, NULL},
-                                               {3, 1000, "c", NULL, NULL}};
-    static const struct s3_xml_item second[] = {{4, 1000, "d", NULL, NULL}};
+    static const struct s3_xml_item first[] = {{1, 1000, "a", NULL, NULL, 0},
+                                               {3, 1000, "c", NULL, NULL, 0}};
+    static const struct s3_xml_item second[] = {{4, 1000, "d", NULL, NULL, 0}};
 
     for (unsigned number = 1; number <= 5; number++)
         hold(number, 1000, (char[]){(char)('a' + number - 1), 0});
@@ -144,7 +145,7 @@ END_TEST
 
 START_TEST(an_empty_last_page_forgets_what_is_left)
 {
-    static const struct s3_xml_item first[] = {{1, 1000, "a", NULL, NULL}};
+    static const struct s3_xml_item first[] = {{1, 1000, "a", NULL, NULL, 0}};
 
     hold(1, 1000, "a");
     hold(2, 1000, "b");
@@ -157,10 +158,10 @@ END_TEST
 
 START_TEST(what_is_out_of_order_is_passed_over)
 {
-    static const struct s3_xml_item items[] = {{3, 1000, "c", NULL, NULL},
-                                               {2, 1000, "b", NULL, NULL},
-                                               {3, 1, "again", NULL, NULL},
-                                               {4, 1000, "d", NULL, NULL}};
+    static const struct s3_xml_item items[] = {{3, 1000, "c", NULL, NULL, 0},
+                                               {2, 1000, "b", NULL, NULL, 0},
+                                               {3, 1, "again", NULL, NULL, 0},
+                                               {4, 1000, "d", NULL, NULL, 0}};
 
     compare(items, 4, false);
     ck_assert_str_eq(what_is_held(), "3:1000:c 4:1000:d");
@@ -169,8 +170,8 @@ END_TEST
 
 START_TEST(a_page_that_does_not_move_on_leaves_the_marker_where_it_was)
 {
-    static const struct s3_xml_item items[] = {{1, 1000, "a", NULL, NULL},
-                                               {2, 1000, "b", NULL, NULL}};
+    static const struct s3_xml_item items[] = {{1, 1000, "a", NULL, NULL, 0},
+                                               {2, 1000, "b", NULL, NULL, 0}};
 
     compare(items, 2, true);
     ck_assert_uint_eq(listing.compared, 2);

@@ -1,0 +1,332 @@
+#include "finalize/delivery/rescue_private.h"
+
+#include "finalize/base/clock.h"
+#include "finalize/hash/digest.h"
+#include "finalize/notify/notice.h"
+#include "finalize/session/file_name.h"
+#include "finalize/upload/key.h"
+#include "finalize/upload/retry.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE_MS  600000u /* for one request: some servers take minutes to complete */
+#define MOST_TRIES   6u
+#define PAUSE_MS     100u
+#define RECORD_BYTES 512u
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static bool is_stopped(const struct rescue *rescue)
+{
+    return rescue->stop_requested(rescue->context);
+}
+
+bool rescue_ask_once(const struct rescue *rescue, const struct s3_call *call,
+                     struct s3_result *ret_result, struct error *err)
+{
+    if (is_stopped(rescue))
+        return error_set(err, ERROR_STOPPED, "stopped before all was done");
+    return network_ask(rescue->loop, rescue->s3, call, clock_now_ms() + PATIENCE_MS, ret_result,
+                       err);
+}
+
+static void pause_for(const struct rescue *rescue, uint64_t ms)
+{
+    uint64_t until_ms = clock_now_ms() + ms;
+
+    while (clock_now_ms() < until_ms && !is_stopped(rescue))
+        usleep(PAUSE_MS * 1000);
+}
+
+bool rescue_ask(const struct rescue *rescue, const struct s3_call *call,
+                struct s3_result *ret_result, struct error *err)
+{
+    for (unsigned tries = 1;; tries++) {
+        if (!rescue_ask_once(rescue, call, ret_result, err))
+            return false;
+        if (ret_result->outcome != S3_RETRY && ret_result->outcome != S3_SLOW_DOWN)
+            return true;
+        *err = ret_result->error;
+        s3_result_done(ret_result);
+        if (tries == MOST_TRIES || is_stopped(rescue))
+            return false;
+        pause_for(rescue, retry_delay_ms(tries, ret_result->retry_after_ms, rescue->rng));
+        error_clear(err);
+    }
+}
+
+bool rescue_head(const struct rescue *rescue, const char *key, struct s3_result *ret_head,
+                 struct error *err)
+{
+    struct s3_call call = {.operation = S3_HEAD_OBJECT, .key = key, .fd = -1};
+
+    if (!rescue_ask(rescue, &call, ret_head, err))
+        return false;
+    if (ret_head->outcome == S3_ASK_REASON) {
+        s3_result_done(ret_head);
+        call.operation = S3_GET_RANGE;
+        if (!rescue_ask(rescue, &call, ret_head, err))
+            return false;
+        if (ret_head->outcome == S3_DONE)
+            error_set(&ret_head->error, ERROR_PERMANENT,
+                      "HeadObject of %s is refused, but GetObject is not", key);
+    } else if (ret_head->outcome == S3_DONE) {
+        return true;
+    }
+    if (ret_head->outcome == S3_NO_SUCH_KEY)
+        return true;
+    *err = ret_head->error;
+    s3_result_done(ret_head);
+    return false;
+}
+
+/* ---- the record ------------------------------------------------------------------------------ */
+
+/* `mark`: the backend was told of the recording that has it; NULL: it was not yet. */
+static bool write_record(const struct rescue *rescue, const char *key, const char *mark,
+                         struct error *err)
+{
+    const struct s3_object_metadata metadata = {.mark = mark};
+    char record_key[S3_MAX_KEY_BYTES + 1], text[RECORD_BYTES], sha256[DIGEST_SHA256_HEX];
+    char md5[DIGEST_MD5_BASE64];
+    uint8_t digest[DIGEST_SHA256_BYTES];
+    struct s3_call call = {.operation = S3_PUT_OBJECT,
+                           .key = record_key,
+                           .content_type = "text/plain",
+                           .metadata = &metadata,
+                           .replaces = true,
+                           .payload_sha256 = sha256};
+    struct s3_result result;
+    bool ok;
+
+    if (!key_of_rescue(key, record_key, err))
+        return false;
+    snprintf(text, sizeof text,
+             "The recorder of this recording was gone: jibri-finalize rescue completed what the "
+             "bucket held of it.\nThe backend was told of it: %s\n",
+             mark ? "yes" : "not yet");
+    call.length = strlen(text);
+    call.fd = memfd_create("record", MFD_CLOEXEC);
+    if (call.fd < 0 || write(call.fd, text, call.length) != (ssize_t)call.length ||
+        !digest_sha256(text, call.length, digest)) {
+        close(call.fd);
+        return error_set(err, ERROR_TRANSIENT, "no memory");
+    }
+    digest_hex(digest, sizeof digest, sha256);
+    if (rescue->settings->s3_content_md5 && digest_md5(text, call.length, digest)) {
+        digest_md5_base64(digest, md5);
+        call.content_md5 = md5;
+    }
+    ok = rescue_ask(rescue, &call, &result, err);
+    close(call.fd);
+    if (!ok)
+        return false;
+    ok = result.outcome == S3_DONE;
+    if (!ok)
+        *err = result.error;
+    s3_result_done(&result);
+    return ok;
+}
+
+/* Whether there is a record, and whether the backend was told by then. */
+static bool read_record(const struct rescue *rescue, const char *key, bool *ret_there,
+                        bool *ret_told, struct error *err)
+{
+    char record_key[S3_MAX_KEY_BYTES + 1];
+    struct s3_result head;
+
+    if (!key_of_rescue(key, record_key, err) || !rescue_head(rescue, record_key, &head, err))
+        return false;
+    *ret_there = head.outcome == S3_DONE;
+    *ret_told = *ret_there && head.mark[0];
+    s3_result_done(&head);
+    return true;
+}
+
+/* ---- completing ------------------------------------------------------------------------------ */
+
+/* One CompleteMultipartUpload with the parts in a row, or with all. *ret_refused: it wants others.
+ * Whether it was done, HEAD tells. */
+static bool complete_with(const struct rescue *rescue, struct rescue_upload *upload, bool all,
+                          bool replaces, bool *ret_refused, struct error *err)
+{
+    struct buffer body;
+    struct s3_call call = {.operation = S3_COMPLETE_UPLOAD,
+                           .key = upload->key,
+                           .upload_id = upload->upload_id,
+                           .replaces = replaces,
+                           .fd = -1,
+                           .body = &body};
+    struct s3_result result = {.outcome = S3_RETRY};
+    bool fits, ok;
+
+    buffer_init(&body, RESCUE_BODY_CEILING);
+    s3_xml_begin_complete(&body);
+    ok = rescue_list_parts(rescue, upload, all, &body, &fits, err);
+    s3_xml_end_complete(&body);
+    if (ok && body.failed)
+        ok = error_set(err, ERROR_TRANSIENT, "no memory to complete %s", upload->key);
+    ok = ok && rescue_ask_once(rescue, &call, &result, err);
+    buffer_done(&body);
+    *ret_refused = ok && result.outcome == S3_BAD_PART;
+    if (ok && result.outcome != S3_DONE && result.outcome != S3_RETRY &&
+        result.outcome != S3_NO_SUCH_UPLOAD && !(*ret_refused && !all)) {
+        *err = result.error;
+        ok = false;
+    }
+    s3_result_done(&result);
+    return ok;
+}
+
+/*
+ * From the parts in a row. Some servers (Ceph) want every part to be named that was uploaded: then
+ * all are, and what comes after the gap is cut off when the object gets its index.
+ */
+static bool complete(const struct rescue *rescue, const struct rescue_upload *found, bool replaces,
+                     struct rescue_upload *ret_upload, struct s3_result *ret_head,
+                     struct error *err)
+{
+    bool refused = false, all = false;
+
+    *ret_upload = *found;
+    if (!complete_with(rescue, ret_upload, false, replaces, &refused, err))
+        return false;
+    if (refused && ret_upload->parts > ret_upload->in_a_row) {
+        all = true;
+        if (!complete_with(rescue, ret_upload, true, replaces, &refused, err))
+            return false;
+    }
+    if (!rescue_head(rescue, found->key, ret_head, err))
+        return false;
+    if (ret_head->outcome == S3_DONE &&
+        ret_head->size_bytes == (all ? ret_upload->all_bytes : ret_upload->bytes))
+        return true;
+    s3_result_done(ret_head);
+    return error_set(err, ERROR_TRANSIENT, "%s is not there after it was completed", found->key);
+}
+
+/* ---- the backend ----------------------------------------------------------------------------- */
+
+/* It is told as the finalizer does: the same address, values and Idempotency-Key. */
+static bool tell_backend(const struct rescue *rescue, const char *key, const char *mark,
+                         struct rescue_result *result, struct error *err)
+{
+    const struct settings *settings = rescue->settings;
+    struct notice notice = {
+        .file_size = result->bytes, .bucket = settings->s3_bucket, .key = key, .mark = mark};
+    struct notice_result told;
+    struct http_request request;
+    struct http_reply reply;
+    struct buffer name;
+
+    buffer_init(&name, S3_MAX_KEY_BYTES);
+    rescue_append_name(settings, key, &name);
+    notice.file_name = buffer_text(&name);
+    if (!file_name_meeting_id(notice.file_name, &notice.meeting_id)) {
+        buffer_done(&name);
+        return error_set(err, ERROR_PERMANENT,
+                         "%s is in the bucket, but its name does not begin with a meeting id and "
+                         "\"_\": the backend cannot be told",
+                         key);
+    }
+    if (!notice_build(settings, &notice, &request, err)) {
+        http_request_done(&request);
+        buffer_done(&name);
+        return false;
+    }
+    loop_exchange(rescue->loop, &request, clock_now_ms() + PATIENCE_MS, &reply);
+    notice_read(settings, notice.file_name, &reply, &told);
+    http_reply_done(&reply);
+    buffer_done(&name);
+    if (told.outcome != NOTICE_ACCEPTED) {
+        *err = told.error;
+        return false;
+    }
+    result->told = true;
+    result->backend_row = told.backend_row;
+    return true;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+/* The object stands, with what is to be known of it: its index, then the notice. */
+static bool finish(const struct rescue *rescue, const char *key, const struct s3_result *head,
+                   uint64_t media_bytes, bool told, struct rescue_result *result, struct error *err)
+{
+    result->bytes = head->size_bytes;
+    result->told = told;
+    if (!rescue_index(rescue, key, head, media_bytes, result, err))
+        return false;
+    if (!result->plays)
+        return error_set(err, ERROR_PERMANENT,
+                         "%s was completed, but is no recording in fragments: it does not play, "
+                         "and the backend was not told",
+                         key);
+    if (!head->mark[0])
+        return error_set(err, ERROR_PERMANENT,
+                         "%s was completed, but carries no mark of ours (jibri-mark): the backend "
+                         "was not told",
+                         key);
+    if (result->told || !rescue->settings->notice)
+        return true;
+    return tell_backend(rescue, key, head->mark, result, err) &&
+           write_record(rescue, key, head->mark, err);
+}
+
+/* Whether there is something to complete, and its key is free. */
+static bool may_complete(const char *key, const struct rescue_upload *upload, bool taken,
+                         struct error *err)
+{
+    if (!upload)
+        return error_set(err, ERROR_NO_INPUT,
+                         "the bucket has no multipart upload of %s, nor what was made of one", key);
+    if (taken)
+        return error_set(err, ERROR_PERMANENT,
+                         "the bucket has an object at %s already, which is left alone", key);
+    if (!upload->in_a_row)
+        return error_set(err, ERROR_NO_INPUT,
+                         "the bucket has %u part(s) of %s, but not the first: nothing of it plays",
+                         upload->parts, key);
+    return true;
+}
+
+/* As rescue_complete(), with the object that is there: `head` becomes what it is then. */
+static bool complete_over(const struct rescue *rescue, const char *key,
+                          const struct rescue_upload *upload, struct s3_result *head,
+                          struct rescue_result *result, struct error *err)
+{
+    bool there = head->outcome == S3_DONE, recorded, told;
+    struct rescue_upload completed = {.bytes = head->size_bytes};
+
+    if (!read_record(rescue, key, &recorded, &told, err))
+        return false;
+    result->was_there = there && recorded && (!upload || upload->bytes <= head->size_bytes);
+    if (!result->was_there) {
+        if (!may_complete(key, upload, there && !recorded, err) ||
+            (!recorded && !write_record(rescue, key, NULL, err)))
+            return false;
+        s3_result_done(head);
+        if (!complete(rescue, upload, there, &completed, head, err))
+            return false;
+    }
+    return finish(rescue, key, head, completed.bytes, told, result, err);
+}
+
+bool rescue_complete(const struct rescue *rescue, const char *key,
+                     const struct rescue_upload *upload, struct rescue_result *ret_result,
+                     struct error *err)
+{
+    struct s3_result head;
+    bool ok;
+
+    *ret_result = (struct rescue_result){.was_there = false};
+    if (!rescue_head(rescue, key, &head, err))
+        return false;
+    ok = complete_over(rescue, key, upload, &head, ret_result, err);
+    s3_result_done(&head);
+    return ok;
+}

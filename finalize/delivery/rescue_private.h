@@ -1,0 +1,44 @@
+/*
+ * rescue_private - what the files of rescue.h share: rescue_list.c finds uploads and lists their
+ * parts, rescue.c completes and notifies, rescue_index.c makes an ordinary mp4 of the object.
+ */
+#pragma once
+
+#include "finalize/delivery/rescue.h"
+
+#define RESCUE_BODY_CEILING (2u << 20) /* 10,000 parts take 1.4 MiB */
+
+/*
+ * Asks, and again after a pause when that may help. False, and `err` says why, when the server
+ * can't be asked now; a refusal is an answer.
+ */
+bool rescue_ask(const struct rescue *rescue, const struct s3_call *call,
+                struct s3_result *ret_result, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* The same once, for what may be done though no reply says so: whatever the answer is. */
+bool rescue_ask_once(const struct rescue *rescue, const struct s3_call *call,
+                     struct s3_result *ret_result, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Looks at the object: S3_DONE, or S3_NO_SUCH_KEY; anything else is an error. */
+bool rescue_head(const struct rescue *rescue, const char *key, struct s3_result *ret_head,
+                 struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * Lists the parts and fills in the numbers of `upload`. With `body`, appends to it what
+ * CompleteMultipartUpload is to be told of those in a row, or of all. *ret_fits is false when the
+ * sizes are of no part plan of ours.
+ */
+bool rescue_list_parts(const struct rescue *rescue, struct rescue_upload *upload, bool all,
+                       struct buffer *body, bool *ret_fits, struct error *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Makes an ordinary mp4 of the object whose first `media_bytes` are a recording in fragments,
+ * where it can; `head` is what HEAD said of it. Fills in plays, indexed, duration_ms and bytes.
+ * What can't be done is reported and no failure: the object stays as it is.
+ */
+bool rescue_index(const struct rescue *rescue, const char *key, const struct s3_result *head,
+                  uint64_t media_bytes, struct rescue_result *result, struct error *err)
+    __attribute__((warn_unused_result));

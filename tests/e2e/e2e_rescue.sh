@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+#
+# e2e_rescue.sh - a recorder vanishes in mid-meeting, with its disk and its journal: jibri-finalize
+# rescue makes a recording of what the bucket holds. And the recorder comes back after all.
+#
+#   E2E_BUILD=BUILD-DIRECTORY tests/e2e/e2e_rescue.sh [PATTERN]
+
+# shellcheck source=tests/e2e/watcher.sh
+. "$(dirname "${BASH_SOURCE[0]}")/watcher.sh"
+
+# record SECONDS: as Jibri does, through our ffmpeg, a picture that takes many bytes; to be killed. Sets $recorder.
+record() {
+	mkdir -p "$session"
+	env PATH="$build/finalize/ffmpeg:$PATH" ffmpeg -y -v error -nostdin -re -f lavfi -i "testsrc2=s=640x360:r=30,noise=alls=40:allf=t" \
+		-f lavfi -i sine=f=440:r=44100 -acodec aac -strict -2 -ar 44100 -b:a 128k -af aresample=async=1 -c:v libx264 \
+		-preset ultrafast -profile:v main -level 3.1 -pix_fmt yuv420p -r 30 -crf 28 -g 60 -tune zerolatency -t "$1" \
+		-f mp4 "file:$session/$media" >"$case_dir/ffmpeg.log" 2>&1 </dev/null &
+	recorder=$!
+	pids+=("$recorder")
+}
+
+# vanish: watcher and recorder are killed, and the disk with all that is on it is put to $gone.
+gone=''
+vanish() {
+	local process
+	for process in "$watcher_pid" $(worker_pids) "$recorder"; do
+		kill -KILL "$process" 2>/dev/null || true
+	done
+	wait "$watcher_pid" "$recorder" 2>/dev/null || true
+	gone=$case_dir/gone
+	mv "$recordings" "$gone"
+}
+
+come_back() { mv "$gone" "$recordings"; }
+
+# expect_plays FILE LEAST-SECONDS
+expect_plays() {
+	local duration
+	expect "what ffmpeg says of $1" '' "$(ffmpeg -v error -i "$1" -f null - 2>&1)"
+	duration=$(ffprobe -v error -show_entries format=duration -of csv=p=0 "$1")
+	[ "${duration%.*}" -ge "$2" ] || fail "$1 plays only $duration s"
+}
+
+get_object() { rclone_ cat ":s3:$bucket/$1" >"$2"; }
+
+# until the bucket holds so many parts: then all vanishes.
+lose_a_recorder_with_parts() {
+	start_watcher CONFOMEET_S3_PARALLEL=1
+	record 120
+	wait_for 120 has_parts "$1"
+	vanish
+}
+
+what_the_bucket_holds_plays_up_to_its_last_part() {
+	local bytes
+	lose_a_recorder_with_parts 3
+	finalize rescue
+	expect_code 0
+	expect_match "the list" "12345 .* 3 +15 MiB +$media" "$output"
+	finalize rescue --json
+	expect "parts" '3 3 15728640' "$(jq -r '.uploads[] | "\(.parts) \(.parts_in_a_row) \(.bytes)"' <<<"$output")"
+	expect "key" "$media 12345" "$(jq -r '.uploads[] | "\(.key) \(.meeting)"' <<<"$output")"
+	expect "open uploads" 1 "$(open_uploads | wc -l)"
+	finalize rescue "$media"
+	expect_code 64 'no terminal to ask on: say --force'
+	expect "open uploads" 1 "$(open_uploads | wc -l)"
+	finalize rescue --force "$media"
+	expect_code 0 'plays up to .*the backend was told \(row '
+	expect "open uploads" 0 "$(open_uploads | wc -l)"
+	expect "keys" "$media $media.rescued" "$(keys | paste -s -d ' ')"
+	get_object "$media" "$case_dir/rescued.mp4"
+	expect_plays "$case_dir/rescued.mp4" 5
+	# Nothing of the 15 MiB but the fragment that was cut off is missing, and it is the recording.
+	ffmpeg -v error -i "$case_dir/rescued.mp4" -map 0:v -c copy -f framemd5 - | grep -v '^#' |
+		awk '{print $NF}' >"$case_dir/rescued.frames"
+	ffmpeg -v error -i "$gone/${session##*/}/$media" -map 0:v -c copy -f framemd5 - 2>/dev/null |
+		grep -v '^#' | awk '{print $NF}' >"$case_dir/original.frames"
+	head -n "$(wc -l <"$case_dir/rescued.frames")" "$case_dir/original.frames" |
+		cmp - "$case_dir/rescued.frames"
+	bytes=$(stat -c %s "$case_dir/rescued.mp4")
+	[ "$bytes" -ge $((15 * MIB)) ] || fail "only $bytes bytes are left"
+	expect "accepted notices" 1 "$(accepted_notices)"
+	expect "the notice" "12345 $media $media $bytes" \
+		"$(notices '.body | "\(.meetingId) \(.fileName) \(.key) \(.fileSize)"')"
+	expect "content type" video/mp4 "$(object_header "$media" content-type)"
+	expect "session" "${session##*/}" "$(object_header "$media" x-amz-meta-jibri-session)"
+	# Again, there is nothing to do.
+	finalize rescue "$media"
+	expect_code 0 'was rescued before.*the backend was told before'
+	expect "accepted notices" 1 "$(accepted_notices)"
+
+}
+
+run what_the_bucket_holds_plays_up_to_its_last_part
+end_of_cases
