@@ -33,13 +33,13 @@ const struct settings_row settings_table[] = {
      .expected = "the name of a bucket: 3 to 255 letters, digits, '.', '-' and '_', a letter or "
                  "digit first",
      .example = "recordings", .required = true, .in_example = true,
-     .help = "The bucket that recordings are brought to. It has to exist."},
+     .help = "The bucket for the recordings. It has to exist."},
     {ROW("CONFOMEET_S3_REGION", BUCKET, TEXT, s3_region), .default_text = "us-east-1",
      .check = settings_check_name, .form = "name",
      .expected = "a region as ru-central1: letters, digits, '-', '_' and '.'",
      .example = "ru-central1", .in_example = true,
-     .help = "The region that requests are signed for. Many services that are not Amazon's take "
-             "any."},
+     .help =
+         "The region that requests are signed for. Many services other than Amazon's accept any."},
     {ROW("CONFOMEET_S3_CLIENT_ID", BUCKET, TEXT, s3_client_id), .check = settings_check_client_id,
      .form = "text", .expected = "the access key's id: printable ASCII without blanks and '/'",
      .example = "put-the-key-id-here",
@@ -67,7 +67,7 @@ const struct settings_row settings_table[] = {
                  "\".\" or \"..\" between slashes, no control characters and none of "
                  ": * ? \" < > | ! \\",
      .example = "recordings/{yyyy}/{mm}/",
-     .help = "What the key of every object begins with. {session}, {instance}, {meeting}, "
+     .help = "The beginning of the key of every object. {session}, {instance}, {meeting}, "
              "{yyyy}, {mm} and {dd} are filled in; end it with '/' to make it a folder."},
     {ROW("CONFOMEET_S3_ADDRESSING", BUCKET, CHOICE, s3_addressing), .default_text = "path",
      .choices = addressings,
@@ -109,20 +109,19 @@ const struct settings_row settings_table[] = {
      .help = "The largest object that the service takes."},
     {ROW("CONFOMEET_S3_PARALLEL", BUCKET, COUNT, s3_parallel), .default_text = "20", .min = 1,
      .max = SETTINGS_MOST_PARALLEL,
-     .help = "The most requests that may be under way at once. Fewer are, where they bring as much "
-             "(a slow line that breaks loses less then), and when the server says SlowDown. More "
-             "help where a server limits each connection; over TLS each takes another 80 KiB of "
-             "memory."},
+     .help = "The maximum number of requests at once. Fewer are used where they are as fast, and "
+             "when the server answers SlowDown. More help where a server limits each connection; "
+             "over TLS each takes another 80 KiB of memory."},
     {ROW("CONFOMEET_S3_CONNECT_TIMEOUT", BUCKET, DURATION, s3_connect_timeout_ms),
      .default_text = "10s", .min = SECOND, .max = 5 * MINUTE,
      .help = "How long a connection to the service may take to be made."},
     {ROW("CONFOMEET_S3_IDLE_TIMEOUT", BUCKET, DURATION, s3_idle_timeout_ms), .default_text = "1min",
      .min = SECOND, .max = HOUR,
-     .help = "How long nothing may move on a connection before it is given up."},
+     .help = "How long a connection may transfer nothing before it is given up."},
     {ROW("CONFOMEET_S3_RETRY_FOR", BUCKET, DURATION, s3_retry_for_ms), .default_text = "2min",
      .min = 0, .max = DAY,
-     .help = "How long failing requests are tried again without any success before the upload "
-             "is left for later. What was sent until then is not sent again."},
+     .help = "How long failing requests are retried without any success before the upload is left "
+             "for later. Parts that were sent are not sent again."},
     {ROW("CONFOMEET_S3_RATE_LIMIT", BUCKET, RATE, s3_rate_limit), .default_text = "0", .min = 1024,
      .max = UINT64_MAX, .example = "20Mbit",
      .help = "The most that is sent in a second, in bytes (2MiB) or bits (20Mbit); 0 is no "
@@ -131,7 +130,8 @@ const struct settings_row settings_table[] = {
     {ROW("CONFOMEET_CA_FILE", NETWORK, TEXT, ca_file), .unset_text = "the system's",
      .check = settings_check_path, .form = "path", .expected = "an absolute path",
      .example = "/etc/ssl/certs/own-ca.pem",
-     .help = "A file of certificates (PEM) of the authorities that servers are checked by."},
+     .help =
+         "A file with the certificates (PEM) of the authorities that servers are checked against."},
     {ROW("CONFOMEET_PROXY", NETWORK, TEXT, proxy), .unset_text = "https_proxy or all_proxy",
      .check = settings_check_proxy, .form = "URL",
      .expected = "a URL as http://host:port or http://user:password@host:port, of http, https, "
@@ -146,7 +146,7 @@ const struct settings_row settings_table[] = {
      .left_out = "Left out, as in ConfOMeet's own jibri.yml: the notice goes to "
                  "http://$XMPP_DOMAIN/meet. With an address of https its certificate has to be one "
                  "that is known here: CONFOMEET_CA_FILE.",
-     .help = "The address of the ConfOMeet backend, which is told of every recording."},
+     .help = "The address of the ConfOMeet backend, which is notified of every recording."},
     {ROW("XMPP_DOMAIN", BACKEND, TEXT, xmpp_domain), .unset_text = "none",
      .check = settings_check_host, .form = "host", .expected = "a host name, or host:port",
      .example = "meet.example.org", .secret_signs = "@", .in_example = true,
@@ -157,7 +157,7 @@ const struct settings_row settings_table[] = {
      .example = "put-the-token-here", .secret = true, .file_name = "CONFOMEET_BACKEND_TOKEN_FILE",
      .help = "A token that is sent to the backend, as Authorization: Bearer."},
     {ROW("CONFOMEET_NOTICE", BACKEND, BOOLEAN, notice), .default_text = "on",
-     .help = "Whether the backend is told of recordings."},
+     .help = "Whether the backend is notified of recordings."},
     {ROW("CONFOMEET_BACKEND_TIMEOUT", BACKEND, DURATION, backend_timeout_ms), .default_text = "30s",
      .min = SECOND, .max = 10 * MINUTE, .help = "How long the backend may take to answer."},
     /* this machine */
@@ -175,11 +175,11 @@ const struct settings_row settings_table[] = {
                  "them, at most 200 bytes in all",
      .example = "mp4,mkv,ts",
      .help = "The endings of files that count as media, in any case of letters. The backend is "
-             "told of media; the other files of a session are uploaded with them."},
+             "notified of media; the other files of a session are uploaded with them."},
     {ROW("CONFOMEET_JOURNAL", MACHINE, TEXT, journal), .unset_text = "beside the recordings",
      .check = settings_check_path, .form = "path", .expected = "an absolute path",
      .example = "/var/lib/jibri-finalize/journal.db",
-     .help = "The file that remembers what was done and what is to be done. Put it on a disk "
+     .help = "The file that records what was done and what is to be done. Put it on a disk "
              "that outlives the container, one for each Jibri. When it is not set, the file is "
              ".jibri-finalize/journal.db in the recordings directory."},
     {ROW("JIBRI_INSTANCE_ID", MACHINE, TEXT, instance_id), .unset_text = "none",
@@ -188,8 +188,8 @@ const struct settings_row settings_table[] = {
      .help = "The name of this Jibri. Fills in {instance} in CONFOMEET_S3_KEY_PREFIX."},
     {ROW("CONFOMEET_FINALIZE_WAIT", MACHINE, DURATION, finalize_wait_ms), .default_text = "10min",
      .max = 7 * DAY,
-     .help = "How long Jibri may be held by an upload. What is left then is done later, by the "
-             "watcher where one runs; 0 hands over to a running watcher at once."},
+     .help = "How long an upload may keep Jibri waiting. The rest is done later, by the watcher "
+             "where one runs; 0 hands over to a running watcher at once."},
     {ROW("CONFOMEET_KEEP_LOCAL", MACHINE, KEEP, keep_local_ms), .default_text = "nothing",
      .max = 3650 * DAY, .example = "48h",
      .help = "How long local files are kept once they are in the bucket and the backend knows: "
@@ -205,8 +205,8 @@ const struct settings_row settings_table[] = {
              "is left when the meeting ends."},
     {ROW("CONFOMEET_LIVE_RATE_LIMIT", WATCHER, RATE, live_rate_limit), .default_text = "20Mbit",
      .min = 1024, .max = UINT64_MAX, .example = "5MiB",
-     .help = "How much may be sent while Jibri records, in bytes a second or as in 20Mbit; 0 is "
-             "no limit. It has to be above what a recording grows by."},
+     .help = "The most that is sent while Jibri records, in bytes a second or as in 20Mbit; 0 is "
+             "no limit. It has to be higher than the rate at which a recording grows."},
     {ROW("CONFOMEET_RETRY_MIN", WATCHER, DURATION, retry_min_ms), .default_text = "30s",
      .min = SECOND, .max = DAY,
      .help = "How long the watcher waits before it tries again what failed. The pause doubles "
@@ -221,7 +221,7 @@ const struct settings_row settings_table[] = {
              "watcher finalizes it itself."},
     {ROW("CONFOMEET_JOURNAL_KEEP", WATCHER, KEEP, journal_keep_ms), .default_text = "30d",
      .max = 3650 * DAY,
-     .help = "How long the journal remembers recordings that are done: nothing, forever, or a "
+     .help = "How long the journal keeps recordings that are done: nothing, forever, or a "
              "time such as 30d; a bare number counts hours."},
     {ROW("CONFOMEET_DISK_WARNING", WATCHER, DURATION, disk_warning_ms), .default_text = "4h",
      .max = 30 * DAY,
@@ -243,12 +243,12 @@ const struct settings_row settings_table[] = {
      .expected = "a URL as https://host/path, without user name, query and fragment",
      .example = "https://example.org/jibri-events", .secret = true,
      .file_name = "CONFOMEET_WEBHOOK_URL_FILE",
-     .help = "An address that is told, as JSON by POST, when a recording was uploaded, failed "
-             "or recovered."},
+     .help = "An address that receives an event, as JSON by POST, when a recording was uploaded, "
+             "failed or recovered."},
     {ROW("CONFOMEET_WEBHOOK_SECRET", WATCHER, TEXT, webhook_secret), .unset_text = "not signed",
      .check = settings_check_token, .form = "text", .expected = "printable ASCII without blanks",
      .example = "put-the-secret-here", .secret = true, .file_name = "CONFOMEET_WEBHOOK_SECRET_FILE",
-     .help = "What these events are signed with (HMAC-SHA256)."},
+     .help = "The key that these events are signed with (HMAC-SHA256)."},
 };
 
 const size_t settings_table_length = sizeof settings_table / sizeof settings_table[0];

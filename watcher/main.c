@@ -31,7 +31,7 @@ static void print_help(void)
         "\n"
         "Exit codes: 0 stopped by a signal; 78 no recordings directory is known, or the settings\n"
         "cannot be read as its owner; 75 start it again; 64 usage. With settings that cannot be\n"
-        "used it says so and waits: recordings stay on disk.\n"
+        "used it logs them and waits: recordings stay on disk.\n"
         "\n"
         "Examples:\n"
         "  jibri-watcher\n"
