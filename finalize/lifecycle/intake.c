@@ -180,7 +180,7 @@ static bool update_row(const struct intake *intake, const struct session_dir_fil
     /* What an object is said to be is fixed when its upload is created. */
     if (file->id && file->incomplete != was_incomplete && file->phase == JOURNAL_PHASE_OPEN) {
         begin_again(intake, file);
-        remark(intake, file->path, "sent again as a whole: whether it is cut off has changed");
+        remark(intake, file->path, "sent again as a whole: whether it plays has changed");
     }
     return save_row(intake, file, err);
 }

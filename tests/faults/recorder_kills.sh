@@ -110,7 +110,7 @@ check_object() {
 check_journal() {
 	local key=$1 cut_off=$2 row
 	row=$(query "SELECT incomplete, cut_off, abs(duration_ms - $plays_ms) < 50, media,
-		(SELECT count(*) FROM event WHERE file_id = file.id AND text GLOB 'sent again: *' AND
+		(SELECT count(*) FROM event WHERE file_id = file.id AND text GLOB 'sent again*' AND
 			text NOT GLOB 'sent again: 1 part*: *bytes changed*') FROM file WHERE CAST(path AS TEXT) = '$key'")
 	expect "incomplete, cut off, its duration, media, and sent again, of $key" "0|$cut_off|1|1|0" "$row"
 }
