@@ -29,11 +29,6 @@
 #define JOURNAL_SQL_MAY_GO "state = " JOURNAL_SQL(FILE_SAFE) " AND removed_at = 0"
 
 /* Of a row of the table file: with one of them, safety_is_safe() is not true of the recording. */
-#define JOURNAL_SQL_IS_UNSAFE                                                                      \
-    "(file.state IN (" JOURNAL_SQL(FILE_PENDING) ", " JOURNAL_SQL(                                 \
-        FILE_UPLOADED) ") OR (file.state = " JOURNAL_SQL(FILE_GONE) " AND (file.media = 1 OR NOT " \
-                                                                    "EXISTS (SELECT 1 FROM file "  \
-                                                                    "AS other WHERE "              \
-                                                                    "other.recording_id = "        \
-                                                                    "file.recording_id AND "       \
-                                                                    "other.media = 1))))"
+#define JOURNAL_SQL_IS_UNSAFE                                                                     \
+    "file.state IN (" JOURNAL_SQL(FILE_PENDING) ", " JOURNAL_SQL(FILE_UPLOADED) ", " JOURNAL_SQL( \
+        FILE_GONE) ")"

@@ -35,7 +35,6 @@ void safety_add(struct safety *safety, const struct journal_file *file)
         break;
     case JOURNAL_FILE_PENDING:
         safety->pending += !journal_file_may_be_stored(file);
-        safety->media_pending += file->media && !journal_file_may_be_stored(file);
         /* fall through */
     case JOURNAL_FILE_UPLOADED:
         if (file->notice == JOURNAL_NOTICE_REFUSED)
@@ -45,7 +44,6 @@ void safety_add(struct safety *safety, const struct journal_file *file)
         break;
     case JOURNAL_FILE_GONE:
         safety->gone++;
-        safety->media_gone += file->media;
         break;
     }
 }
@@ -68,17 +66,7 @@ bool safety_load(struct journal *journal, int64_t recording_id, struct safety *r
     return true;
 }
 
-unsigned safety_lost(const struct safety *safety)
-{
-    return safety->media ? safety->media_gone : safety->gone;
-}
-
-unsigned safety_to_upload(const struct safety *safety)
-{
-    return safety->media ? safety->media_pending : safety->pending;
-}
-
 bool safety_is_safe(const struct safety *safety)
 {
-    return !safety->waiting && !safety->refused && !safety_lost(safety);
+    return !safety->waiting && !safety->refused && !safety->gone;
 }

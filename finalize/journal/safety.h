@@ -30,9 +30,7 @@ struct safety {
     unsigned waiting; /* not safe yet, and no person is needed */
     unsigned refused; /* in the bucket, but the backend refused the notice */
     unsigned gone;    /* vanished from the disk before they were safe */
-    unsigned media_gone;
     unsigned pending; /* whose objects cannot be in the bucket yet */
-    unsigned media_pending;
     unsigned withheld;
     unsigned incomplete; /* media files that were cut off */
     uint64_t safe_bytes; /* of objects */
@@ -44,12 +42,6 @@ void safety_add(struct safety *safety, const struct journal_file *file);
 bool safety_load(struct journal *journal, int64_t recording_id, struct safety *ret_safety,
                  struct error *err) __attribute__((warn_unused_result));
 
-/* What a recording consists of is its media files, or all its files where none is media (segments,
- * say): how many of these vanished before they were safe, and how many cannot be in the bucket yet.
- */
-unsigned safety_lost(const struct safety *safety);
-unsigned safety_to_upload(const struct safety *safety);
-
-/* A recording is safe when none of its files is still to be uploaded or announced, and nothing that
- * it consists of was lost. In SQL it is JOURNAL_SQL_IS_UNSAFE. */
+/* A recording is safe when none of its files, media or not, is still to be uploaded or announced,
+ * and none vanished before it was in the bucket. In SQL it is JOURNAL_SQL_IS_UNSAFE. */
 bool safety_is_safe(const struct safety *safety);

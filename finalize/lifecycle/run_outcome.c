@@ -19,11 +19,9 @@ bool run_judge(struct run *run, struct error *err)
 
     if (!safety_load(run->journal, run->row.id, safety, err))
         return false;
-    if (safety_lost(safety))
+    if (safety->gone)
         return error_set(err, ERROR_PERMANENT, "%s vanished before being safe in the bucket",
-                         units_format_count(safety_lost(safety),
-                                            safety->media ? "media file" : "file", lost,
-                                            sizeof lost));
+                         units_format_count(safety->gone, "file", lost, sizeof lost));
     return safety_is_safe(safety) ||
            error_set(err, ERROR_TRANSIENT, "%s",
                      run->options->notify_only
@@ -38,7 +36,7 @@ static void decide_state(struct run *run, struct error *ret_lost)
     bool safe = run_judge(run, ret_lost);
 
     if (run->worst.kind == ERROR_NONE && !safe &&
-        (safety->waiting || safety->refused || !safety_lost(safety)))
+        (safety->waiting || safety->refused || !safety->gone))
         run_keep_worst(run, ret_lost);
     if (run->worst.kind != ERROR_NONE) {
         run->row.state = run->worst.kind == ERROR_PERMANENT ? JOURNAL_RECORDING_FAILED

@@ -112,7 +112,7 @@ static bool is_lost(const struct journal_recording *row, const struct safety *sa
     struct stat status;
     char parent[SESSION_PATH_SIZE];
 
-    if ((safety->files && !safety_to_upload(safety)) || stat(row->directory, &status) == 0 ||
+    if ((safety->files && !safety->pending) || stat(row->directory, &status) == 0 ||
         errno != ENOENT)
         return false;
     snprintf(parent, sizeof parent, "%s", row->directory);

@@ -24,7 +24,7 @@ enum report_state {
     REPORT_INTERRUPTED, /* a process worked on it and is gone: it is to be tried again */
     REPORT_WAITING,     /* something failed that may go away by itself */
     REPORT_FAILED,      /* a person is needed */
-    REPORT_LOST,        /* a media file vanished, or the directory did, before it was safe */
+    REPORT_LOST,        /* a file vanished, or the directory did, before it was safe */
     REPORT_ABANDONED,   /* a person gave it up; its files stay */
     REPORT_FOUND,       /* on the disk but not in the journal: Jibri still records it, or a crash
                            left it there */

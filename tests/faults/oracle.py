@@ -135,6 +135,8 @@ def judge(program, recordings, originals, bucket, backend_log, bucket_name, envi
     rows = journal_rows(journal, 'SELECT CAST(r.directory AS TEXT) AS directory, CAST(f.path AS TEXT) AS path, f.key, f.state, '
                                  'f.notice, r.state AS recording_state, r.next_try_at, r.last_error '
                                  'FROM recording r LEFT JOIN file f ON f.recording_id = r.id') or []
+    # The journal names directories as they are below the recordings directory.
+    rows = [dict(row, directory=os.path.join(recordings, row['directory'])) for row in rows]
     verdict = journal_rows(journal, 'PRAGMA integrity_check')
     if verdict and verdict[0][0] != 'ok':
         lies.append(f'the journal is damaged: {verdict[0][0]}')

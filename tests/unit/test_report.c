@@ -252,6 +252,8 @@ START_TEST(a_recording_that_vanished_is_lost_and_not_safe)
     add_file(row.id, "1_a.mp4", JOURNAL_FILE_GONE, 10);
     row = add_recording("fine", JOURNAL_RECORDING_DONE, NOW);
     add_file(row.id, "1_b.mp4", JOURNAL_FILE_SAFE, 10);
+    row = add_recording("beside", JOURNAL_RECORDING_DONE, NOW);
+    add_file(row.id, "1_c.mp4", JOURNAL_FILE_SAFE, 10);
     add_file(row.id, "some.log", JOURNAL_FILE_GONE, 10);
     row = add_recording("segments", JOURNAL_RECORDING_DONE, NOW);
     add_file(row.id, "1.ts", JOURNAL_FILE_SAFE, 10);
@@ -263,8 +265,9 @@ START_TEST(a_recording_that_vanished_is_lost_and_not_safe)
     walk(&everything);
     ck_assert_int_eq(seen[0].state, REPORT_LOST);
     ck_assert_int_eq(seen[1].state, REPORT_LOST);
-    ck_assert_int_eq(seen[2].state, REPORT_SAFE);
-    ck_assert_int_eq(seen[3].state, REPORT_LOST);
+    ck_assert_int_eq(seen[2].state, REPORT_LOST); /* one that is no media, too */
+    ck_assert_int_eq(seen[3].state, REPORT_SAFE);
+    ck_assert_int_eq(seen[4].state, REPORT_LOST);
 }
 END_TEST
 
