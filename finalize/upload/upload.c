@@ -2,6 +2,7 @@
 
 #include "finalize/s3/part.h"
 #include "finalize/s3/s3_location.h"
+#include "finalize/upload/key.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -198,8 +199,17 @@ static struct s3_call call_of(const struct upload *upload, enum s3_operation ope
         .upload_id = file->upload_id,
         .content_type = upload->options.content_type,
         .metadata = &upload->metadata,
+        .replaces = upload->replaces,
         .fd = -1,
     };
+}
+
+/* A key that leaves no room for the record's ends the upload. */
+static bool name_record(struct upload *upload, struct s3_call *call)
+{
+    call->key = upload->record_key;
+    return key_of_rescue(upload->options.file->key, upload->record_key, &upload->error) ||
+           upload_end(upload);
 }
 
 static void ask_to_read(const struct upload *upload, struct upload_step *ret_step)
@@ -230,7 +240,10 @@ static bool prepare_request(struct upload *upload, struct s3_call *ret_call, str
         return true;
     case UPLOAD_STAGE_REASON:
         *ret_call = call_of(upload, S3_GET_RANGE);
-        return true;
+        return upload->stage_after_reason != UPLOAD_STAGE_RESCUE || name_record(upload, ret_call);
+    case UPLOAD_STAGE_RESCUE:
+        *ret_call = call_of(upload, S3_HEAD_OBJECT);
+        return name_record(upload, ret_call);
     case UPLOAD_STAGE_PUT:
         *ret_call = call_of(upload, S3_PUT_OBJECT);
         ret_call->upload_id = NULL;

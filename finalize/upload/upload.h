@@ -10,6 +10,7 @@
  * built on it, and becomes PENDING when the object is not there any more.
  *
  *   probe ─┬─ ours already ─────────────────────────────────────────► done
+ *          ├─ ours, but shorter: it was rescued; this one takes its place
  *          ├─ another's object: another key, probe again
  *          └─ free ─┬─ small: read, put ──────────────► confirm ─► done
  *                   └─ large: (list │ create) ─► parts ─► probe ─► complete ─┐

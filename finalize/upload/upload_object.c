@@ -78,7 +78,7 @@ static bool is_altered(const struct upload *upload, const struct s3_result *resu
            (!result->mark[0] || !strcmp(result->mark, file->mark));
 }
 
-static bool fail_as_altered(struct upload *upload, const struct s3_result *result)
+bool upload_fail_as_altered(struct upload *upload, const struct s3_result *result)
 {
     const struct journal_file *file = upload->options.file;
 
@@ -127,20 +127,26 @@ bool upload_take_adopted(struct upload *upload, const struct hasher_result *byte
 
 /* ---- replies --------------------------------------------------------------------------------- */
 
+bool upload_ask_reason(struct upload *upload)
+{
+    upload->stage_after_reason = upload->stage;
+    upload->stage = UPLOAD_STAGE_REASON; /* without upload_go_to(): its tries are HEAD's */
+    return true;
+}
+
 bool upload_take_head(struct upload *upload, struct s3_result *result, struct error *err)
 {
-    if (result->outcome == S3_ASK_REASON) {
-        upload->stage_after_reason = upload->stage;
-        upload->stage = UPLOAD_STAGE_REASON; /* without upload_go_to(): its tries are HEAD's */
-        return true;
-    }
+    if (result->outcome == S3_ASK_REASON)
+        return upload_ask_reason(upload);
     if (result->outcome == S3_DONE && is_ours(upload, result))
         return confirm(upload, result, err);
     if (upload->options.only_look)
         return end_as_missing(upload, err);
     note_missing(upload);
+    if (result->outcome == S3_DONE && upload_look_for_rescue(upload, result))
+        return true;
     if (result->outcome == S3_DONE && is_altered(upload, result))
-        return fail_as_altered(upload, result);
+        return upload_fail_as_altered(upload, result);
     if (result->outcome == S3_DONE)
         return may_adopt(upload, result) || upload_leave_key(upload, err);
     if (upload->stage == UPLOAD_STAGE_PROBE)
@@ -159,6 +165,8 @@ bool upload_take_head(struct upload *upload, struct s3_result *result, struct er
 bool upload_take_reason(struct upload *upload, struct s3_result *result, struct error *err)
 {
     upload->stage = upload->stage_after_reason;
+    if (result->outcome == S3_NO_SUCH_KEY && upload->stage == UPLOAD_STAGE_RESCUE)
+        return upload_take_record(upload, result, err);
     if (result->outcome == S3_NO_SUCH_KEY)
         return upload_take_head(upload, result, err);
     error_set(&result->error, ERROR_TRANSIENT, "HeadObject of %s is refused, but GetObject is not",

@@ -16,6 +16,7 @@
 enum upload_stage {
     UPLOAD_STAGE_PROBE,  /* HEAD: is the key free? */
     UPLOAD_STAGE_REASON, /* GET: why was HEAD refused? */
+    UPLOAD_STAGE_RESCUE, /* HEAD of <key>.rescued: what is there, was it rescued? */
     UPLOAD_STAGE_ADOPT,  /* an object of this session is there: is it this file? */
     UPLOAD_STAGE_PUT,    /* a small file, once it is hashed */
     UPLOAD_STAGE_CREATE,
@@ -53,6 +54,13 @@ struct upload {
     bool all_held; /* every part was compared or acknowledged in this run */
     struct resends resends;
     enum resend_reason put_again; /* why a PutObject is not the first one */
+
+    /* An object of this recording that is shorter: see upload_rescued.c. */
+    enum upload_stage stage_after_rescue;
+    char rescued_mark[S3_MARK_SIZE];
+    char record_key[S3_MAX_KEY_BYTES + 1];
+    uint64_t rescued_bytes;
+    bool replaces; /* it is known to be one, and goes */
 
     struct upload_listing listing;
     struct s3_object_metadata metadata;
@@ -130,9 +138,20 @@ bool upload_take_reason(struct upload *upload, struct s3_result *result, struct 
     __attribute__((warn_unused_result));
 bool upload_take_put(struct upload *upload, struct s3_result *result, struct error *err)
     __attribute__((warn_unused_result));
+/* Asks why HEAD was refused. */
+bool upload_ask_reason(struct upload *upload);
+/* The object has our mark, but not our bytes: ends the upload. */
+bool upload_fail_as_altered(struct upload *upload, const struct s3_result *result);
 /* Takes what was read for UPLOAD_STAGE_ADOPT. */
 bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
                          struct error *err) __attribute__((warn_unused_result));
+
+/* ---- upload_rescued.c: an object that was made of what we sent, while we were away ---- */
+
+/* False when it can't be one; else goes on with what tells. */
+bool upload_look_for_rescue(struct upload *upload, const struct s3_result *result);
+bool upload_take_record(struct upload *upload, struct s3_result *result, struct error *err)
+    __attribute__((warn_unused_result));
 
 /* ---- upload_multipart.c: the multipart upload, from Create to Complete ---- */
 

@@ -41,6 +41,7 @@ static const struct {
 } stages[] = {
     [UPLOAD_STAGE_PROBE] = {upload_take_head, true},
     [UPLOAD_STAGE_REASON] = {upload_take_reason, true},
+    [UPLOAD_STAGE_RESCUE] = {upload_take_record, true},
     [UPLOAD_STAGE_PUT] = {upload_take_put, false},
     [UPLOAD_STAGE_CREATE] = {upload_take_created, false},
     [UPLOAD_STAGE_LIST] = {upload_take_listed, true},

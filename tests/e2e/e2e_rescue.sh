@@ -91,5 +91,29 @@ what_the_bucket_holds_plays_up_to_its_last_part() {
 
 }
 
+the_recorder_that_comes_back_puts_the_whole_recording_in_its_place_and_the_backend_is_told_once() {
+	local mark bytes
+	lose_a_recorder_with_parts 2
+	finalize rescue --force --json "$media"
+	expect_code 0
+	bytes=$(jq .bytes <<<"$output")
+	expect "told" true "$(jq .notified <<<"$output")"
+	mark=$(object_header "$media" x-amz-meta-jibri-mark)
+	come_back
+	[ "$1" = with ] || rm -r "$recordings/.jibri-finalize"
+	finalize CONFOMEET_S3_PART_SIZE=5MiB "${@:2}" "$session"
+	expect_code 0
+	expect "keys" "$media $media.rescued" "$(keys | paste -s -d ' ')"
+	expect "mark" "$mark" "$(object_header "$media" x-amz-meta-jibri-mark)"
+	get_object "$media" "$case_dir/whole.mp4"
+	expect_plays "$case_dir/whole.mp4" 3
+	[ "$(stat -c %s "$case_dir/whole.mp4")" -gt "$bytes" ] || fail "it is no longer than what was rescued"
+	expect "accepted notices" 1 "$(accepted_notices)"
+	expect "open uploads" 0 "$(open_uploads | wc -l)"
+	expect_all_gone
+}
+
 run what_the_bucket_holds_plays_up_to_its_last_part
+run the_recorder_that_comes_back_puts_the_whole_recording_in_its_place_and_the_backend_is_told_once with
+run the_recorder_that_comes_back_puts_the_whole_recording_in_its_place_and_the_backend_is_told_once without
 end_of_cases

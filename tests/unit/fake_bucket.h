@@ -231,7 +231,7 @@ static inline void fake_put(struct fake_bucket *bucket, const struct s3_call *ca
 
     if (!fake_read_body(call, bytes))
         fake_answer(result, S3_RETRY, "XAmzContentSHA256Mismatch");
-    else if (bucket->conditional && fake_find_object(bucket, call->key))
+    else if (bucket->conditional && !call->replaces && fake_find_object(bucket, call->key))
         fake_answer(result, S3_KEY_TAKEN, "PreconditionFailed");
     else
         fake_put_object(bucket, call->key, call->metadata->mark, bytes, call->length);
@@ -346,7 +346,7 @@ static inline void fake_complete(struct fake_bucket *bucket, const struct s3_cal
         fake_answer(result, S3_BAD_PART, "InvalidPart");
         return;
     }
-    if (bucket->conditional && fake_find_object(bucket, call->key)) {
+    if (bucket->conditional && !call->replaces && fake_find_object(bucket, call->key)) {
         fake_answer(result, S3_KEY_TAKEN, "PreconditionFailed");
         return;
     }

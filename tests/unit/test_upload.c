@@ -731,7 +731,7 @@ static const struct scenario {
     {"suffixed keys that are taken are passed over", 500, two_keys_are_taken,
      .requests = "head*3 put head", .key = THIRD_KEY},
     {"an object with our mark and another size is not ours", 500, our_mark_is_on_a_shorter_object,
-     .requests = "head*2 put head", .key = SECOND_KEY},
+     .requests = "head*3 put head", .key = SECOND_KEY},
     {"a key that another file of the journal has is not taken", 500, another_row_has_the_key,
      .requests = PLAIN_PUT, .key = SECOND_KEY},
     {"a key taken while the parts were sent is left alone and the upload aborted", 2500,
@@ -1383,6 +1383,72 @@ START_TEST(killed_at_any_instant_while_the_file_grows_all_ends_well)
 }
 END_TEST
 
+/* ---- what was rescued meanwhile (delivery/rescue.h) ------------------------------------------
+ */
+
+/* The first two parts became the object, and the upload is gone. */
+static void is_rescued(const char *mark, bool told)
+{
+    fake_expire_uploads(&bucket);
+    fake_put_object(&bucket, KEY, mark, content, 2000)->same_session = true;
+    fake_put_object(&bucket, KEY ".rescued", told ? mark : "", "yes", 3);
+}
+
+static void assert_replaced(const char *mark, bool told)
+{
+    assert_ok(run_finished());
+    assert_uploaded();
+    ck_assert_str_eq(file.key, KEY);
+    ck_assert_str_eq(file.mark, mark);
+    ck_assert_int_eq(file.notice == JOURNAL_NOTICE_ACCEPTED, told);
+    ck_assert(!bucket.overwrote);
+}
+
+START_TEST(what_was_rescued_gives_way_to_the_longer_file_and_the_backend_is_told_once)
+{
+    bool told = _i & 1;
+
+    begin(5500);
+    bucket.conditional = settings.s3_conditional_writes = _i & 2;
+    assert_ok(run_growing(3500));
+    is_rescued(MARK, told);
+    assert_replaced(MARK, told);
+    finish();
+}
+END_TEST
+
+START_TEST(what_was_rescued_while_it_is_recorded_gives_way_at_the_end)
+{
+    begin(5500);
+    assert_ok(run_growing(3500));
+    is_rescued(MARK, true);
+    assert_ok(run_growing(4500));
+    ck_assert_str_eq(file.key, KEY);
+    assert_replaced(MARK, true);
+    finish();
+}
+END_TEST
+
+START_TEST(without_the_journal_the_record_tells_that_the_object_was_rescued)
+{
+    begin(5500);
+    is_rescued(OTHER_MARK, _i);
+    assert_replaced(OTHER_MARK, _i);
+    finish();
+}
+END_TEST
+
+START_TEST(without_a_record_a_shorter_object_of_the_session_is_left_alone)
+{
+    begin(5500);
+    fake_put_object(&bucket, KEY, OTHER_MARK, content, 2000)->same_session = true;
+    assert_ok(run_finished());
+    assert_uploaded();
+    ck_assert_str_eq(file.key, SECOND_KEY);
+    finish();
+}
+END_TEST
+
 /* ---- at any instant ---------------------------------------------------------------------------
  */
 
@@ -1622,6 +1688,12 @@ int main(void)
     tcase_add_loop_test(cases, what_is_to_be_signed_again_and_again_has_an_end, 0, 2);
     tcase_add_loop_test(cases, what_is_to_be_signed_again_is_sent_again_at_once, 0, 6);
     cases = add_case(suite, "a file that grows");
+    tcase_add_loop_test(
+        cases, what_was_rescued_gives_way_to_the_longer_file_and_the_backend_is_told_once, 0, 4);
+    tcase_add_test(cases, what_was_rescued_while_it_is_recorded_gives_way_at_the_end);
+    tcase_add_loop_test(cases, without_the_journal_the_record_tells_that_the_object_was_rescued, 0,
+                        2);
+    tcase_add_test(cases, without_a_record_a_shorter_object_of_the_session_is_left_alone);
     tcase_add_loop_test(cases, each_file_that_grows_goes_as_its_name_says, 0,
                         (int)(sizeof growths / sizeof *growths));
     tcase_add_loop_test(cases, killed_at_any_instant_while_the_file_grows_all_ends_well, 0, 2);
