@@ -120,8 +120,9 @@ const struct settings_row settings_table[] = {
      .help = "How long a connection may transfer nothing before it is given up."},
     {ROW("CONFOMEET_S3_RETRY_FOR", BUCKET, DURATION, s3_retry_for_ms), .default_text = "2min",
      .min = 0, .max = DAY,
-     .help = "How long failing requests are retried without any success before the upload is left "
-             "for later. Parts that were sent are not sent again."},
+     .help = "How long after a failure requests are retried, without any success, before the "
+             "upload is left for later. The last try may take its own time-outs longer. Parts that "
+             "were sent are not sent again."},
     {ROW("CONFOMEET_S3_RATE_LIMIT", BUCKET, RATE, s3_rate_limit), .default_text = "0", .min = 1024,
      .max = UINT64_MAX, .example = "20Mbit",
      .help = "The most that is sent in a second, in bytes (2MiB) or bits (20Mbit); 0 is no "

@@ -26,7 +26,8 @@ enum error_network {
     ERROR_NETWORK_NONE = 0,
     ERROR_NETWORK_NAME,       /* its name has no address */
     ERROR_NETWORK_CONNECTION, /* no answer there, or not in time */
-    ERROR_NETWORK_TLS         /* its certificate is not accepted */
+    ERROR_NETWORK_TLS,        /* its certificate is not accepted */
+    ERROR_NETWORK_PROXY       /* the proxy refuses */
 };
 
 struct error {

@@ -118,6 +118,7 @@ enum error_network http_failed_network(enum http_failure failure)
         [HTTP_FAILED_CONNECT] = ERROR_NETWORK_CONNECTION,
         [HTTP_FAILED_TIMEOUT] = ERROR_NETWORK_CONNECTION,
         [HTTP_FAILED_TLS] = ERROR_NETWORK_TLS,
+        [HTTP_FAILED_PROXY] = ERROR_NETWORK_PROXY,
         [HTTP_FAILED_LOCAL] = ERROR_NETWORK_NONE, /* the last one: the rest is 0, too */
     };
 

@@ -43,6 +43,7 @@ enum http_failure {
     HTTP_FAILED_RESOLVE,   /* the name has no address, or none was found in time */
     HTTP_FAILED_CONNECT,   /* no listener, no route, time-out before the connection stood */
     HTTP_FAILED_TLS,       /* certificate or handshake refused */
+    HTTP_FAILED_PROXY,     /* the proxy refuses: its user, its password, or the way to the server */
     HTTP_FAILED_TRANSFER,  /* broken while sending or receiving; the peer may have acted */
     HTTP_FAILED_TIMEOUT,   /* idle for too long; the peer may have acted */
     HTTP_FAILED_TOO_LARGE, /* the reply is longer than reply_ceiling */

@@ -316,6 +316,40 @@ bool transfer_is_resolving(const struct transfer *transfer)
            !time_of(transfer, CURLINFO_NAMELOOKUP_TIME_T);
 }
 
+static bool is_refusal(long status)
+{
+    return status >= 400 && status < 500 && status != 408 && status != 429;
+}
+
+/* A refusal by the proxy: of CONNECT (https), or in place of the server's reply (http). */
+static bool proxy_refuses(struct transfer *transfer)
+{
+    long connect_status = 0, status = 0;
+    char value[8];
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (is_refusal(connect_status))
+        status = connect_status;
+    else if (status != 407 &&
+             !(is_refusal(status) &&
+               http_reply_header(&transfer->reply, "Proxy-Authenticate", value, sizeof value)))
+        return false;
+    fail(transfer, HTTP_FAILED_PROXY, "the proxy answers with HTTP status %ld", status);
+    return true;
+}
+
+/* What libcurl's words leave out, where something is known that makes servers do so. */
+static const char *hint_of(const struct transfer *transfer, CURLcode code)
+{
+    long connections = 0; /* that were made: a kept one may just have been closed */
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connections);
+    if (connections && (code == CURLE_GOT_NOTHING || code == CURLE_UNSUPPORTED_PROTOCOL))
+        return " (as where https or HTTP/2 alone is spoken)";
+    return "";
+}
+
 static enum http_failure failure_of(struct transfer *transfer, CURLcode code)
 {
     static const struct {
@@ -336,12 +370,14 @@ static enum http_failure failure_of(struct transfer *transfer, CURLcode code)
         {CURLE_SSL_ENGINE_SETFAILED, HTTP_FAILED_TLS},
         {CURLE_OUT_OF_MEMORY, HTTP_FAILED_LOCAL},
         {CURLE_URL_MALFORMAT, HTTP_FAILED_LOCAL},
-        {CURLE_UNSUPPORTED_PROTOCOL, HTTP_FAILED_LOCAL},
+        {CURLE_UNSUPPORTED_PROTOCOL, HTTP_FAILED_LOCAL}, /* or, once sent, what came is no HTTP */
         {CURLE_FAILED_INIT, HTTP_FAILED_LOCAL},
     };
 
     if (code == CURLE_OPERATION_TIMEDOUT)
         return transfer_is_sent(transfer) ? HTTP_FAILED_TIMEOUT : HTTP_FAILED_CONNECT;
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && transfer_is_sent(transfer))
+        return HTTP_FAILED_TRANSFER;
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
         if (failures[i].code == code)
             return failures[i].failure;
@@ -364,10 +400,15 @@ void transfer_end(struct transfer *transfer, CURLcode code)
     transfer->let_go = true;
     if (transfer->ended)
         return;
+    if (proxy_refuses(transfer)) {
+        end(transfer);
+        return;
+    }
     /* curl takes a reply that was cut off within its headers for a whole one. */
     if (code != CURLE_OK || !transfer->headers_ended)
-        fail(transfer, failure_of(transfer, code), "%s",
-             transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code));
+        fail(transfer, failure_of(transfer, code), "%s%s",
+             transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code),
+             hint_of(transfer, code));
     end(transfer);
 }
 

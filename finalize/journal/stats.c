@@ -188,6 +188,7 @@ enum stats_reason stats_reason_of(const struct error *error)
     case ERROR_NETWORK_NAME:
         return STATS_REASON_NAME;
     case ERROR_NETWORK_CONNECTION:
+    case ERROR_NETWORK_PROXY:
         return STATS_REASON_CONNECTION;
     case ERROR_NETWORK_TLS:
         return STATS_REASON_TLS;

@@ -343,6 +343,7 @@ static void judge_failure(const struct settings *settings, const char *file_name
         [HTTP_FAILED_RESOLVE] = {"the backend's name has no address", NOTICE_RETRY, false},
         [HTTP_FAILED_CONNECT] = {"no connection to the backend", NOTICE_RETRY, false},
         [HTTP_FAILED_TLS] = {"no secure connection to the backend", NOTICE_REFUSED, false},
+        [HTTP_FAILED_PROXY] = {"the proxy refuses the way to the backend", NOTICE_REFUSED, false},
         [HTTP_FAILED_TRANSFER] = {"the connection to the backend broke", NOTICE_RETRY, true},
         [HTTP_FAILED_TIMEOUT] = {"the backend didn't answer in time", NOTICE_RETRY, true},
         [HTTP_FAILED_TOO_LARGE] = {"the backend's reply is too long", NOTICE_RETRY, true},

@@ -67,8 +67,9 @@ static const char *const s3_advice[] = {
         "(rights of the access key do not help), then try again",
     [S3_MEANS_CLOSED] = "ask the provider why the bucket of CONFOMEET_S3_BUCKET is closed",
     [S3_MEANS_KEY_ID] = "correct CONFOMEET_S3_CLIENT_ID: the server does not know this key",
-    [S3_MEANS_SECRET] =
-        "correct CONFOMEET_S3_CLIENT_SECRET: it does not belong to CONFOMEET_S3_CLIENT_ID",
+    [S3_MEANS_SECRET] = "correct CONFOMEET_S3_CLIENT_SECRET and CONFOMEET_S3_CLIENT_ID: they do "
+                        "not belong together (some servers say so of an id that they do not "
+                        "know, too)",
     [S3_MEANS_EXPIRED] =
         "have CONFOMEET_S3_CLIENT_ID, CONFOMEET_S3_CLIENT_SECRET and CONFOMEET_S3_SESSION_TOKEN "
         "set to keys that have not expired (a program that renews them writes their files)",
@@ -84,7 +85,8 @@ static const char *const s3_advice[] = {
         "raise the quota (the provider's cap, the maximum size of the bucket) or make room "
         "in the bucket, then try again",
     [S3_MEANS_FULL] = "make room on the S3 server, then try again",
-    [S3_MEANS_TOO_LARGE] = "raise the server's limit, or CONFOMEET_S3_PART_SIZE, then try again",
+    [S3_MEANS_TOO_LARGE] =
+        "raise the server's limit, or lower CONFOMEET_S3_PART_SIZE below it, then try again",
     [S3_MEANS_BODY_LIMIT] =
         "raise the body limit of the proxy before the server (nginx: client_max_body_size), "
         "or lower CONFOMEET_S3_PART_SIZE below it, then try again",
@@ -116,6 +118,11 @@ static const char *const network_advice[][2] = {
          "CONFOMEET_S3_ADDRESSING=path); see this machine's clock, too",
          "name the CA of the backend's certificate in CONFOMEET_CA_FILE, or correct "
          "the host in CONFOMEET_BASE_URL; see this machine's clock, too"},
+    [ERROR_NETWORK_PROXY] =
+        {"correct the user and the password in CONFOMEET_PROXY (or http_proxy, https_proxy), or "
+         "let the proxy allow connections to the host of CONFOMEET_S3_URL, then try again",
+         "correct the user and the password in CONFOMEET_PROXY (or http_proxy, https_proxy), or "
+         "let the proxy allow connections to the host of CONFOMEET_BASE_URL, then try again"},
 };
 
 static const char *advice_for_backend_status(int status)
@@ -205,6 +212,8 @@ const char *explain_advice_for_text(const char *text)
         advice = s3_advice[s3_code_in(text)->meaning];
     if (advice)
         return advice;
+    if (strstr(text, "the proxy answers"))
+        return network_advice[ERROR_NETWORK_PROXY][0];
     if (strstr(text, "the backend"))
         return "see what the backend's log says and whether CONFOMEET_BASE_URL is right, then try "
                "again";

@@ -175,5 +175,8 @@ enum s3_outcome s3_judge_refusal(struct s3 *s3, const struct s3_call *call,
         return S3_REFUSED;
     if (meant->outcome == S3_BAD_PART && call->operation != S3_COMPLETE_UPLOAD)
         return S3_REFUSED;
+    if (reply->status == 400 && !refusal->is_s3 && !s3->endpoint.https)
+        snprintf(refusal->hint, sizeof refusal->hint,
+                 "where the port is one of TLS, CONFOMEET_S3_URL is to begin with https://");
     return meant->outcome;
 }

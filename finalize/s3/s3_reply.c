@@ -147,10 +147,11 @@ static void read_failure(const struct s3_call *call, const struct http_reply *re
                          struct s3_result *result)
 {
     enum http_failure failure = reply->failure;
-    bool refused = failure == HTTP_FAILED_TLS || failure == HTTP_FAILED_LOCAL;
+    bool refused =
+        failure == HTTP_FAILED_TLS || failure == HTTP_FAILED_PROXY || failure == HTTP_FAILED_LOCAL;
 
     result->sent = failure != HTTP_FAILED_RESOLVE && failure != HTTP_FAILED_CONNECT &&
-                   failure != HTTP_FAILED_TLS;
+                   failure != HTTP_FAILED_TLS && failure != HTTP_FAILED_PROXY;
     fail(call, reply, refused ? S3_REFUSED : S3_RETRY,
          *reply->detail ? reply->detail : "the transfer failed", result);
     result->error.network = http_failed_network(failure);

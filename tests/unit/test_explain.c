@@ -37,6 +37,8 @@ START_TEST(each_s3_code_names_the_setting_to_look_at)
         {"AllAccessDisabled", "CONFOMEET_S3_BUCKET"},
         {"InvalidAccessKeyId", "CONFOMEET_S3_CLIENT_ID"},
         {"SignatureDoesNotMatch", "CONFOMEET_S3_CLIENT_SECRET"},
+        {"SignatureDoesNotMatch", "CONFOMEET_S3_CLIENT_ID"},
+        {"EntityTooLarge", "lower CONFOMEET_S3_PART_SIZE"},
         {"NoSuchBucket", "CONFOMEET_S3_BUCKET"},
         {"InvalidBucketName", "CONFOMEET_S3_BUCKET"},
         {"AuthorizationHeaderMalformed", "CONFOMEET_S3_REGION"},
@@ -98,6 +100,7 @@ START_TEST(what_to_repair_is_told_without_what_to_call)
         {.kind = ERROR_TRANSIENT, .network = ERROR_NETWORK_NAME},
         {.kind = ERROR_TRANSIENT, .network = ERROR_NETWORK_CONNECTION},
         {.kind = ERROR_PERMANENT, .network = ERROR_NETWORK_TLS},
+        {.kind = ERROR_PERMANENT, .network = ERROR_NETWORK_PROXY, .http_status = 407},
         {.kind = ERROR_PERMANENT, .sys_errno = EACCES},
     };
     struct error unknown = {.kind = ERROR_PERMANENT, .text = "PutObject of k: 400 Strange"};
@@ -110,6 +113,19 @@ START_TEST(what_to_repair_is_told_without_what_to_call)
                       "%u: %s", i, advice);
     }
     ck_assert_ptr_null(explain_repair(&unknown));
+}
+END_TEST
+
+START_TEST(a_proxy_that_refuses_leads_to_its_setting)
+{
+    struct error refused = {.kind = ERROR_PERMANENT, .network = ERROR_NETWORK_PROXY};
+
+    ck_assert_ptr_nonnull(strstr(explain_advice(&refused), "CONFOMEET_PROXY"));
+    refused.from_backend = true;
+    ck_assert_ptr_nonnull(strstr(explain_advice(&refused), "CONFOMEET_PROXY"));
+    ck_assert_ptr_nonnull(
+        strstr(explain_advice_for_text("HeadObject of a: the proxy answers with HTTP status 407"),
+               "CONFOMEET_PROXY"));
 }
 END_TEST
 
@@ -263,6 +279,7 @@ int main(void)
     tcase_add_test(cases, each_s3_code_names_the_setting_to_look_at);
     tcase_add_test(cases, what_the_code_alone_does_not_tell_is_told_by_text_and_status);
     tcase_add_test(cases, what_to_repair_is_told_without_what_to_call);
+    tcase_add_test(cases, a_proxy_that_refuses_leads_to_its_setting);
     tcase_add_test(cases, files_that_vanished_are_not_said_to_stay);
     tcase_add_test(cases, a_certificate_that_does_not_fit_leads_to_the_bucket_s_dots_too);
     tcase_add_test(cases, each_errno_that_people_meet_has_its_advice);

@@ -209,10 +209,19 @@ static bool serve(int fd, bool first)
 
     if (!read_head(fd, head))
         return false;
-    sscanf(head, "%*s %127s", path);
+    if (sscanf(head, "%*s http://%*[^/]%127s", path) != 1) /* as to a proxy */
+        sscanf(head, "%*s %127s", path);
     posts += !strncmp(head, "POST", 4);
     if (!first && drop_kept_ones)
         return false;
+    if (!strncmp(head, "CONNECT", 7)) {
+        answer_status(fd, path + strlen("status-"));
+        return false;
+    }
+    if (!strcmp(path, "/other-protocol")) {
+        send_text(fd, "\x15\x03\x01 no HTTP");
+        return false;
+    }
     if (!strcmp(path, "/early")) {
         send_text(fd, "HTTP/1.1 403 Forbidden\r\nContent-Length: 8\r\nConnection: close\r\n\r\n"
                       "<Error/>");
@@ -755,6 +764,62 @@ START_TEST(a_broken_connection_is_a_failed_transfer)
 }
 END_TEST
 
+START_TEST(what_does_not_speak_http_1_is_no_failure_of_ours_and_gets_a_hint)
+{
+    static const char *const paths[] = {"/close", "/other-protocol"};
+
+    for (unsigned i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct http_reply reply = exchange(make_request("GET", paths[i]));
+
+        ck_assert_int_eq(reply.failure, HTTP_FAILED_TRANSFER);
+        ck_assert_msg(strstr(reply.detail, "HTTP/2") != NULL, "%s", reply.detail);
+        http_reply_done(&reply);
+    }
+}
+END_TEST
+
+/* Requests to https go through CONNECT, those to http are sent to the proxy. */
+START_TEST(a_refusal_by_the_proxy_is_told_from_one_by_the_server)
+{
+    static const struct {
+        const char *url; /* NULL: to http, of the status in `path` */
+        const char *path;
+        enum http_failure failure;
+    } rows[] = {
+        {"https://status-407/", NULL, HTTP_FAILED_PROXY},
+        {"https://status-401/", NULL, HTTP_FAILED_PROXY},
+        {"https://status-403/", NULL, HTTP_FAILED_PROXY},
+        {"https://status-503/", NULL, HTTP_FAILED_TRANSFER},
+        {NULL, "/status/407", HTTP_FAILED_PROXY},
+        {NULL, "/status/403", HTTP_OK},
+    };
+    char proxy[64];
+
+    snprintf(proxy, sizeof proxy, "http://user:wrong@127.0.0.1:%u", port);
+    settings.proxy = proxy;
+    unsetenv("no_proxy");
+    loop_close(loop);
+    open_loop(0);
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct http_request request = make_request("GET", rows[i].path ? rows[i].path : "/");
+        struct http_reply reply;
+
+        if (rows[i].url) {
+            free(request.url);
+            request.url = strdup(rows[i].url);
+        }
+        reply = exchange(request);
+        ck_assert_msg(
+            reply.failure == rows[i].failure ||
+                (rows[i].failure == HTTP_FAILED_TRANSFER && reply.failure == HTTP_FAILED_CONNECT),
+            "%u: %d %s", i, reply.failure, reply.detail);
+        ck_assert_ptr_null(strstr(reply.detail, "wrong"));
+        http_reply_done(&reply);
+    }
+    settings.proxy = NULL;
+}
+END_TEST
+
 START_TEST(a_server_that_stays_silent_is_given_up)
 {
     struct http_request request = make_request("GET", "/silence");
@@ -1089,6 +1154,8 @@ static Suite *make_suite(void)
     tcase_add_test(failures, a_byte_now_and_then_is_no_silence);
     tcase_add_test(failures, a_broken_connection_is_a_failed_transfer);
     tcase_add_test(failures, a_server_that_stays_silent_is_given_up);
+    tcase_add_test(failures, what_does_not_speak_http_1_is_no_failure_of_ours_and_gets_a_hint);
+    tcase_add_test(failures, a_refusal_by_the_proxy_is_told_from_one_by_the_server);
     tcase_add_test(failures, a_reply_that_is_too_large_is_a_failure);
     tcase_add_test(failures, of_a_long_run_of_white_space_the_beginning_is_kept);
     tcase_add_test(failures, a_file_that_is_shorter_than_announced_is_our_own_failure);
