@@ -17,7 +17,7 @@
       newer: "Newer", older: "Older", page: "{0}–{1} of {2}",
       left: "{0} left", rate: "{0}/s", of: "{0} of {1}", nextTry: "next try {0}", inTime: "in {0}", soon: "in a moment",
       tries: ["{0} try", "{0} tries"], meeting: "meeting {0}", notices: ["the backend was not told of {0} file", "the backend was not told of {0} files"],
-      incomplete: "incomplete, does not play", plays: "plays {0}", cutOff: "cut off, plays up to {0}", noMedia: "no media: the backend was told of nothing", history: "History", files: "Files", noHistory: "The history is empty.", loading: "Loading …",
+      incomplete: "incomplete, does not play", plays: "plays {0}", cutOff: "cut off, plays up to {0}", noMedia: "no media file: the backend was not notified", history: "History", files: "Files", noHistory: "The history is empty.", loading: "Loading …",
       session: "Session", directory: "Directory", url: "Meeting", created: "First seen", safeAt: "Safe since", reason: "Reason", error: "Last error",
       command: "What to do", key: "Key", worker: "Worked on by", retryHint: "repair what the last error says, then:", lostHint: "find out who removed the file, then:",
       st: { safe: "safe", uploading: "uploading", recording: "recording", interrupted: "interrupted", waiting: "waiting", failed: "needs a person", lost: "lost", abandoned: "given up", found: "found on disk" },
@@ -151,8 +151,6 @@
     const parts = [];
     if (recording.meeting) parts.push(fill(T.meeting, visible(recording.meeting, 60)));
     parts.push(moment(recording.safe_at || recording.created_at));
-    const plays = recording.files.reduce((sum, file) => sum + (file.duration_seconds || 0), 0);
-    if (plays) parts.push(span(plays));
     if (GROUP_OF[recording.state] !== "busy") parts.push(size(recording.size_bytes));
     if (recording.tries > 1 && recording.state !== "safe") parts.push(plural(T.tries, recording.tries));
     if (recording.notices_due > 0) parts.push(plural(T.notices, recording.notices_due));
@@ -174,7 +172,7 @@
 
   function showDetails(card, reply) {
     const recording = reply.recording || card.recording, facts = make("dl"), nodes = [facts];
-    const command = recording.state === "failed" ? "jibri-finalize retry " + recording.id
+    const command = recording.state === "failed" ? "jibri-finalize retry " + (/begin with a meeting id/.test(recording.last_error) ? "--meeting-id NUMBER " : "") + recording.id
       : recording.state === "lost" ? "jibri-finalize abandon " + recording.id : "";
     if (command) {
       const hint = make("dd");
