@@ -37,6 +37,7 @@ class Habits:
         self.at_most = 0  # requests at once; above it 500
         self.sick_connection = False  # the first connection that sends a part: 503 to all it asks from then on
         self.body_limit = 0  # 413 above it
+        self.cut_bodies = 0  # so many parts are broken off in the middle
         self.list_refused = 0  # 403, 405 or 501
         self.parts_until_503 = 0  # so many parts are taken, then none
         self.if_none_match = 0  # the status of what would replace an object, 412 or 409; 501: the header is refused
@@ -149,6 +150,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.close_connection = True
                 self.reply(413, '<html><head><title>413 Request Entity Too Large</title></head></html>\r\n',
                            (('Server', 'nginx'), ('Content-Type', 'text/html'), ('Connection', 'close')))
+                return
+            if habits.cut_bodies and self.operation == 'part':
+                habits.cut_bodies -= 1
+                self.rfile.read(length // 2)
+                self.reset()
                 return
             self.body = self.rfile.read(length)
             if len(self.body) < length:
