@@ -103,3 +103,11 @@ step inside "$work/bare" 'apt-get -q -y remove jibri-finalize; [ -e /etc/jibri-f
 list >"$work/after"
 diff "$work/before" "$work/after" || fail "it leaves something (>), or takes something away (<)"
 echo "ok - it is purged, and nothing stays"
+
+# ---- the unit, where the S3 server of the tests is built
+
+if [ -x "${E2E_BUILD:-}/tests/tools/sink" ]; then
+	code=0
+	PACKAGE_TAR=$tar "$top/tests/image/systemd.sh" "$release" "$package" || code=$?
+	[ "$code" = 0 ] || [ "$code" = 77 ] || exit "$code"
+fi
