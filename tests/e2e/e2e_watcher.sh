@@ -701,7 +701,7 @@ another_file_system_may_be_mounted_over_it_and_go_again() {
 	wait_for 15 parts_sent 1
 	end_recording
 	mount -t tmpfs none "$recordings"
-	wait_for 80 watcher_says 'the recordings directory is not the one that it was in'
+	wait_for 80 watcher_says 'the recordings directory is another one than before'
 	a_day_passes # it is on the other file system
 	sleep 3
 	expect "the file's state" 1 "$(query 'SELECT state FROM file')"
