@@ -76,7 +76,8 @@ struct settings {
     enum settings_log_level log_level;   /* CONFOMEET_LOG_LEVEL, info */
     enum settings_log_format log_format; /* CONFOMEET_LOG_FORMAT, text */
     /* the watcher */
-    bool live_upload;         /* CONFOMEET_LIVE_UPLOAD, on: send parts while Jibri records */
+    bool live_upload;         /* CONFOMEET_LIVE_UPLOAD, on: send parts while Jibri records; off
+                                 with {metadata.NAME} in the prefix */
     uint64_t live_rate_limit; /* CONFOMEET_LIVE_RATE_LIMIT, bytes per second, 20Mbit; 0: none */
     uint64_t retry_min_ms;    /* CONFOMEET_RETRY_MIN, 30s (1s..24h) */
     uint64_t retry_max_ms;    /* CONFOMEET_RETRY_MAX, 1h (1s..7d) */

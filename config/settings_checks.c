@@ -208,6 +208,10 @@ static size_t placeholder_length(const char *text)
         if (after_prefix(text, placeholders[i]))
             return strlen(placeholders[i]);
     }
+    const char *name = after_prefix(text, "{metadata.");
+    size_t length = name ? strspn(name, LETTERS DIGITS "_-") : 0;
+    if (length > 0 && name[length] == '}')
+        return (size_t)(name - text) + length + 1;
     return 0;
 }
 

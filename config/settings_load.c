@@ -368,6 +368,10 @@ static bool load(const char *const *environment, const char *path,
             load_row(&loader, &settings_table[i]);
     /* Without the file, what would be missed or seen together is not what is there. */
     if (!wanted && loader.is_source_complete) {
+        /* Jibri writes metadata.json when it ends, and the key is that of the upload's beginning.
+         */
+        if (loader.settings.s3_key_prefix && strstr(loader.settings.s3_key_prefix, "{metadata."))
+            loader.settings.live_upload = false;
         check_keys(&loader);
         check_object_headers(&loader);
         check_addressing(&loader);

@@ -63,12 +63,16 @@ const struct settings_row settings_table[] = {
     {ROW("CONFOMEET_S3_KEY_PREFIX", BUCKET, TEXT, s3_key_prefix), .default_text = "",
      .check = settings_check_key_prefix, .form = "template",
      .expected = "at most 200 bytes of UTF-8 with no other braces than {session}, {instance}, "
-                 "{meeting}, {yyyy}, {mm} and {dd}, no '/' at the beginning, no \"//\", no "
+                 "{meeting}, {yyyy}, {mm}, {dd} and {metadata.NAME}, no '/' at the beginning, no "
+                 "\"//\", no "
                  "\".\" or \"..\" between slashes, no control characters and none of "
                  ": * ? \" < > | ! \\",
      .example = "recordings/{yyyy}/{mm}/",
-     .help = "The beginning of the key of every object. {session}, {instance}, {meeting}, "
-             "{yyyy}, {mm} and {dd} are filled in; end it with '/' to make it a folder."},
+     .help =
+         "The beginning of the key of every object. {session}, {instance}, {meeting}, "
+         "{yyyy}, {mm} and {dd} are filled in, and {metadata.NAME} by a member of metadata.json "
+         "(unknown where there is none; nothing is sent while Jibri records then, since the "
+         "file is written at the end). End it with '/' to make it a folder."},
     {ROW("CONFOMEET_S3_ADDRESSING", BUCKET, CHOICE, s3_addressing), .default_text = "path",
      .choices = addressings,
      .help = "Where the bucket's name stands in requests: in the path (https://host/bucket/key) "

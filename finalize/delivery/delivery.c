@@ -54,7 +54,8 @@ static bool choose_base_key(struct delivery *delivery, struct error *err)
     const char *underscore = strchr(media_name, '_');
     char meeting[SESSION_NAME_SIZE];
     struct key_facts facts = {.session = session_dir_session_id(options->recording),
-                              .instance = options->settings->instance_id};
+                              .instance = options->settings->instance_id,
+                              .metadata = options->metadata};
 
     if (underscore && underscore > media_name) {
         snprintf(meeting, sizeof meeting, "%.*s", (int)(underscore - media_name), media_name);

@@ -10,10 +10,13 @@
 #include "finalize/lifecycle/run.h"
 #include "finalize/lifecycle/stored.h"
 #include "finalize/notify/webhook.h"
+#include "finalize/session/metadata.h"
 #include "finalize/session/recordings_dir.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DEFAULT_WAIT_MS UINT64_C(600000)
 #define MAX_ROUNDS      3u /* a file that keeps changing is still being written: left for later */
@@ -98,6 +101,26 @@ static void on_unreadable(void *context, const struct journal_file *file, const 
     run_note_failure(context, file, error);
 }
 
+/* Best effort: it may have gone with an earlier run. */
+static void read_metadata(struct run *run)
+{
+    struct file_identity identity;
+    struct error ignored = ERROR_INIT;
+    struct metadata metadata;
+    int fd;
+
+    if (!run->session_dir ||
+        !session_dir_open_file(run->session_dir, METADATA_FILE_NAME, &fd, &identity, &ignored))
+        return;
+    if (metadata_read(fd, identity.size_bytes, &metadata, &ignored)) {
+        free(run->metadata);
+        run->metadata = metadata.members;
+        metadata.members = NULL;
+    }
+    metadata_done(&metadata);
+    close(fd);
+}
+
 static bool take_in(struct run *run, unsigned round, struct error *err)
 {
     struct intake intake = {.settings = run->options->settings,
@@ -111,6 +134,7 @@ static bool take_in(struct run *run, unsigned round, struct error *err)
                             .context = run};
 
     run->worst = (struct error)ERROR_INIT;
+    read_metadata(run);
     if (!intake_run(&intake, &run->intake, err))
         return false;
     if (round == 1)

@@ -160,6 +160,7 @@ void run_unlock(struct run *run)
 
 void run_close(struct run *run)
 {
+    free(run->metadata);
     s3_close(run->s3);
     loop_close(run->loop);
     journal_close(run->journal);

@@ -36,6 +36,7 @@ struct run {
     int64_t began_at;             /* the work; seconds since 1970 */
 
     struct intake_result intake;
+    char *metadata; /* metadata.members of metadata.h; owned, or NULL */
     int64_t after_id;
     uint64_t ended_bytes;      /* of deliveries that have ended well, in this round */
     int64_t retry_at;          /* not before, as the servers asked; 0: they did not */

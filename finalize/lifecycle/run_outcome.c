@@ -77,8 +77,8 @@ static bool save_and_announce(struct run *run, int64_t now, struct error *err)
     if (!journal_begin(run->journal, err))
         return false;
     if (journal_save_recording(run->journal, &run->row, now, err) &&
-        webhook_announce(run->options->settings, run->journal, &run->row, &run->rng, now,
-                         &run->account.stats, err))
+        webhook_announce(run->options->settings, run->journal, &run->row, run->metadata, &run->rng,
+                         now, &run->account.stats, err))
         return journal_commit(run->journal, err);
     journal_rollback(run->journal);
     return false;

@@ -33,11 +33,12 @@ static void make_id(struct rng *rng, char ret_id[JOURNAL_OUTBOX_ID_SIZE])
 }
 
 static bool add_event(const struct settings *settings, struct journal *journal,
-                      const struct journal_recording *row, const char *name, struct rng *rng,
-                      int64_t now, struct stats *stats, struct error *err)
+                      const struct journal_recording *row, const char *metadata, const char *name,
+                      struct rng *rng, int64_t now, struct stats *stats, struct error *err)
 {
     char id[JOURNAL_OUTBOX_ID_SIZE];
-    struct webhook_event event = {.name = name, .id = id, .at = now, .row = row};
+    struct webhook_event event = {
+        .name = name, .id = id, .at = now, .row = row, .metadata = metadata};
     struct buffer body;
     unsigned dropped = 0;
     bool ok;
@@ -54,8 +55,8 @@ static bool add_event(const struct settings *settings, struct journal *journal,
 }
 
 bool webhook_announce(const struct settings *settings, struct journal *journal,
-                      const struct journal_recording *row, struct rng *rng, int64_t now,
-                      struct stats *stats, struct error *err)
+                      const struct journal_recording *row, const char *metadata, struct rng *rng,
+                      int64_t now, struct stats *stats, struct error *err)
 {
     enum journal_announced before, after;
     struct safety safety;
@@ -74,12 +75,14 @@ bool webhook_announce(const struct settings *settings, struct journal *journal,
     if (before == after && (after == JOURNAL_ANNOUNCED_FAILED || files == safety.safe))
         return true;
     if (after == JOURNAL_ANNOUNCED_FAILED)
-        return add_event(settings, journal, row, "recording.failed", rng, now, stats, err) &&
+        return add_event(settings, journal, row, metadata, "recording.failed", rng, now, stats,
+                         err) &&
                journal_save_announced(journal, row->id, after, safety.safe, err);
     if (before == JOURNAL_ANNOUNCED_FAILED &&
-        !add_event(settings, journal, row, "recording.recovered", rng, now, stats, err))
+        !add_event(settings, journal, row, metadata, "recording.recovered", rng, now, stats, err))
         return false;
-    return add_event(settings, journal, row, "recording.uploaded", rng, now, stats, err) &&
+    return add_event(settings, journal, row, metadata, "recording.uploaded", rng, now, stats,
+                     err) &&
            journal_save_announced(journal, row->id, after, safety.safe, err);
 }
 

@@ -22,12 +22,14 @@
 /*
  * Makes the events that the row's state calls for, if CONFOMEET_WEBHOOK_URL is set:
  * recording.uploaded when all is safe, once; recording.failed when a person is needed, once;
- * recording.recovered when that is over, before recording.uploaded. To be called between
+ * recording.recovered when that is over, before recording.uploaded. `metadata`: the members of
+ * metadata.json (metadata.h), or NULL. To be called between
  * journal_begin() and journal_commit(), with the row just saved.
  */
 bool webhook_announce(const struct settings *settings, struct journal *journal,
-                      const struct journal_recording *row, struct rng *rng, int64_t now,
-                      struct stats *stats, struct error *err) __attribute__((warn_unused_result));
+                      const struct journal_recording *row, const char *metadata, struct rng *rng,
+                      int64_t now, struct stats *stats, struct error *err)
+    __attribute__((warn_unused_result));
 
 /* Builds the request that delivers an event at `now`. ERROR_TRANSIENT without memory. The caller
  * calls http_request_done(). */

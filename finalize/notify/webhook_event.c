@@ -95,6 +95,7 @@ static bool write_event(const struct settings *settings, const struct webhook_ev
     json_text_string(out, row->session_id);
     json_text_member(out, "meeting", writer->meeting);
     json_text_member(out, "meeting_url", row->meeting_url);
+    fprintf(out, ",\"metadata\":%s", event->metadata ? event->metadata : "null");
     fprintf(out, ",\"media_files\":%u,\"complete\":%s,\"tries\":%u", writer->safety.media,
             writer->safety.incomplete || writer->safety.gone ? "false" : "true", row->tries);
     json_text_member(out, "error", row->last_error);

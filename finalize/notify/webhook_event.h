@@ -21,6 +21,7 @@ struct webhook_event {
     const char *id;
     int64_t at;
     const struct journal_recording *row;
+    const char *metadata; /* metadata.members of metadata.h, or NULL */
 };
 
 /* Appends the event's JSON to `out`, an empty buffer whose ceiling is JOURNAL_OUTBOX_BODY_BYTES.

@@ -1,6 +1,7 @@
 #include "finalize/session/metadata.h"
 
 #include "finalize/base/read_at.h"
+#include "finalize/base/utf8.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -145,8 +146,27 @@ static bool is_parsed_alike(const char *bytes, size_t length, const json_t *root
     return alike;
 }
 
-/* Removes the secret members; returns whether there were any. The parser bounds the depth. */
-static bool redact(json_t *value)
+static bool is_secret_member(const char *name)
+{
+    return !strcasecmp(name, SECRET_MEMBER);
+}
+
+/* A name as of a secret, whoever put it there. */
+static bool looks_secret(const char *name)
+{
+    static const char *const words[] = {
+        "pass", "token",  "secret",  "credential", "apikey",    "api_key",    "api-key",
+        "auth", "cookie", "private", "jwt",        "signature", "access_key", "accesskey"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasestr(name, words[i]))
+            return true;
+    return false;
+}
+
+/* Removes the members of such names; returns whether there were any. The parser bounds the depth.
+ */
+static bool redact(json_t *value, bool (*is_secret)(const char *name))
 {
     bool removed = false;
     const char *name;
@@ -154,11 +174,11 @@ static bool redact(json_t *value)
     void *next;
     json_t *member;
 
-    json_array_foreach(value, index, member) removed |= redact(member);
+    json_array_foreach(value, index, member) removed |= redact(member, is_secret);
     json_object_foreach_safe(value, next, name, member)
     {
-        if (strcasecmp(name, SECRET_MEMBER) != 0) {
-            removed |= redact(member);
+        if (!is_secret(name)) {
+            removed |= redact(member, is_secret);
             continue;
         }
         wipe(member);
@@ -220,6 +240,42 @@ static bool write_redacted(const json_t *root, struct metadata *metadata, struct
     return true;
 }
 
+/* Takes out of the object what isn't for others. Best effort. */
+static void keep_members(json_t *root, struct metadata *metadata)
+{
+    json_object_del(root, "meeting_url"); /* told without its query, elsewhere */
+    json_object_del(root, "participants");
+    redact(root, looks_secret);
+    metadata->members = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_SORT_KEYS);
+    if (!metadata->members || strlen(metadata->members) <= METADATA_MEMBERS_BYTES)
+        return;
+    free(metadata->members);
+    metadata->members = NULL;
+}
+
+bool metadata_member(const char *members, const char *name, size_t length, char *ret_value,
+                     size_t size)
+{
+    json_t *root = members ? json_loads(members, 0, NULL) : NULL;
+    char key[128];
+    const json_t *member;
+
+    snprintf(key, sizeof key, "%.*s", (int)length, name);
+    member = json_object_get(root, key);
+    *ret_value = 0;
+    if (json_is_string(member)) {
+        size_t bytes = utf8_cut(json_string_value(member), size - 1);
+
+        snprintf(ret_value, size, "%.*s", (int)bytes, json_string_value(member));
+    } else if (json_is_integer(member)) {
+        snprintf(ret_value, size, "%" JSON_INTEGER_FORMAT, json_integer_value(member));
+    } else if (json_is_boolean(member)) {
+        snprintf(ret_value, size, "%s", json_is_true(member) ? "true" : "false");
+    }
+    json_decref(root);
+    return *ret_value;
+}
+
 static bool judge(const char *bytes, size_t length, bool whole, struct metadata *metadata,
                   struct error *err)
 {
@@ -242,11 +298,13 @@ static bool judge(const char *bytes, size_t length, bool whole, struct metadata 
     }
     /* Of doubled members the tree knows one only, so that it can't clear the file of suspicion. Nor
      * can it when the name stands in a string. */
-    if (redact(parsed.root) || (!parsed.faithful && suspicion.found))
+    if (redact(parsed.root, is_secret_member) || (!parsed.faithful && suspicion.found))
         ok = write_redacted(parsed.root, metadata, err);
     else if (suspicion.member)
         metadata->treatment = METADATA_WITHHELD;
     understand(parsed.root, metadata);
+    if (ok && metadata->understood && metadata->treatment != METADATA_WITHHELD)
+        keep_members(parsed.root, metadata);
     json_decref(parsed.root);
     return ok;
 }
@@ -292,4 +350,6 @@ void metadata_done(struct metadata *metadata)
         close(metadata->redacted_fd);
     metadata->redacted_fd = -1;
     metadata->redacted_bytes = 0;
+    free(metadata->members);
+    metadata->members = NULL;
 }

@@ -11,10 +11,13 @@
 #include "finalize/base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define METADATA_FILE_NAME "metadata.json"
 #define METADATA_MAX_BYTES (256u * 1024) /* a larger one isn't read */
+
+#define METADATA_MEMBERS_BYTES 8192u
 
 enum metadata_treatment {
     METADATA_AS_IT_IS, /* upload the file */
@@ -27,6 +30,10 @@ struct metadata {
     bool understood;        /* it is a JSON object */
     char meeting_url[2048]; /* without query and fragment; "" unknown or too long */
     int share;              /* 0, 1; -1 unknown */
+    /* The other members of the object, as one line of JSON in ASCII, owned; but for participants,
+     * and for what has a name as of a secret, at whatever depth. NULL: it isn't an object, may hold
+     * credentials, or they are longer than METADATA_MEMBERS_BYTES. */
+    char *members;
     enum metadata_treatment treatment;
     int redacted_fd; /* memory file with the redacted text, owned; -1 unless METADATA_REDACTED */
     uint64_t redacted_bytes;
@@ -45,5 +52,10 @@ struct metadata {
 bool metadata_read(int fd, uint64_t size_bytes, struct metadata *ret_metadata, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Closes the memory file. NULL is accepted. */
+/* Closes the memory file, frees the members. NULL is accepted. */
 void metadata_done(struct metadata *metadata);
+
+/* The text, number or truth value of the member `name`[0..length) of `members` (NULL: none), cut
+ * at whole characters of UTF-8. False, and "", when there is none. */
+bool metadata_member(const char *members, const char *name, size_t length, char *ret_value,
+                     size_t size);

@@ -3,9 +3,12 @@
 #include "finalize/base/utf8.h"
 #include "finalize/s3/s3_limits.h"
 #include "finalize/session/file_name.h"
+#include "finalize/session/metadata.h"
 
 #include <string.h>
 #include <time.h>
+
+#define MEMBER_BYTES 201u /* of a member of metadata.json, with the NUL */
 
 void key_set_day(struct key_facts *facts, int64_t time)
 {
@@ -80,6 +83,20 @@ static void map_value(struct buffer *out, const char *value)
         value += map_one(out, value, *value == '/' || *value == '%' || (dots && *value == '.'));
 }
 
+/* A member of metadata.json; returns the placeholder's length. */
+static size_t fill_in_member(struct buffer *out, const char *text, const struct key_facts *facts)
+{
+    static const char beginning[] = "{metadata.";
+    const char *name = text + sizeof beginning - 1, *end = strchr(text, '}');
+    char value[MEMBER_BYTES];
+
+    if (strncmp(text, beginning, sizeof beginning - 1) != 0 || !end)
+        return 0;
+    (void)metadata_member(facts->metadata, name, (size_t)(end - name), value, sizeof value);
+    map_value(out, value);
+    return (size_t)(end - text) + 1;
+}
+
 /* Fills in the placeholder that `text` begins with; returns its length, 0 when there is none. */
 static size_t fill_in(struct buffer *out, const char *text, const struct key_facts *facts)
 {
@@ -107,7 +124,7 @@ static size_t fill_in(struct buffer *out, const char *text, const struct key_fac
             buffer_append_format(out, "%0*d", placeholders[i].digits, placeholders[i].number);
         return length;
     }
-    return 0;
+    return fill_in_member(out, text, facts);
 }
 
 static void append_prefix(struct buffer *out, const char *template, const struct key_facts *facts)

@@ -22,13 +22,14 @@
 #include <stdint.h>
 
 /* What the prefix template is filled with. Placeholders: {session} {instance} {meeting} {yyyy} {mm}
- * {dd}. */
+ * {dd} {metadata.NAME}. */
 struct key_facts {
     const char *session;  /* session id */
     const char *instance; /* JIBRI_INSTANCE_ID, or NULL or "": "unknown" */
     const char *meeting; /* the part of the media file's name before the first '_' (as a string; any
                             bytes), or NULL or "": "unknown" */
     int year, month, day;
+    const char *metadata; /* metadata.members of metadata.h, or NULL: each is "unknown" */
 };
 
 /* Sets the day of `time` (UTC; 1970 for a time that no calendar has). */

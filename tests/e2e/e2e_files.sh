@@ -220,6 +220,15 @@ rec/2024/04-23/12345/jibri-7/nzqxnaoiugxqlhbp/nzqxnaoiugxqlhbp/metadata.json" "$
 		"$(notices '.body|"\(.fileName) \(.key)"')"
 }
 
+members_of_the_metadata_fill_in_the_prefix() {
+	make_file "$session/1_a.mp4" 1000
+	echo '{"meeting_url":"https://meet.example.org/1","tenant":"a/b","token":"t"}' >"$session/metadata.json"
+	finalize 'CONFOMEET_S3_KEY_PREFIX={metadata.tenant}/{metadata.token}/' "$session"
+	expect_code 0
+	expect keys "a%2Fb/unknown/1_a.mp4
+a%2Fb/unknown/nzqxnaoiugxqlhbp/metadata.json" "$(keys)"
+}
+
 it_works_under_its_old_name_and_found_through_PATH() {
 	cmake --install "$build" --prefix "$case_dir/prefix" >"$case_dir/install.log"
 	expect "the old name" jibri-finalize "$(readlink "$case_dir/prefix/bin/finalize-s3.sh")"
@@ -291,6 +300,7 @@ run credentials_in_the_metadata_stay_on_this_machine
 run broken_metadata_is_no_reason_to_fail
 run broken_metadata_with_credentials_stays_on_this_machine
 run keys_follow_the_prefix_template
+run members_of_the_metadata_fill_in_the_prefix
 run it_works_under_its_old_name_and_found_through_PATH
 run it_finds_a_bucket_in_the_host_name
 run what_is_asked_for_reaches_the_object

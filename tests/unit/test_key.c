@@ -61,6 +61,32 @@ static bool is_utf8_and_allowed(const char *text)
     return true;
 }
 
+START_TEST(members_of_the_metadata_are_filled_in_and_mapped)
+{
+    static const struct {
+        const char *template, *key;
+    } cases[] = {{"{metadata.room}/", "staff/x"},
+                 {"{metadata.tenant}-", "a%2Fb%25c%3A-x"},
+                 {"{metadata.number}/{metadata.yes}/", "12/true/x"},
+                 {"{metadata.list}/{metadata.none}/", "unknown/unknown/x"},
+                 {"{metadata.dots}/", "%2E%2E/x"},
+                 {"{metadata.room", "{metadata.roomx"}};
+    struct key_facts facts = {
+        .metadata = "{\"room\":\"staff\",\"tenant\":\"a/b%c:\",\"number\":12,\"yes\":true,"
+                    "\"list\":[1],\"dots\":\"..\"}"};
+    char key[S3_MAX_KEY_BYTES + 1];
+    struct error err = ERROR_INIT;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert(key_choose(cases[i].template, &facts, "x", true, key, &err));
+        ck_assert_str_eq(key, cases[i].key);
+    }
+    facts.metadata = NULL;
+    ck_assert(key_choose("{metadata.room}/", &facts, "x", true, key, &err));
+    ck_assert_str_eq(key, "unknown/x");
+}
+END_TEST
+
 START_TEST(names_are_mapped_by_the_rule)
 {
     static const struct {
@@ -196,7 +222,7 @@ START_TEST(values_in_the_prefix_neither_add_a_level_nor_go_up_one)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         for (size_t t = 0; t < 3; t++) {
             const char *value = CASES[i].value;
-            struct key_facts facts = {value, value, value, 2024, 4, 3};
+            struct key_facts facts = {value, value, value, 2024, 4, 3, NULL};
             struct error err = ERROR_INIT;
             char key[S3_MAX_KEY_BYTES + 1];
 
@@ -325,6 +351,7 @@ int main(void)
     Suite *suite = suite_create("key");
     TCase *cases = tcase_create("key");
 
+    tcase_add_test(cases, members_of_the_metadata_are_filled_in_and_mapped);
     tcase_add_test(cases, names_are_mapped_by_the_rule);
     tcase_add_test(cases, every_pair_of_bytes_can_be_reversed);
     tcase_add_test(cases, random_names_can_be_reversed);

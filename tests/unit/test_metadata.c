@@ -61,6 +61,38 @@ START_TEST(what_jibri_writes_is_understood_and_left_as_it_is)
 }
 END_TEST
 
+START_TEST(other_members_are_kept_but_for_what_looks_like_a_secret)
+{
+    struct metadata metadata;
+    char value[64], *large;
+
+    read_text("{\"meeting_url\":\"https://h/1?jwt=x\",\"participants\":[{\"name\":\"Я\"}],"
+              "\"room\":\"Я\",\"Password\":\"S1\",\"upload_credentials\":{\"t\":\"S2\"},"
+              "\"a\":[{\"apiKey\":\"S3\",\"n\":1,\"b\":{\"access_token\":\"S4\"}}],\"yes\":true}",
+              &metadata);
+    ck_assert_str_eq(metadata.members,
+                     "{\"a\":[{\"b\":{},\"n\":1}],\"room\":\"\\u042F\",\"yes\":true}");
+    ck_assert(metadata_member(metadata.members, "room}", 4, value, sizeof value));
+    ck_assert_str_eq(value, "Я");
+    ck_assert(!metadata_member(metadata.members, "room", 4, value, 2)); /* no half characters */
+    ck_assert(!metadata_member(metadata.members, "none", 4, value, sizeof value));
+    ck_assert(!metadata_member(NULL, "room", 4, value, sizeof value));
+    metadata_done(&metadata);
+    read_text("[1]", &metadata);
+    ck_assert_ptr_null(metadata.members);
+    metadata_done(&metadata);
+    read_text("{\"a\":\"{\\\"upload_credentials\\\":1}\"}", &metadata);
+    ck_assert_int_eq(metadata.treatment, METADATA_WITHHELD);
+    ck_assert_ptr_null(metadata.members);
+    metadata_done(&metadata);
+    ck_assert_int_ge(asprintf(&large, "{\"a\":\"%*s\"}", (int)METADATA_MEMBERS_BYTES, "x"), 0);
+    read_text(large, &metadata);
+    ck_assert_ptr_null(metadata.members);
+    metadata_done(&metadata);
+    free(large);
+}
+END_TEST
+
 START_TEST(facts_are_taken_only_where_they_make_sense)
 {
     static const struct {
@@ -515,6 +547,7 @@ int main(void)
     TCase *cases = tcase_create("metadata");
 
     tcase_add_test(cases, what_jibri_writes_is_understood_and_left_as_it_is);
+    tcase_add_test(cases, other_members_are_kept_but_for_what_looks_like_a_secret);
     tcase_add_test(cases, facts_are_taken_only_where_they_make_sense);
     tcase_add_test(cases, an_address_too_long_is_unknown);
     tcase_add_test(cases, credentials_are_cut_out_wherever_they_stand);

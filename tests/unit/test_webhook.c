@@ -58,8 +58,9 @@ static const char *announce(enum journal_recording_state state)
 
     names[0] = 0;
     row.state = state;
-    ck_assert_msg(webhook_announce(&settings, journal, &row, &rng, 2000, NULL, &err), "%s",
-                  err.text);
+    ck_assert_msg(
+        webhook_announce(&settings, journal, &row, "{\"room\":\"a\"}", &rng, 2000, NULL, &err),
+        "%s", err.text);
     for (;;) {
         json_t *event;
 
@@ -118,8 +119,11 @@ END_TEST
 
 START_TEST(an_event_says_what_and_where_and_no_secret)
 {
-    struct webhook_event event = {
-        .name = "recording.uploaded", .id = "an-id", .at = 1795507603, .row = &row};
+    struct webhook_event event = {.name = "recording.uploaded",
+                                  .id = "an-id",
+                                  .at = 1795507603,
+                                  .row = &row,
+                                  .metadata = "{\"room\":\"staff\"}"};
     struct buffer body;
     json_t *json, *file;
 
@@ -136,6 +140,8 @@ START_TEST(an_event_says_what_and_where_and_no_secret)
                      "https://meet.example.org/12345");
     ck_assert_str_eq(json_string_value(json_object_get(json, "instance")), "jibri-1");
     ck_assert(json_is_true(json_object_get(json, "complete")));
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(json, "metadata"), "room")),
+                     "staff");
     file = json_array_get(json_object_get(json, "files"), 0);
     ck_assert(json_is_false(json_object_get(file, "cut_off")));
     ck_assert(json_is_null(json_object_get(file, "duration_seconds")));
@@ -186,8 +192,9 @@ START_TEST(an_event_that_would_be_too_long_names_fewer_files)
         add_file(path, !i, JOURNAL_FILE_SAFE);
     }
     row.state = JOURNAL_RECORDING_DONE;
-    ck_assert_msg(webhook_announce(&settings, journal, &row, &rng, 2000, NULL, &err), "%s",
-                  err.text);
+    ck_assert_msg(
+        webhook_announce(&settings, journal, &row, "{\"room\":\"a\"}", &rng, 2000, NULL, &err),
+        "%s", err.text);
     ck_assert(journal_take_webhook(journal, 0, 2000, 3000, &webhook, &found, &err));
     ck_assert(found);
     json = json_loads(buffer_text(&webhook.body), JSON_REJECT_DUPLICATES, NULL);
