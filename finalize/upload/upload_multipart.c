@@ -157,6 +157,36 @@ bool upload_take_created(struct upload *upload, struct s3_result *result, struct
     return upload_begin_parts(upload);
 }
 
+/* The setting was lowered since, and no part of the old size got through: a limit is in its way. */
+static bool needs_smaller_parts(const struct upload *upload, bool *ret_needs, struct error *err)
+{
+    const struct journal_file *file = upload->options.file;
+    struct journal_part part = {.number = 0};
+    bool found = true;
+
+    *ret_needs = upload->options.settings->s3_part_size_bytes < file->part_plan.base_bytes;
+    while (*ret_needs && found) {
+        if (!journal_next_part(upload->options.journal, file->id, part.number, &part, &found, err))
+            return false;
+        *ret_needs = !found || part.length < file->part_plan.base_bytes;
+    }
+    return true;
+}
+
+static bool go_on_with_parts(struct upload *upload, bool listed, struct error *err)
+{
+    bool smaller;
+
+    if (!needs_smaller_parts(upload, &smaller, err))
+        return false;
+    if (smaller) {
+        upload_report(upload, "begun again with smaller parts, as CONFOMEET_S3_PART_SIZE says now");
+        return begin_again(upload, RESEND_NOT, err);
+    }
+    upload->listed = listed;
+    return upload_begin_parts(upload);
+}
+
 /* Servers without ListParts (405, 501), keys without the right to it: what else is wrong will be
  * said of the next request, too. */
 static bool go_on_without_listing(struct upload *upload, struct error *err)
@@ -173,8 +203,7 @@ static bool go_on_without_listing(struct upload *upload, struct error *err)
     if (found || !file->object_bytes)
         return begin_again(upload, RESEND_SHORTER_FILE, err);
     upload_report(upload, "ListParts is refused: the journal's list of parts is used");
-    upload->listed = false;
-    return upload_begin_parts(upload);
+    return go_on_with_parts(upload, false, err);
 }
 
 bool upload_take_listed(struct upload *upload, struct s3_result *result, struct error *err)
@@ -193,8 +222,7 @@ bool upload_take_listed(struct upload *upload, struct s3_result *result, struct 
         return upload_go_to(upload, UPLOAD_STAGE_LIST); /* the next page */
     if (!finished.size_bytes || !reconcile_fits(&finished, upload->listing.highest_listed))
         return begin_again(upload, RESEND_SHORTER_FILE, err);
-    upload->listed = true;
-    return upload_begin_parts(upload);
+    return go_on_with_parts(upload, true, err);
 }
 
 /*

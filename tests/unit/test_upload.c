@@ -522,6 +522,11 @@ static void replace_by(size_t size)
     ck_assert(journal_save_file(journal, &file, &err));
 }
 
+static void the_part_size_is_halved(void)
+{
+    settings.s3_part_size_bytes = FAKE_PART_BYTES / 2;
+}
+
 static void a_shorter_file_takes_its_place(void)
 {
     replace_by(2500);
@@ -827,6 +832,13 @@ static const struct scenario {
      .killed = {S3_UPLOAD_PART, 5}, .arrives = true, .meanwhile = a_shorter_file_takes_its_place,
      .requests = "head list head create part*3 head complete head", .leftover = "upload-1",
      .says = "sent again: 5 parts, 4.4 KiB: the bucket holds parts that the file does not have"},
+    {"an upload of which no whole part got through is begun again with smaller parts", 2500,
+     .killed = {S3_CREATE_UPLOAD, 1}, .meanwhile = the_part_size_is_halved,
+     .requests = "head list head create part*5 head complete head", .leftover = "upload-1",
+     .says = "smaller parts"},
+    {"an upload of which a whole part got through keeps its plan", 2500,
+     .killed = {S3_UPLOAD_PART, 1}, .meanwhile = the_part_size_is_halved,
+     .requests = "head list part*2 head complete head"},
     {"an upload of another content is left to housekeeping", 2500, the_upload_is_to_be_aborted,
      .requests = PLAIN_PARTS, .leftover = "upload-1"},
     {"of a file that became empty the open upload is aborted", 4500, .killed = {S3_UPLOAD_PART, 1},
