@@ -268,7 +268,8 @@ START_TEST(what_any_of_three_ffmpegs_wrote_is_indexed_whole_or_cut_off)
 
     snprintf(path, sizeof path, SOURCE_DIR "/tests/fuzz/corpus/mp4_index/%s", RECORDED[_i]);
     content = read_file(path);
-    for (size_t length = 0; length <= content.length; length++) {
+    for (size_t cut = 0; cut <= content.length; cut += cut < 200 ? 1 : 29) {
+        size_t length = content.length - cut;
         int fd = open_copy(&content, length);
         struct mp4_index index = make_index(fd);
 
