@@ -243,13 +243,20 @@ static bool write_redacted(const json_t *root, struct metadata *metadata, struct
 /* Takes out of the object what isn't for others. Best effort. */
 static void keep_members(json_t *root, struct metadata *metadata)
 {
+    const size_t flags = JSON_COMPACT | JSON_ENSURE_ASCII | JSON_SORT_KEYS;
+    size_t length;
+
     json_object_del(root, "meeting_url"); /* told without its query, elsewhere */
     json_object_del(root, "participants");
     redact(root, looks_secret);
-    metadata->members = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_SORT_KEYS);
-    if (!metadata->members || strlen(metadata->members) <= METADATA_MEMBERS_BYTES)
+    length = json_dumpb(root, NULL, 0, flags);
+    if (!length || length > METADATA_MEMBERS_BYTES || !(metadata->members = malloc(length + 1)))
         return;
-    free(metadata->members);
+    if (json_dumpb(root, metadata->members, length, flags) == length) {
+        metadata->members[length] = 0;
+        return;
+    }
+    free(metadata->members); /* no memory */
     metadata->members = NULL;
 }
 
