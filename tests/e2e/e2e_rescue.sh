@@ -113,7 +113,42 @@ the_recorder_that_comes_back_puts_the_whole_recording_in_its_place_and_the_backe
 	expect_all_gone
 }
 
+# upload_parts FILE NUMBER...: as the watcher does, those parts of 5 MiB of the file.
+upload_parts() {
+	local upload number
+	upload=$(aws_ s3api create-multipart-upload --bucket "$bucket" --key "$media" --content-type video/mp4 \
+		--metadata jibri-mark=00112233445566778899aabbccddeeff,jibri-session=abc,jibri-part-size=5242880 | jq -r .UploadId)
+	for number in "${@:2}"; do
+		dd if="$1" of="$case_dir/part" bs=5242880 skip=$((number - 1)) count=1 status=none
+		aws_ s3api upload-part --bucket "$bucket" --key "$media" --upload-id "$upload" --part-number "$number" \
+			--body "$case_dir/part" >/dev/null
+	done
+}
+
+# make_recording FILE [in-fragments]
+make_recording() {
+	local path=$PATH
+	[ $# = 1 ] || path=$build/finalize/ffmpeg:$PATH
+	env PATH="$path" "$tests/../scripts/record-meeting" "$1" 26 --fast
+	[ "$(stat -c %s "$1")" -gt $((20 * MIB)) ] || fail "$1 is too short for four parts"
+}
+
+
+
+without_its_first_part_nothing_is_touched() {
+	make_recording "$case_dir/made.mp4"
+	upload_parts "$case_dir/made.mp4" 2 3
+	finalize rescue --force "$media"
+	expect_code 66 'but not the first'
+	expect "keys" '' "$(keys)"
+	finalize rescue --force "5_2026-11-24-10-00-00.mp4"
+	expect_code 66 'no multipart upload of'
+	aws_ s3api abort-multipart-upload --bucket "$bucket" --key "$media" --upload-id "$(open_uploads | cut -d ' ' -f 2)"
+}
+
+
 run what_the_bucket_holds_plays_up_to_its_last_part
 run the_recorder_that_comes_back_puts_the_whole_recording_in_its_place_and_the_backend_is_told_once with
 run the_recorder_that_comes_back_puts_the_whole_recording_in_its_place_and_the_backend_is_told_once without
+run without_its_first_part_nothing_is_touched
 end_of_cases
