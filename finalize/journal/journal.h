@@ -147,8 +147,9 @@ bool journal_open(const char *path, struct journal **ret_journal, struct error *
 /*
  * Directories of recordings are kept relative to the one in which they are, so that it can be moved
  * with its journal, and be seen by another name from another container: to the directory above one
- * that is named .jibri-finalize and holds the journal, else to `recordings_dir`. Where that is
- * NULL, and for those elsewhere, absolute. The names given and returned here are absolute always.
+ * that is named .jibri-finalize and holds the journal, else to `recordings_dir`, which the journal
+ * notes for processes that have NULL there. Where none was ever told of it, and for those
+ * elsewhere, absolute. The names given and returned here are absolute always.
  */
 bool journal_open_for(const char *path, const char *recordings_dir, struct journal **ret_journal,
                       struct error *err) __attribute__((warn_unused_result));

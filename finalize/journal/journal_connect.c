@@ -295,6 +295,25 @@ static int move_directories(struct opening *opening, const char *sql)
     return status;
 }
 
+/* A process that isn't told where recordings are takes what the journal has noted of one that was.
+ */
+static int note_root(struct opening *opening)
+{
+    char *noted = NULL, *sql;
+    int status = read_text(opening, "SELECT directory FROM root", &noted);
+
+    if (status == SQLITE_OK && !*opening->root && noted) {
+        snprintf(opening->root, sizeof opening->root, "%s", noted);
+    } else if (status == SQLITE_OK && *opening->root && (!noted || strcmp(noted, opening->root))) {
+        sql = sqlite3_mprintf("REPLACE INTO root (id, directory) VALUES (1, CAST('%q' AS BLOB))",
+                              opening->root);
+        status = sql ? execute(opening, sql) : SQLITE_NOMEM;
+        sqlite3_free(sql);
+    }
+    sqlite3_free(noted);
+    return status;
+}
+
 /* The root was not known when they were written. */
 static int move_into_root(struct opening *opening)
 {
@@ -416,6 +435,8 @@ static bool set_up(struct opening *opening, const char *path, struct error *err)
         status = insist(create_tables, opening);
     else if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
         status = insist(upgrade, opening);
+    if (status == SQLITE_OK)
+        status = insist(note_root, opening);
     if (status == SQLITE_OK)
         status = insist(move_into_root, opening);
     if (status != SQLITE_OK)

@@ -153,6 +153,14 @@ const char *const journal_schema[] = {
     "    files INTEGER NOT NULL CHECK (files >= 0) -- that were safe then\n"
     ")",
 
+    "CREATE TABLE root (\n"
+    "    -- What directories of recordings are relative to, when the journal is elsewhere: one "
+    "row\n"
+    "    -- at most, of the last process that was told of it.\n"
+    "    id INTEGER PRIMARY KEY CHECK (id = 1),\n"
+    "    directory BLOB NOT NULL CHECK (typeof(directory) = 'blob')\n"
+    ")",
+
     "CREATE TABLE leftover (\n"
     "    -- Uploads in the bucket that belong to no file any more and are still to be aborted.\n"
     "    id INTEGER PRIMARY KEY,\n"

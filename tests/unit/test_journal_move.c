@@ -184,9 +184,19 @@ START_TEST(what_was_written_without_a_recordings_directory_is_found_with_one)
     open_beside(before);
     ck_assert_int_eq(find(in(before, "session")), id);
     open_beside(NULL);
-    ck_assert_int_eq(find(in(before, "session")), 0);
-    open_beside(before);
     ck_assert_int_eq(find(in(before, "session")), id);
+}
+END_TEST
+
+/* As the finalizer without CONFOMEET_RECORDINGS_DIR, beside a watcher that has it. */
+START_TEST(a_process_that_is_not_told_of_the_directory_finds_the_same_recordings)
+{
+    int64_t id;
+
+    open_beside(before);
+    id = begin(in(before, "zmbq"));
+    open_beside(NULL);
+    ck_assert_int_eq(begin(in(before, "zmbq")), id);
 }
 END_TEST
 
@@ -233,6 +243,7 @@ int main(void)
     tcase_add_test(tests, a_recording_elsewhere_keeps_its_absolute_name);
     tcase_add_test(tests, a_journal_elsewhere_goes_on_for_the_directory_that_the_settings_name);
     tcase_add_test(tests, what_was_written_without_a_recordings_directory_is_found_with_one);
+    tcase_add_test(tests, a_process_that_is_not_told_of_the_directory_finds_the_same_recordings);
     tcase_add_test(tests, an_older_journal_that_has_moved_with_its_directory_is_brought_up_to_date);
     tcase_add_test(tests, of_two_rows_of_one_session_that_of_its_present_place_counts);
     suite_add_tcase(suite, tests);
