@@ -55,7 +55,7 @@ class Case(call_sweep.Case):
     def interrupt(self):
         """A run that gets one part to the bucket, and no further."""
         self.bucket.habits.parts_until_503 = 1
-        code, _ = self.finalize({'CONFOMEET_S3_RETRY_FOR': '100ms', 'CONFOMEET_FINALIZE_WAIT': '1s'})
+        code, _ = self.finalize({'CONFOMEET_S3_RETRY_FOR': '2s', 'CONFOMEET_FINALIZE_WAIT': '30s'})
         self.bucket.habits.parts_until_503 = 0
         self.bucket.log.clear()
         return [] if code == 75 else [f'the run that was to be interrupted ended with {code}']

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import html
 import http.server
+import itertools
 import re
 import secrets
 import socket
@@ -81,6 +82,7 @@ class Object:
 class Upload:
     def __init__(self, key, metadata):
         self.key, self.metadata, self.parts = key, metadata, {}
+        self.requests = itertools.count()  # for parts; one of several threads at a time gets a number
 
 
 def operation_of(method, query, key):
@@ -298,7 +300,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def part(self):
         upload, habits = self.upload(), self.bucket.habits
-        if upload and habits.parts_until_503 and len(upload.parts) >= habits.parts_until_503:
+        if upload and habits.parts_until_503 and next(upload.requests) >= habits.parts_until_503:
             self.refuse(503, 'SlowDown')
         elif upload:
             etag = self.etag_of(hashlib.md5(self.body).hexdigest())
