@@ -64,7 +64,7 @@ static void check_result(const struct http_reply *reply, const struct notice_res
     }
     if (!result->sent)
         PROMISE(reply->failure == HTTP_FAILED_RESOLVE || reply->failure == HTTP_FAILED_CONNECT ||
-                reply->failure == HTTP_FAILED_TLS);
+                reply->failure == HTTP_FAILED_TLS || reply->failure == HTTP_FAILED_PROXY);
     if (result->outcome == NOTICE_RETRY && reply->failure == HTTP_OK)
         PROMISE(reply->status < 200 || reply->status == 408 || reply->status == 425 ||
                 reply->status == 429 || reply->status >= 500);
