@@ -54,6 +54,21 @@ static bool find_meeting_id(const struct delivery *delivery, int32_t *ret_meetin
     return delivery->options.meeting_id > 0;
 }
 
+/* History is best effort, but in a damaged one an acceptance could not be written down any more:
+ * that has to be known before the notice is sent. */
+static bool note_sending(const struct delivery *delivery, int64_t now, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+
+    if (journal_add_history(delivery->options.journal, delivery->file.recording_id,
+                            delivery->file.id, now, "the notice is sent to the backend",
+                            &failure) ||
+        failure.kind != ERROR_DAMAGED)
+        return true;
+    *err = failure;
+    return false;
+}
+
 bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_t now_ms,
                                int64_t now, struct delivery_step *ret_step, struct error *err)
 {
@@ -86,7 +101,8 @@ bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_
     if (!build_notice(delivery, meeting_id, ret_step, err))
         return false;
     delivery->file.notice = JOURNAL_NOTICE_SENT; /* whatever becomes of it, from here on */
-    if (!journal_save_file(delivery->options.journal, &delivery->file, err)) {
+    if (!journal_save_file(delivery->options.journal, &delivery->file, err) ||
+        !note_sending(delivery, now, err)) {
         http_request_done(&ret_step->request);
         return false;
     }

@@ -28,6 +28,7 @@ static bool is_stopped(const struct rescue *rescue)
 bool rescue_ask_once(const struct rescue *rescue, const struct s3_call *call,
                      struct s3_result *ret_result, struct error *err)
 {
+    *ret_result = (struct s3_result){0};
     if (is_stopped(rescue))
         return error_set(err, ERROR_STOPPED, "stopped before all was done");
     return network_ask(rescue->loop, rescue->s3, call, clock_now_ms() + PATIENCE_MS, ret_result,

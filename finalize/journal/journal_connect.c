@@ -304,7 +304,8 @@ static int note_root(struct opening *opening)
 
     if (status == SQLITE_OK && !*opening->root && noted) {
         snprintf(opening->root, sizeof opening->root, "%s", noted);
-    } else if (status == SQLITE_OK && *opening->root && (!noted || strcmp(noted, opening->root))) {
+    } else if (status == SQLITE_OK && *opening->root &&
+               (!noted || strcmp(noted, opening->root) != 0)) {
         sql = sqlite3_mprintf("REPLACE INTO root (id, directory) VALUES (1, CAST('%q' AS BLOB))",
                               opening->root);
         status = sql ? execute(opening, sql) : SQLITE_NOMEM;

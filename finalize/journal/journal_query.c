@@ -116,15 +116,14 @@ const char *journal_query_within(const char *root, const char *directory)
 static void put_one(struct journal_query *query, const struct journal_value *given)
 {
     struct sqlite3_stmt *statement = query->statement;
-    struct journal_value within, *value = &within;
+    struct journal_value within = *given, *value = &within;
     int at = query->next++;
 
-    within = *given;
     if (within.kind == JOURNAL_IS_DIRECTORY) {
         within.kind = JOURNAL_IS_PATH;
-        within.bytes = journal_query_within(query->root, within.bytes);
+        if (query->root && within.bytes)
+            within.bytes = journal_query_within(query->root, within.bytes);
     }
-
     if (value->kind == JOURNAL_INTEGER)
         note(query, sqlite3_bind_int64(statement, at, value->integer));
     else if (!value->bytes ||

@@ -133,8 +133,8 @@ static bool open_instance(struct platform *platform, struct error *err)
             mode && !strcasecmp(mode, "ipv6") ? "http://[fd00:ec2::254]" : "http://169.254.169.254";
     if (!make_url(platform, url, "", "", err))
         return false;
-    length = strlen(platform->url);
-    if (platform->url[length - 1] == '/')
+    length = platform->url ? strlen(platform->url) : 0;
+    if (length && platform->url[length - 1] == '/')
         platform->url[length - 1] = 0;
     return true;
 }
@@ -338,17 +338,8 @@ static void read_json(const struct buffer *body, struct answer *answer)
 static time_t read_expiration(const char *text)
 {
     struct tm tm = {0};
-    int end = 0;
 
-    /* NOLINTNEXTLINE(cert-err34-c): no number has more than four digits */
-    if (!text ||
-        sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &end) != 6 ||
-        !end)
-        return 0;
-    tm.tm_year -= 1900;
-    tm.tm_mon--;
-    return timegm(&tm);
+    return text && strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ? timegm(&tm) : 0;
 }
 
 static bool is_later_better(int status, const char *code)

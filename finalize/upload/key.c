@@ -205,11 +205,8 @@ bool key_add_suffix(const char *key, unsigned suffix, char *ret_key, struct erro
 bool key_of_rescue(const char *key, char *ret_key, struct error *err)
 {
     static const char ending[] = ".rescued";
-    size_t length = strlen(key);
 
-    if (length + sizeof ending > S3_MAX_KEY_BYTES + 1)
+    if (snprintf(ret_key, S3_MAX_KEY_BYTES + 1, "%s%s", key, ending) > S3_MAX_KEY_BYTES)
         return error_set(err, ERROR_PERMANENT, "the key %s%s is too long", key, ending);
-    memcpy(ret_key, key, length);
-    memcpy(ret_key + length, ending, sizeof ending);
     return true;
 }

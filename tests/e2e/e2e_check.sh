@@ -33,6 +33,7 @@ check_finds_all_well() {
 check_finds_the_old_installation() {
 	local old=$case_dir/old
 	mkdir -p "$old" "$recordings/past" "$recordings/crashed"
+	# shellcheck disable=SC2016  # the script's own
 	printf '#!/bin/sh\naws s3 cp "$1"/*.mp4 s3://recordings/\n' >"$old/finalize-s3.sh"
 	chmod 755 "$old/finalize-s3.sh"
 	echo '{}' >"$recordings/past/metadata.json"

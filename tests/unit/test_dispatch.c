@@ -204,7 +204,7 @@ static void assert_released(void)
 
 static bool is_left_working(void)
 {
-    char kinds[4096];
+    char kinds[4096] = "";
 
     return memchr(kinds, 'f', read_started(kinds)) &&
            session_row().state == JOURNAL_RECORDING_WORKING;
