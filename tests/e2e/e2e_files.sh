@@ -117,7 +117,7 @@ somebody_elses_object_is_left_alone() {
 	make_file "$session/12345_a.mp4" "$size"
 	finalize "$session"
 	expect_code 0
-	expect_match "what was said" 'left alone.*12345_a~2.mp4' "$output"
+	expect_match "what was said" 'is the key of another object: 12345_a~2.mp4 is used' "$output"
 	expect keys "12345_a.mp4 12345_a~2.mp4" "$(keys | paste -s -d ' ')"
 	expect_object 12345_a.mp4 "$case_dir/theirs"
 	expect_object 12345_a~2.mp4 "$copies/12345_a.mp4"

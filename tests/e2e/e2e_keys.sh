@@ -10,6 +10,25 @@
 
 token=platforms-own-token
 
+# A gateway that knows session tokens, of the same buckets. It answers AccessDenied to a wrong secret, so that the
+# others' is without.
+start_session_gateway() {
+	local port
+	use_server
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	radosgw -f -n client.rgw -c "$S3_STATE/ceph.conf" --rgw-s3-auth-use-sts=true --rgw-sts-key=test-session-key \
+		--rgw-frontends="beast endpoint=127.0.0.1:$port" --admin-socket= --log-file="$work/gateway.log" >"$work/gateway.out" 2>&1 &
+	session_gateway=$!
+	trap 'kill "$session_gateway"; wait "$session_gateway" 2>/dev/null; leave' EXIT
+	S3_ENDPOINT=http://127.0.0.1:$port
+	for ((tries = 0; tries < 600; tries++)); do
+		! curl -s -o /dev/null --max-time 5 --noproxy '*' "$S3_ENDPOINT/" || return 0
+		sleep 0.1
+	done
+	echo "the gateway does not answer" >&2
+	exit 1
+}
+
 make_role() {
 	local conf=$S3_STATE/ceph.conf
 	radosgw-admin -c "$conf" role get --role-name=recorder >/dev/null 2>&1 ||
@@ -166,6 +185,7 @@ where_there_are_no_keys_at_all_it_says_what_to_set() {
 	expect_match "what it says" 'CONFOMEET_S3_CLIENT_ID is not set' "$output"
 }
 
+start_session_gateway
 run the_platform_gives_keys web 'web identity'
 run the_platform_gives_keys container "the container's endpoint"
 run the_platform_gives_keys instance 'instance metadata'

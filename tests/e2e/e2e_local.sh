@@ -101,7 +101,7 @@ two_at_once_on_one_recording() {
 	local first second
 	make_file "$session/12345_a.mp4" $((24 * MIB))
 	make_file "$session/metadata.json" 100
-	output_file=$case_dir/output.1 start_finalize CONFOMEET_S3_RATE_LIMIT=24MiB "$session"
+	output_file=$case_dir/output.1 start_finalize CONFOMEET_S3_RATE_LIMIT=6MiB "$session"
 	first=$!
 	wait_for 20 has_parts 1
 	output_file=$case_dir/output.2 start_finalize "$session"

@@ -267,7 +267,7 @@ what_is_handed_over_while_it_is_written_is_waited_for() {
 	[ -e "$session/$media" ] || fail "it is gone, and its writer writes on"
 	grow 1
 	end_recording moov
-	wait_for 30 is_safe
+	wait_for 90 is_safe
 	expect_object "$media" "$copies/$media"
 	expect "accepted notices" 1 "$(accepted_notices)"
 	wait_for 10 test ! -e "$session" # the journal knows it first

@@ -142,12 +142,14 @@ START_TEST(an_address_too_long_is_unknown)
     snprintf(text, sizeof text, "{\"meeting_url\":\"%s\"}", url);
     read_text(text, &metadata);
     ck_assert_str_eq(metadata.meeting_url, url);
+    metadata_done(&metadata);
     url[2047] = 'u';
     url[2048] = 0;
     snprintf(text, sizeof text, "{\"meeting_url\":\"%s\"}", url);
     read_text(text, &metadata);
     ck_assert_str_eq(metadata.meeting_url, "");
     ck_assert(metadata.understood);
+    metadata_done(&metadata);
 }
 END_TEST
 
@@ -219,9 +221,11 @@ START_TEST(a_string_that_names_credentials_is_withheld)
               &metadata);
     ck_assert(metadata.understood);
     ck_assert_int_eq(metadata.treatment, METADATA_WITHHELD);
+    metadata_done(&metadata);
     read_text("{\"meeting_url\":\"https://meet.example.org/credentials\",\"x\":\"\\u00e9\"}",
               &metadata);
     ck_assert_int_eq(metadata.treatment, METADATA_AS_IT_IS);
+    metadata_done(&metadata);
 }
 END_TEST
 
