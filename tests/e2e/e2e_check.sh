@@ -54,10 +54,16 @@ check_finds_the_old_installation() {
 # The home directory is that of the user's entry, whatever HOME says.
 # shellcheck disable=SC2016  # expanded by the other shell
 check_finds_the_secret_of_the_aws_cli() {
+	local namespace=-rm
+	[ "$(id -u)" != 0 ] || namespace=-m
+	if ! unshare "$namespace" true; then
+		echo "not tried: nothing can be mounted here"
+		return 0
+	fi
 	mkdir -p "$case_dir/home/.aws"
 	printf '[default]\naws_secret_access_key = not-to-be-shown\n' >"$case_dir/home/.aws/credentials"
 	echo "root:x:0:0::$case_dir/home:/bin/sh" >"$case_dir/passwd"
-	program_prefix=(unshare -rm sh -c 'mount --bind "$0" /etc/passwd && exec "$@"' "$case_dir/passwd")
+	program_prefix=(unshare "$namespace" sh -c 'mount --bind "$0" /etc/passwd && exec "$@"' "$case_dir/passwd")
 	check
 	expect_code 0
 	expect_finding NOTE old "left a secret key in $case_dir/home/.aws/credentials; remove"
