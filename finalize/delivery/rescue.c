@@ -133,9 +133,9 @@ static bool write_record(const struct rescue *rescue, const char *key, const cha
     return ok;
 }
 
-/* Whether there is a record, and whether the backend was told by then. */
+/* Whether there is a record, and of which mark the backend was told by then ("": of none). */
 static bool read_record(const struct rescue *rescue, const char *key, bool *ret_there,
-                        bool *ret_told, struct error *err)
+                        char ret_told[S3_MARK_SIZE], struct error *err)
 {
     char record_key[S3_MAX_KEY_BYTES + 1];
     struct s3_result head;
@@ -143,7 +143,7 @@ static bool read_record(const struct rescue *rescue, const char *key, bool *ret_
     if (!key_of_rescue(key, record_key, err) || !rescue_head(rescue, record_key, &head, err))
         return false;
     *ret_there = head.outcome == S3_DONE;
-    *ret_told = *ret_there && head.mark[0];
+    snprintf(ret_told, S3_MARK_SIZE, "%s", *ret_there ? head.mark : "");
     s3_result_done(&head);
     return true;
 }
@@ -256,10 +256,11 @@ static bool tell_backend(const struct rescue *rescue, const char *key, const cha
 
 /* The object stands, with what is to be known of it: its index, then the notice. */
 static bool finish(const struct rescue *rescue, const char *key, const struct s3_result *head,
-                   uint64_t media_bytes, bool told, struct rescue_result *result, struct error *err)
+                   uint64_t media_bytes, const char *told, struct rescue_result *result,
+                   struct error *err)
 {
     result->bytes = head->size_bytes;
-    result->told = told;
+    result->told = head->mark[0] && !strcmp(told, head->mark);
     if (!rescue_index(rescue, key, head, media_bytes, result, err))
         return false;
     if (!result->plays)
@@ -300,10 +301,11 @@ static bool complete_over(const struct rescue *rescue, const char *key,
                           const struct rescue_upload *upload, struct s3_result *head,
                           struct rescue_result *result, struct error *err)
 {
-    bool there = head->outcome == S3_DONE, recorded, told;
+    bool there = head->outcome == S3_DONE, recorded;
+    char told[S3_MARK_SIZE];
     struct rescue_upload completed = {.bytes = head->size_bytes};
 
-    if (!read_record(rescue, key, &recorded, &told, err))
+    if (!read_record(rescue, key, &recorded, told, err))
         return false;
     result->was_there = there && recorded && (!upload || upload->bytes <= head->size_bytes);
     if (!result->was_there) {

@@ -60,19 +60,21 @@ static bool take_no_record(struct upload *upload, struct error *err)
 bool upload_take_record(struct upload *upload, struct s3_result *result, struct error *err)
 {
     struct journal_file *file = upload->options.file;
+    /* A record of another mark is of an earlier object at this key. */
+    bool told = !strcmp(result->mark, upload->rescued_mark);
 
     if (result->outcome == S3_ASK_REASON)
         return upload_ask_reason(upload);
     if (result->outcome != S3_DONE)
         return take_no_record(upload, err);
-    upload_report(upload, result->mark[0]
+    upload_report(upload, told
                               ? "was rescued meanwhile, and the backend was told: this file, which "
                                 "is longer, takes the object's place"
                               : "was rescued meanwhile: this file, which is longer, takes the "
                                 "object's place");
     upload->replaces = true;
     memcpy(file->mark, upload->rescued_mark, sizeof file->mark);
-    if (result->mark[0])
+    if (told)
         file->notice = JOURNAL_NOTICE_ACCEPTED;
     return journal_save_file(upload->options.journal, file, err) && go_on(upload);
 }

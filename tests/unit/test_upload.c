@@ -1450,6 +1450,18 @@ START_TEST(without_the_journal_the_record_tells_that_the_object_was_rescued)
 }
 END_TEST
 
+START_TEST(a_record_of_another_object_says_nothing_of_the_backend)
+{
+    begin(5500);
+    assert_ok(run_growing(3500));
+    fake_expire_uploads(&bucket);
+    fake_put_object(&bucket, KEY, MARK, content, 2000)->same_session = true;
+    fake_put_object(&bucket, KEY ".rescued", OTHER_MARK, "yes", 3);
+    assert_replaced(MARK, false);
+    finish();
+}
+END_TEST
+
 START_TEST(without_a_record_a_shorter_object_of_the_session_is_left_alone)
 {
     begin(5500);
@@ -1703,6 +1715,7 @@ int main(void)
     tcase_add_loop_test(
         cases, what_was_rescued_gives_way_to_the_longer_file_and_the_backend_is_told_once, 0, 4);
     tcase_add_test(cases, what_was_rescued_while_it_is_recorded_gives_way_at_the_end);
+    tcase_add_test(cases, a_record_of_another_object_says_nothing_of_the_backend);
     tcase_add_loop_test(cases, without_the_journal_the_record_tells_that_the_object_was_rescued, 0,
                         2);
     tcase_add_test(cases, without_a_record_a_shorter_object_of_the_session_is_left_alone);
