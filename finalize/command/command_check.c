@@ -26,8 +26,9 @@ struct check {
 
 static void print_finding(bool is_fine, const char *subject, const char *text, const char *advice)
 {
-    printf("%-5s %-11s %s%s%s\n", is_fine ? "ok" : "WRONG", subject, text, advice ? "; " : "",
-           advice ? advice : "");
+    const char *level = !is_fine ? "WRONG" : advice ? "NOTE" : "ok";
+
+    printf("%-5s %-11s %s%s%s\n", level, subject, text, advice ? "; " : "", advice ? advice : "");
     fflush(stdout);
 }
 
@@ -120,7 +121,7 @@ static void say_old(void *context, bool is_wrong, const char *subject, const cha
     if (is_wrong)
         wrong(context, subject, text, advice);
     else
-        printf("NOTE  %-11s %s; %s\n", subject, text, advice);
+        print_finding(true, subject, text, advice);
 }
 
 /* ---- the command -------------------------------------------------------------------------------

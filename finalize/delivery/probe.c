@@ -18,6 +18,12 @@ void probe_fine(struct probe *probe, const char *subject, const char *text)
     tell(probe, (struct probe_finding){.fine = true, .subject = subject, .text = text});
 }
 
+void probe_note(struct probe *probe, const char *subject, const char *text, const char *advice)
+{
+    tell(probe,
+         (struct probe_finding){.fine = true, .subject = subject, .text = text, .advice = advice});
+}
+
 void probe_wrong(struct probe *probe, const char *subject, const char *text, const char *advice)
 {
     tell(probe, (struct probe_finding){.subject = subject, .text = text, .advice = advice});

@@ -14,7 +14,8 @@ struct probe_finding {
     bool fine;
     const char *subject;       /* a literal, as "bucket" */
     const char *text;          /* one line */
-    const char *advice;        /* what to do; NULL when it is fine or `error` says it */
+    const char *advice;        /* what to do; NULL when nothing is or `error` says it. With `fine`:
+                                  recordings arrive, and a person should know this */
     const struct error *error; /* what went wrong; NULL: nothing, or no error but a finding */
 };
 

@@ -181,14 +181,25 @@ static bool send_part(struct probe *probe, uint64_t length, char ret_etag[S3_ETA
     return ok;
 }
 
+/* Some servers abort nothing, and some keys may not: recordings arrive nevertheless. */
 static bool abort_upload(struct probe *probe)
 {
+    const unsigned aborted = OUTCOME_BIT(S3_DONE) | OUTCOME_BIT(S3_NO_SUCH_UPLOAD);
     struct s3_call abort = call_of(probe, S3_ABORT_UPLOAD);
     struct s3_result result;
 
-    return !probe->upload_id[0] ||
-           expect(probe, &abort, OUTCOME_BIT(S3_DONE) | OUTCOME_BIT(S3_NO_SUCH_UPLOAD), "aborting",
-                  &result);
+    if (!probe->upload_id[0])
+        return true;
+    if (!expect(probe, &abort, aborted | OUTCOME_BIT(S3_REFUSED), "aborting", &result))
+        return false;
+    if (result.outcome == S3_REFUSED && !probe->stays_told)
+        probe_note(
+            probe, "aborting", result.error.text,
+            "uploads that are given up, as this one, stay in the bucket and may be paid for: "
+            "give the key that right (s3:AbortMultipartUpload) or, where the server lacks it, "
+            "have the server remove incomplete uploads, by a lifecycle rule for instance");
+    probe->stays_told = probe->stays_told || result.outcome == S3_REFUSED;
+    return true;
 }
 
 /* Some servers don't list parts, and some keys may not: that is no failure. */
@@ -216,9 +227,9 @@ static bool probe_multipart(struct probe *probe, uint64_t length)
     bool ok = send_part(probe, length, etag) && probe_listing(probe);
 
     ok = abort_upload(probe) && ok;
-    snprintf(text, sizeof text,
-             "a multipart upload was created, took a part of %s, and was aborted",
-             units_format_size(length, size, sizeof size));
+    snprintf(text, sizeof text, "a multipart upload was created, took a part of %s, and %s",
+             units_format_size(length, size, sizeof size),
+             probe->stays_told ? "stays unfinished" : "was aborted");
     if (ok)
         probe_fine(probe, "writing", text);
     return ok;

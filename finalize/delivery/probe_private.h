@@ -20,11 +20,12 @@ struct probe {
     char mark[S3_MARK_SIZE];
     struct s3_object_metadata metadata;
     uint64_t patience_ms; /* for one request */
-    bool clock_told, keys_told;
+    bool clock_told, keys_told, stays_told;
 };
 
 /* Findings. `text` is used until the call returns. */
 void probe_fine(struct probe *probe, const char *subject, const char *text);
+void probe_note(struct probe *probe, const char *subject, const char *text, const char *advice);
 void probe_wrong(struct probe *probe, const char *subject, const char *text, const char *advice);
 void probe_wrong_because(struct probe *probe, const char *subject, const struct error *error);
 

@@ -9,6 +9,7 @@ Habits are those of the class Habits below; as a module, each bucket has its own
 """
 
 import argparse
+import contextlib
 import hashlib
 import html
 import http.server
@@ -54,6 +55,8 @@ class Habits:
         self.region = ''  # where the bucket is: others are redirected
         self.no_checksums = False  # 501 to checksum headers and trailers
         self.abort_fails = False  # 500
+        self.abort_refused = 0  # 403, 405 or 501
+        self.tls_port = False  # plain http is answered as nginx does on a port of TLS
         self.content_md5_demanded = False
         for name in names:
             name, _, value = name.partition('=')
@@ -128,6 +131,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
         self.wfile.flush()
 
+    def refuse_operation(self, status):
+        self.refuse(status, {403: 'AccessDenied', 405: 'MethodNotAllowed'}.get(status, 'NotImplemented'))
+
     def refuse(self, status, code, more='', headers=()):
         self.reply(status, f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{code}, as this '
                            f'server is wont to.</Message>{more}</Error>', (('Content-Type', 'application/xml'), *headers))
@@ -152,6 +158,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.close_connection = True
                 self.reply(413, '<html><head><title>413 Request Entity Too Large</title></head></html>\r\n',
                            (('Server', 'nginx'), ('Content-Type', 'text/html'), ('Connection', 'close')))
+                # As nginx does: what still arrives is read, or the reply may be lost with the connection.
+                with contextlib.suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_WR)
+                    self.rfile.read(length)
                 return
             if habits.cut_bodies and self.operation == 'part':
                 habits.cut_bodies -= 1
@@ -191,6 +201,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer_by_habit(self):
         habits, bucket = self.bucket.habits, self.bucket
         scope = self.headers.get('Authorization', '')
+        if habits.tls_port:
+            self.close_connection = True
+            self.reply(400, '<html><body><center>The plain HTTP request was sent to HTTPS port</center></body></html>\r\n',
+                       (('Server', 'nginx'), ('Content-Type', 'text/html'), ('Connection', 'close')))
+            return
         if habits.region and f'/{habits.region}/' not in scope:
             self.refuse(301, 'PermanentRedirect', f'<Region>{habits.region}</Region>', (('x-amz-bucket-region', habits.region),))
             return
@@ -211,13 +226,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if self.operation in ('list_parts', 'list_uploads'):
             if habits.list_refused:
-                self.refuse(habits.list_refused, {403: 'AccessDenied', 405: 'MethodNotAllowed'}.get(habits.list_refused, 'NotImplemented'))
+                self.refuse_operation(habits.list_refused)
                 return
             if habits.list_fails:
                 self.refuse(500, 'InternalError')
                 return
         if self.operation == 'abort' and habits.abort_fails:
             self.refuse(500, 'InternalError')
+            return
+        if self.operation == 'abort' and habits.abort_refused:
+            self.refuse_operation(habits.abort_refused)
             return
         if self.refuses_condition():
             return
