@@ -73,7 +73,7 @@ static bool write_text(void *context, struct buffer *out, struct error *err)
 
     events->out = out;
     if ((events->id && !report_each(report, &filter, time(NULL), &visitor, NULL, err)) ||
-        !report_each_entry(report, events->id, events->most, on_event, events, err))
+        !report_each_entry(report, events->id, "", events->most, on_event, events, err))
         return false;
     if (!out->length)
         buffer_append_text(out, "no events\n");

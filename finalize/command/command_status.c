@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST_SAFE    10u   /* of the safe ones, unless more are asked for */
-#define MOST_ENTRIES 1000u /* of a recording's history, looked through for bytes sent again */
+#define MOST_SAFE    10u /* of the safe ones, unless more are asked for */
+#define MOST_RESENDS 1000u
 #define WATCH_MS     1000
 #define LEAVE_SCREEN "\033[?25h\033[?1049l"
 #define ENTER_SCREEN "\033[?1049h\033[?25l"
@@ -105,8 +105,9 @@ static bool on_recording(void *context, const struct report_recording *recording
         buffer_append_text(&status->table, "\n");
     } else if (status->by_name) {
         status_text_append_rest(&status->table, recording, &status->command.style);
-        if (recording->row.id && !report_each_entry(status->command.report, recording->row.id,
-                                                    MOST_ENTRIES, on_entry, status, err))
+        if (recording->row.id &&
+            !report_each_entry(status->command.report, recording->row.id, JOURNAL_SENT_AGAIN,
+                               MOST_RESENDS, on_entry, status, err))
             return false;
         buffer_append_text(&status->table, "\n");
     } else {

@@ -353,6 +353,29 @@ static void append_hint(struct buffer *out, const char *text, const struct statu
     text_column_append_wrapped(out, text, 0, 2, style->columns);
 }
 
+/* No recording waits for it, but it is paid for. */
+static void append_leftovers(struct buffer *out, const struct report_totals *totals,
+                             const struct status_text_style *style)
+{
+    char when[STATUS_TEXT_TIME_SIZE], count[32];
+    struct buffer text;
+
+    if (!totals->leftovers.error[0])
+        return;
+    buffer_init(&text, 4096);
+    buffer_append_format(
+        &text, "Left in the bucket, needed by no recording: %s (since %s: ",
+        units_format_count(totals->leftovers.count, "unfinished upload", count, sizeof count),
+        short_time(totals->leftovers.since, style->now, when));
+    text_column_append(&text, totals->leftovers.error, SUMMARY_ERROR);
+    buffer_append_text(&text, "). Each run tries to abort it; what helps: the rights "
+                              "s3:AbortMultipartUpload, s3:ListMultipartUploadParts and "
+                              "s3:ListBucketMultipartUploads, or a lifecycle rule of the bucket "
+                              "that aborts unfinished uploads");
+    append_hint(out, buffer_text(&text), style);
+    buffer_done(&text);
+}
+
 void status_text_append_summary(struct buffer *out, const struct report_totals *totals,
                                 const struct status_text_style *style)
 {
@@ -386,5 +409,6 @@ void status_text_append_summary(struct buffer *out, const struct report_totals *
                     "No watcher runs; to upload what was found, once its meeting has ended: "
                     "jibri-finalize retry ID",
                     style);
+    append_leftovers(out, totals, style);
     buffer_done(&text);
 }

@@ -57,7 +57,7 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
 void status_text_append_rest(struct buffer *out, const struct report_recording *recording,
                              const struct status_text_style *style);
 
-/* An entry of its history that says why bytes were sent again; nothing for any other entry. */
+/* An entry of its history that says why bytes were sent again (JOURNAL_SENT_AGAIN). */
 void status_text_append_resend(struct buffer *out, const struct journal_view_entry *entry,
                                const struct status_text_style *style);
 

@@ -4,7 +4,6 @@
 #include "finalize/command/status_text.h"
 #include "finalize/command/text_column.h"
 #include "finalize/program/explain.h"
-#include "finalize/upload/resend.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -132,11 +131,9 @@ void status_text_append_resend(struct buffer *out, const struct journal_view_ent
     char when[STATUS_TEXT_TIME_SIZE];
     struct buffer text;
 
-    if (strncmp(entry->text, RESEND_PREFIX, strlen(RESEND_PREFIX)) != 0)
-        return;
     buffer_init(&text, 64u * 1024);
     buffer_append_format(&text, "%s, %s", status_text_time(entry->at, when),
-                         entry->text + strlen(RESEND_PREFIX));
+                         entry->text + strlen(JOURNAL_SENT_AGAIN));
     if (entry->path[0]) {
         buffer_append_text(&text, ", of ");
         text_column_append(&text, entry->path, 0);

@@ -245,6 +245,7 @@ bool journal_count_parts(struct journal *journal, int64_t file_id, unsigned firs
                          unsigned *ret_count, struct error *err)
     __attribute__((warn_unused_result));
 
+#define JOURNAL_SENT_AGAIN "sent again: " /* begins entries that say why bytes were sent again */
 /* One line of a recording's history. `file_id` 0: of the recording as a whole. */
 bool journal_add_history(struct journal *journal, int64_t recording_id, int64_t file_id,
                          int64_t now, const char *text, struct error *err)

@@ -74,14 +74,22 @@ bool journal_next_leftover(struct journal *journal, int64_t after_id,
         JOURNAL_COLUMN(journal_leftover, key, JOURNAL_TEXT),
         JOURNAL_COLUMN(journal_leftover, upload_id, JOURNAL_TEXT),
         JOURNAL_COLUMN(journal_leftover, at, JOURNAL_ANY),
+        JOURNAL_COLUMN(journal_leftover, last_error, JOURNAL_TEXT),
         {.kind = JOURNAL_END}};
 
     return journal_fetch(journal,
-                         "SELECT id, location, key, upload_id, at FROM leftover WHERE id > ? AND "
-                         "(upload_id <> '' OR NOT "
+                         "SELECT id, location, key, upload_id, at, last_error FROM leftover WHERE "
+                         "id > ? AND (upload_id <> '' OR NOT "
                          "EXISTS (SELECT 1 FROM file WHERE file.key = leftover.key AND " IS_PENDING
                          ")) ORDER BY id LIMIT 1",
                          VALUES(INT(after_id)), columns, ret_leftover, ret_found, err);
+}
+
+bool journal_note_leftover(struct journal *journal, const struct journal_leftover *leftover,
+                           struct error *err)
+{
+    return journal_run_unforced(journal, "UPDATE leftover SET last_error = ? WHERE id = ?",
+                                VALUES(TEXT(leftover->last_error), INT(leftover->id)), err);
 }
 
 bool journal_forget_leftover(struct journal *journal, int64_t id, struct error *err)

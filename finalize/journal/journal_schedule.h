@@ -44,6 +44,7 @@ struct journal_leftover {
     char key[S3_MAX_KEY_BYTES + 1];
     char upload_id[S3_UPLOAD_ID_SIZE]; /* "": not known, to be found by the key */
     int64_t at;                        /* when it was left */
+    char last_error[640];              /* why it could not be aborted; "": not tried yet */
 };
 bool journal_add_leftover(struct journal *journal, const char *location, const char *key,
                           const char *upload_id, int64_t now, struct error *err)
@@ -52,6 +53,9 @@ bool journal_add_leftover(struct journal *journal, const char *location, const c
  * while a file that is still to be uploaded has that key: its own upload would be found. */
 bool journal_next_leftover(struct journal *journal, int64_t after_id,
                            struct journal_leftover *ret_leftover, bool *ret_found,
+                           struct error *err) __attribute__((warn_unused_result));
+/* Writes leftover->last_error alone. */
+bool journal_note_leftover(struct journal *journal, const struct journal_leftover *leftover,
                            struct error *err) __attribute__((warn_unused_result));
 bool journal_forget_leftover(struct journal *journal, int64_t id, struct error *err)
     __attribute__((warn_unused_result));

@@ -167,7 +167,8 @@ const char *const journal_schema[] = {
     "    location TEXT NOT NULL DEFAULT '', -- server and bucket; '': not noted\n"
     "    key TEXT NOT NULL,\n"
     "    upload_id TEXT NOT NULL, -- '': not known, to be found by the key\n"
-    "    at INTEGER NOT NULL\n"
+    "    at INTEGER NOT NULL,\n"
+    "    last_error TEXT NOT NULL DEFAULT '' -- why it could not be aborted; '': not tried yet\n"
     ")",
 
     "CREATE INDEX event_by_recording ON event (recording_id)",

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#define JOURNAL_SCHEMA_VERSION 9
+#define JOURNAL_SCHEMA_VERSION 10
 
 /* The statements that make them, NULL-terminated; each begins with CREATE TABLE <name>,
  * CREATE INDEX <name> or CREATE UNIQUE INDEX <name>. */

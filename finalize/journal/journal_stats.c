@@ -94,6 +94,7 @@ bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts
         FACT(unsafe_bytes, JOURNAL_SIZE),
         FACT(oldest_unsafe_at, JOURNAL_ANY),
         FACT(webhooks, JOURNAL_SIZE),
+        FACT(leftovers, JOURNAL_SIZE),
         {.kind = JOURNAL_END}};
     bool found;
 
@@ -112,7 +113,7 @@ bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts
         "recording_id WHERE file.state = ?7 AND its.state NOT IN (?4, ?6)), "
         "coalesce(min(coalesce((SELECT max(mtime_ns) / 1000000000 FROM file WHERE recording_id = "
         "recording.id AND media = 1), created_at)) FILTER (WHERE state < ?4), 0), "
-        "(SELECT count(*) FROM webhook) FROM recording",
+        "(SELECT count(*) FROM webhook), (SELECT count(*) FROM leftover) FROM recording",
         VALUES(INT(JOURNAL_RECORDING_WORKING), INT(JOURNAL_RECORDING_WAITING),
                INT(JOURNAL_RECORDING_FAILED), INT(JOURNAL_RECORDING_DONE),
                INT(JOURNAL_RECORDING_RECORDING), INT(JOURNAL_RECORDING_ABANDONED),

@@ -38,6 +38,7 @@ struct journal_facts {
     int64_t oldest_unsafe_at; /* of the recordings that are working, waiting or failed: the last
                                  change of a media file, or else when we first saw it; 0: none */
     uint64_t webhooks;        /* events that are still to be delivered */
+    uint64_t leftovers;       /* uploads in the bucket that are still to be aborted */
 };
 
 bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts, struct error *err)

@@ -18,9 +18,11 @@
     "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id), "                     \
     "(SELECT coalesce(sum(length), 0) FROM part WHERE file_id = f.id AND acknowledged_at > " \
     "?), " FILE_ROW " FROM recording r LEFT JOIN file f ON f.recording_id = r.id "
-#define ENTRIES                                                                              \
-    "SELECT r.id, session_id, at, coalesce(path, ''), substr(text, 1, 1000), e.id AS place " \
-    "FROM event e JOIN recording r ON r.id = e.recording_id LEFT JOIN file f ON f.id = e.file_id "
+#define ENTRIES                                                                                    \
+    "SELECT r.id, session_id, at, coalesce(path, ''), substr(text, 1, 1000), e.id AS place "       \
+    "FROM event e JOIN recording r ON r.id = e.recording_id LEFT JOIN file f ON f.id = e.file_id " \
+    "WHERE substr(text, 1, length(?1)) = ?1 "
+#define LAST_ENTRIES "ORDER BY e.id DESC LIMIT ?2) ORDER BY place"
 
 /* A connection of its own, without the reserve of one that writes. */
 struct journal_view {
@@ -110,7 +112,8 @@ bool journal_view_each(struct journal_view *view, int64_t recording_id, int64_t 
     return false;
 }
 
-bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, unsigned most,
+bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, const char *beginning,
+                             unsigned most,
                              bool (*visit)(void *context, const struct journal_view_entry *event,
                                            struct error *err),
                              void *context, struct error *err)
@@ -126,12 +129,13 @@ bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, un
     struct journal_query query;
     bool found;
 
-    if (!journal_begin_query(
-            &view->journal, true,
-            recording_id ? "SELECT * FROM (" ENTRIES "WHERE e.recording_id = ? ORDER BY "
-                           "e.id DESC LIMIT ?) ORDER BY place"
-                         : "SELECT * FROM (" ENTRIES "ORDER BY e.id DESC LIMIT ?) ORDER BY place",
-            recording_id ? VALUES(INT(recording_id), INT(most)) : VALUES(INT(most)), &query, err))
+    if (!journal_begin_query(&view->journal, true,
+                             recording_id ? "SELECT * FROM (" ENTRIES
+                                            "AND e.recording_id = ?3 " LAST_ENTRIES
+                                          : "SELECT * FROM (" ENTRIES LAST_ENTRIES,
+                             recording_id ? VALUES(TEXT(beginning), INT(most), INT(recording_id))
+                                          : VALUES(TEXT(beginning), INT(most)),
+                             &query, err))
         return false;
     while (journal_query_fetch(&query, &found, err)) {
         if (!found)
@@ -141,6 +145,23 @@ bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, un
             return false;
     }
     return false;
+}
+
+bool journal_view_leftovers(struct journal_view *view, struct journal_view_leftovers *ret_leftovers,
+                            struct error *err)
+{
+    static const struct journal_column columns[] = {
+        JOURNAL_COLUMN(journal_view_leftovers, count, JOURNAL_COUNT),
+        JOURNAL_COLUMN(journal_view_leftovers, since, JOURNAL_ANY),
+        JOURNAL_COLUMN(journal_view_leftovers, error, JOURNAL_TEXT),
+        {.kind = JOURNAL_END}};
+    bool found;
+
+    /* With min(), SQLite takes the other columns of the row that has it. */
+    return journal_fetch(&view->journal,
+                         "SELECT (SELECT count(*) FROM leftover), coalesce(min(at), 0), "
+                         "coalesce(last_error, '') FROM leftover WHERE last_error <> ?",
+                         VALUES(TEXT("")), columns, ret_leftovers, &found, err);
 }
 
 bool journal_view_knows(struct journal_view *view, const char *directory, bool *ret_known,

@@ -51,11 +51,21 @@ struct journal_view_entry {
     char text[4096];              /* cut when it is longer */
 };
 
-/* Visits the last `most` events of the recording (0: of all), the oldest of them first. */
-bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, unsigned most,
+/* Visits the last `most` entries of the recording's history (0: of all) whose text begins with
+ * `beginning`, the oldest of them first. */
+bool journal_view_each_entry(struct journal_view *view, int64_t recording_id, const char *beginning,
+                             unsigned most,
                              bool (*visit)(void *context, const struct journal_view_entry *event,
                                            struct error *err),
                              void *context, struct error *err) __attribute__((warn_unused_result));
+
+struct journal_view_leftovers {
+    unsigned count;  /* uploads in the bucket that are still to be aborted */
+    int64_t since;   /* of those that could not be, when the oldest was left; 0: there is none */
+    char error[640]; /* why that one could not be */
+};
+bool journal_view_leftovers(struct journal_view *view, struct journal_view_leftovers *ret_leftovers,
+                            struct error *err) __attribute__((warn_unused_result));
 
 /* Whether the journal has a row of this directory. */
 bool journal_view_knows(struct journal_view *view, const char *directory, bool *ret_known,

@@ -4,6 +4,7 @@
 #include "finalize/journal/journal_schedule.h"
 #include "finalize/s3/s3_location.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -117,6 +118,17 @@ static bool abort_one(const struct settings *settings, struct loop *loop, struct
                : abort_strays(loop, s3, leftover, deadline_ms, err);
 }
 
+/* For those who look at it (report.h). */
+static bool note(struct journal *journal, struct journal_leftover *leftover,
+                 const struct error *failure, struct error *err)
+{
+    if (failure->kind == ERROR_NONE || failure->kind == ERROR_STOPPED ||
+        !strcmp(leftover->last_error, failure->text))
+        return true;
+    snprintf(leftover->last_error, sizeof leftover->last_error, "%s", failure->text);
+    return journal_note_leftover(journal, leftover, err);
+}
+
 bool leftover_abort(const struct settings *settings, struct journal *journal, struct loop *loop,
                     struct s3 *s3, const char *key, uint64_t deadline_ms,
                     struct leftover_result *ret_result, struct error *err)
@@ -145,5 +157,7 @@ bool leftover_abort(const struct settings *settings, struct journal *journal, st
         }
         if (!ret_result->left++ || ret_result->why.kind == ERROR_NONE)
             ret_result->why = failure;
+        if (!note(journal, &leftover, &failure, err))
+            return false;
     }
 }

@@ -26,8 +26,8 @@ struct leftover_result {
 /*
  * Aborts the leftovers of `key` (NULL: all), until one can't be aborted for a reason that may go
  * away, `deadline_ms` (clock_now_ms()) or a request to stop. One that the server refuses to abort
- * or to search for, or that lies at another server than the one of `settings`, stays. Fails when
- * the journal does. `s3` NULL: `ret_result` only says how many there are.
+ * or to search for, or that lies at another server than the one of `settings`, stays, and its row
+ * says why. Fails when the journal does. `s3` NULL: `ret_result` only says how many there are.
  */
 bool leftover_abort(const struct settings *settings, struct journal *journal, struct loop *loop,
                     struct s3 *s3, const char *key, uint64_t deadline_ms,

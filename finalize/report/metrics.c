@@ -178,6 +178,9 @@ static void append_facts(const struct metrics *metrics, struct buffer *out)
                  "Bytes of files that are not yet confirmed in the bucket.", facts->unsafe_bytes);
     append_gauge(metrics, out, PREFIX "webhook_events_pending",
                  "Events that CONFOMEET_WEBHOOK_URL is still to be told of.", facts->webhooks);
+    append_gauge(metrics, out, PREFIX "leftover_uploads",
+                 "Unfinished uploads in the bucket that no recording needs, still to be aborted.",
+                 facts->leftovers);
     for (enum stats_metric metric = 0; metric < STATS_METRICS; metric++)
         append_family(metrics, out, metric);
 }

@@ -346,7 +346,8 @@ bool report_each(struct report *report, const struct report_filter *filter, int6
     if (ok && report->view)
         ok = journal_view_each(report->view, filter->recording_id, now - RATE_WINDOW_S, on_row,
                                walk, err) &&
-             end_recording(walk, err);
+             end_recording(walk, err) &&
+             (!ret_totals || journal_view_leftovers(report->view, &walk->totals.leftovers, err));
     if (ok && ret_totals)
         *ret_totals = walk->totals;
     lock_table_done(&walk->locks);
@@ -354,11 +355,12 @@ bool report_each(struct report *report, const struct report_filter *filter, int6
     return ok;
 }
 
-bool report_each_entry(struct report *report, int64_t recording_id, unsigned most,
+bool report_each_entry(struct report *report, int64_t recording_id, const char *beginning,
+                       unsigned most,
                        bool (*visit)(void *context, const struct journal_view_entry *event,
                                      struct error *err),
                        void *context, struct error *err)
 {
-    return !report->view ||
-           journal_view_each_entry(report->view, recording_id, most, visit, context, err);
+    return !report->view || journal_view_each_entry(report->view, recording_id, beginning, most,
+                                                    visit, context, err);
 }

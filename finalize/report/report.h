@@ -77,6 +77,7 @@ struct report_totals {
     int64_t oldest_waiting_at;
     int64_t next_try_at;   /* the soonest; 0: none */
     char waiting_for[640]; /* last_error of the recording that waits longest */
+    struct journal_view_leftovers leftovers;
     unsigned shown_states; /* REPORT_BIT()s of those that passed the filter */
     unsigned shown;        /* their number */
     bool
@@ -130,7 +131,8 @@ bool report_each(struct report *report, const struct report_filter *filter, int6
                  struct error *err) __attribute__((warn_unused_result));
 
 /* As journal_view_each_entry(). */
-bool report_each_entry(struct report *report, int64_t recording_id, unsigned most,
+bool report_each_entry(struct report *report, int64_t recording_id, const char *beginning,
+                       unsigned most,
                        bool (*visit)(void *context, const struct journal_view_entry *event,
                                      struct error *err),
                        void *context, struct error *err) __attribute__((warn_unused_result));

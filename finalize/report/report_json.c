@@ -3,12 +3,15 @@
 #include "finalize/base/json_text.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#define MOST_RESENDS 20u
 
 struct writer {
     FILE *out;
+    struct report *report;
     bool recordings_begun;
-    bool files_begun;
-    bool events_begun;
+    bool entries_begun; /* of the list that is being written */
 };
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
@@ -67,7 +70,7 @@ static bool on_begins(void *context, const struct report_recording *recording, s
     json_text_member(out, "state", report_state_name(recording->state));
     fputs(",\"files\":[", out);
     writer->recordings_begun = true;
-    writer->files_begun = false;
+    writer->entries_begun = false;
     return true;
 }
 
@@ -79,7 +82,7 @@ static bool on_file(void *context, const struct journal_view_file *view, struct 
     FILE *out = writer->out;
 
     (void)err;
-    fprintf(out, "%s\n {\"id\":%" PRId64 ",\"path\":", writer->files_begun ? "," : "", file->id);
+    fprintf(out, "%s\n {\"id\":%" PRId64 ",\"path\":", writer->entries_begun ? "," : "", file->id);
     json_text_string(out, file->path);
     write_flag(out, "media", file->media);
     write_flag(out, "incomplete", file->incomplete);
@@ -98,7 +101,33 @@ static bool on_file(void *context, const struct journal_view_file *view, struct 
     write_number_or_null(out, "backend_row", file->backend_row, 1);
     json_text_member(out, "last_error", file->last_error);
     putc('}', out);
-    writer->files_begun = true;
+    writer->entries_begun = true;
+    return true;
+}
+
+static bool on_resend(void *context, const struct journal_view_entry *entry, struct error *err)
+{
+    struct writer *writer = context;
+    FILE *out = writer->out;
+
+    (void)err;
+    fputs(writer->entries_begun ? ",\n {\"why\":" : "\n {\"why\":", out);
+    json_text_string(out, entry->text + strlen(JOURNAL_SENT_AGAIN));
+    json_text_member_time(out, "at", entry->at);
+    json_text_member(out, "file", entry->path);
+    putc('}', out);
+    writer->entries_begun = true;
+    return true;
+}
+
+static bool write_resends(struct writer *writer, int64_t recording_id, struct error *err)
+{
+    writer->entries_begun = false;
+    fputs(",\"sent_again\":[", writer->out);
+    if (recording_id && !report_each_entry(writer->report, recording_id, JOURNAL_SENT_AGAIN,
+                                           MOST_RESENDS, on_resend, writer, err))
+        return false;
+    fputs(writer->entries_begun ? "\n ]" : "]", writer->out);
     return true;
 }
 
@@ -120,8 +149,7 @@ static bool on_recording(void *context, const struct report_recording *recording
     const struct journal_recording *row = &recording->row;
     FILE *out = writer->out;
 
-    (void)err;
-    fputs(writer->files_begun ? "\n ]" : "]", out);
+    fputs(writer->entries_begun ? "\n ]" : "]", out);
     json_text_member(out, "meeting", recording->meeting);
     json_text_member(out, "meeting_url", row->meeting_url);
     write_flag(out, "share", row->share);
@@ -146,6 +174,8 @@ static bool on_recording(void *context, const struct report_recording *recording
     write_number(out, "notices_due", recording->notices_due);
     write_number(out, "notices_refused", recording->safety.refused);
     write_worker(out, recording);
+    if (!write_resends(writer, row->id, err))
+        return false;
     putc('}', out);
     return true;
 }
@@ -162,6 +192,9 @@ static void write_totals(FILE *out, const struct report_totals *totals)
     write_number(out, "notices_due", totals->notices_due);
     json_text_member_time(out, "oldest_unsafe_at", totals->oldest_unsafe_at);
     json_text_member_time(out, "next_try_at", totals->next_try_at);
+    write_number(out, "leftover_uploads", totals->leftovers.count);
+    json_text_member_time(out, "leftover_since", totals->leftovers.since);
+    json_text_member(out, "leftover_error", totals->leftovers.error);
     putc('}', out);
 }
 
@@ -169,7 +202,7 @@ bool report_json_recordings(struct report *report, const struct report_filter *f
                             const struct report_json_about *about, FILE *out,
                             struct report_totals *ret_totals, struct error *err)
 {
-    struct writer writer = {.out = out};
+    struct writer writer = {.out = out, .report = report};
     const struct report_visitor visitor = {
         .context = &writer, .begins = on_begins, .file = on_file, .recording = on_recording};
     struct report_totals totals;
@@ -192,7 +225,7 @@ static bool on_event(void *context, const struct journal_view_entry *event, stru
     FILE *out = writer->out;
 
     (void)err;
-    fprintf(out, "%s\n {\"recording\":%" PRId64 ",\"session\":", writer->events_begun ? "," : "",
+    fprintf(out, "%s\n {\"recording\":%" PRId64 ",\"session\":", writer->entries_begun ? "," : "",
             event->recording_id);
     json_text_string(out, event->session_id);
     json_text_member_time(out, "at", event->at);
@@ -200,7 +233,7 @@ static bool on_event(void *context, const struct journal_view_entry *event, stru
     fputs(",\"text\":", out);
     json_text_string(out, event->text);
     putc('}', out);
-    writer->events_begun = true;
+    writer->entries_begun = true;
     return true;
 }
 
@@ -208,7 +241,7 @@ bool report_json_events(struct report *report, int64_t recording_id, unsigned mo
                         const struct report_json_about *about, FILE *out, bool *ret_found,
                         struct error *err)
 {
-    struct writer writer = {.out = out};
+    struct writer writer = {.out = out, .report = report};
     const struct report_visitor visitor = {
         .context = &writer, .begins = on_begins, .file = on_file, .recording = on_recording};
     const struct report_filter filter = {.recording_id = recording_id};
@@ -220,8 +253,9 @@ bool report_json_events(struct report *report, int64_t recording_id, unsigned mo
     if (!recording_id)
         fputs("null", out);
     fputs(",\"events\":[", out);
-    ok = ok && report_each_entry(report, recording_id, most, on_event, &writer, err);
-    fputs(writer.events_begun ? "\n]}\n" : "]}\n", out);
+    writer.entries_begun = false;
+    ok = ok && report_each_entry(report, recording_id, "", most, on_event, &writer, err);
+    fputs(writer.entries_begun ? "\n]}\n" : "]}\n", out);
     if (ok)
         *ret_found = !recording_id || writer.recordings_begun;
     return ok;

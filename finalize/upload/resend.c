@@ -1,6 +1,7 @@
 #include "finalize/upload/resend.h"
 
 #include "config/units.h"
+#include "finalize/journal/journal.h"
 #include "finalize/s3/s3_code.h"
 
 #include <stdio.h>
@@ -59,7 +60,7 @@ bool resend_take_sentence(struct resends *resends, char ret_sentence[RESEND_SENT
 
         if (!parts)
             continue;
-        snprintf(ret_sentence, RESEND_SENTENCE_SIZE, RESEND_PREFIX "%u part%s, %s: %s", parts,
+        snprintf(ret_sentence, RESEND_SENTENCE_SIZE, JOURNAL_SENT_AGAIN "%u part%s, %s: %s", parts,
                  parts == 1 ? "" : "s",
                  units_format_size(resends->of[reason].bytes, size, sizeof size),
                  resend_text((enum resend_reason)reason));

@@ -53,7 +53,6 @@ enum resend_reason resend_reason_of(const struct s3_result *result);
  * when `resends` is NULL. */
 void resend_add(struct resends *resends, enum resend_reason reason, uint64_t bytes);
 
-#define RESEND_PREFIX        "sent again: " /* by which the history's entries are known */
 #define RESEND_SENTENCE_SIZE 200
 /*
  * Takes the first reason with a count and sets that to nothing: "sent again: 3 parts, 24 MiB: the

@@ -60,7 +60,7 @@ static void note_missing(struct upload *upload)
     if (file->state != JOURNAL_FILE_UPLOADED)
         return;
     file->state = JOURNAL_FILE_PENDING;
-    snprintf(sentence, sizeof sentence, RESEND_PREFIX "all of it: %s",
+    snprintf(sentence, sizeof sentence, JOURNAL_SENT_AGAIN "all of it: %s",
              resend_text(upload->moved ? RESEND_OTHER_BUCKET : RESEND_NOT_THERE_ANY_MORE));
     upload_report(upload, sentence);
 }

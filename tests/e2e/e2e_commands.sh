@@ -201,10 +201,19 @@ an_upload_that_cannot_be_aborted_is_remembered() {
 	expect_code 75 'cannot abort 1 upload in the bucket'
 	expect "state and uploads left over" '6 1' "$(query "SELECT state || ' ' ||
 		(SELECT count(*) FROM leftover WHERE upload_id <> '') FROM recording")"
+	status_ status
+	expect_code 0
+	expect_match "what it says" 'Left in the bucket, .* 1 unfinished upload \(since .*: .*12345_a.mp4 .*lifecycle rule' "$output"
+	status_ status --json
+	expect_match "as JSON" '^1 an unfinished upload of 12345_a.mp4 is left' "$(jq -r '.summary | "\(.leftover_uploads) \(.leftover_error)"' <<<"$output")"
+	status_ status --prometheus
+	expect_match "as a metric" 'jibri_upload_leftover_uploads 1' "$output"
 	command_ "${nothing_set[@]}" abandon --yes 1
 	expect_code 75 'the settings of the bucket cannot be used'
 	command_ abandon --yes 1
 	expect_code 0
+	status_ status
+	[[ $output != *'Left in the bucket'* ]] || fail "it is still shown"
 	expect "open uploads" 0 "$(open_uploads | wc -l)"
 }
 

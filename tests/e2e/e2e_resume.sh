@@ -187,6 +187,9 @@ only_the_part_that_changed_is_sent_again() {
 			grep -Fxf <(parts_when_killed) | paste -s -d ' ')"
 	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" events nzqx
 	expect_match "the history" 'sent again: 1 part, 8 MiB: the bytes changed since they were sent' "$output"
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" status --json
+	expect "as JSON" '1 part, 8 MiB: the bytes changed since they were sent, of 12345_a.mp4' \
+		"$(jq -r '.recordings[0].sent_again[] | .why + ", of " + .file' <<<"$output")"
 }
 
 another_part_size_between_runs_is_fine() {

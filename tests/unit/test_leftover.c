@@ -80,6 +80,16 @@ static void assert_left(unsigned left)
     ck_assert_uint_eq(result.left, left);
 }
 
+/* That the row of the first one says why it is still there. */
+static void assert_noted(const char *why)
+{
+    struct journal_leftover leftover;
+    bool found;
+
+    ck_assert(journal_next_leftover(journal, 0, &leftover, &found, &err) && found);
+    ck_assert_msg(strstr(leftover.last_error, why), "%s", leftover.last_error);
+}
+
 static void refuse(enum s3_operation operation, unsigned last, enum s3_outcome outcome)
 {
     fake_fault_on(&bucket, (struct fake_fault){.operation = operation,
@@ -126,6 +136,7 @@ START_TEST(what_cannot_be_asked_now_is_left_for_another_time)
     ck_assert_uint_eq(fake_open_uploads(&bucket), 1);
     ck_assert_int_eq(result.why.kind, ERROR_TRANSIENT);
     assert_left(1);
+    assert_noted("InternalError");
     abort_all();
     ck_assert_uint_eq(fake_open_uploads(&bucket), 0);
     assert_left(0);
@@ -143,6 +154,7 @@ START_TEST(what_is_refused_stays_remembered_and_the_others_go)
     ck_assert_uint_eq(result.aborted, 1);
     ck_assert_int_eq(result.why.kind, ERROR_PERMANENT);
     assert_left(2);
+    assert_noted("InternalError");
     bucket.fault_count = 0;
     abort_all();
     assert_left(0);

@@ -433,12 +433,16 @@ START_TEST(the_last_events_are_told_from_the_oldest_on)
     ck_assert(journal_add_history(journal, other.id, 0, NOW, "another's", &err));
     open_report(false);
     events_seen = 0;
-    ck_assert(report_each_entry(report, row.id, 2, on_event, NULL, &err));
+    ck_assert(report_each_entry(report, row.id, "", 2, on_event, NULL, &err));
     ck_assert_uint_eq(events_seen, 2);
     ck_assert_str_eq(first_event, "second");
     events_seen = 0;
-    ck_assert(report_each_entry(report, 0, 100, on_event, NULL, &err));
+    ck_assert(report_each_entry(report, 0, "", 100, on_event, NULL, &err));
     ck_assert_uint_eq(events_seen, 4);
+    events_seen = 0;
+    ck_assert(report_each_entry(report, row.id, "sec", 100, on_event, NULL, &err));
+    ck_assert_uint_eq(events_seen, 1);
+    ck_assert_str_eq(first_event, "second");
 }
 END_TEST
 

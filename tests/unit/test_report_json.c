@@ -1,5 +1,6 @@
 #include "finalize/report/report_json.h"
 
+#include "finalize/journal/journal_schedule.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -100,7 +101,28 @@ START_TEST(an_empty_journal_is_an_empty_list_and_all_states_are_named)
                      "\"watcher\":null,\"recordings\":[],\"summary\":{\"recordings\":{\"safe\":0,"
                      "\"uploading\":0,\"recording\":0,\"interrupted\":0,\"waiting\":0,\"failed\":0,"
                      "\"lost\":0,\"abandoned\":0,\"found\":0},\"notices_due\":0,"
-                     "\"oldest_unsafe_at\":null,\"next_try_at\":null}}\n");
+                     "\"oldest_unsafe_at\":null,\"next_try_at\":null,\"leftover_uploads\":0,"
+                     "\"leftover_since\":null,\"leftover_error\":null}}\n");
+}
+END_TEST
+
+START_TEST(uploads_that_cannot_be_aborted_are_counted_and_the_oldest_says_why)
+{
+    struct journal_leftover leftover;
+    bool found;
+
+    ck_assert(journal_add_leftover(journal, "s3/b", "a", "u1", NOW - 60, &err));
+    ck_assert(journal_add_leftover(journal, "s3/b", "b", "u2", NOW - 50, &err));
+    ck_assert(journal_add_leftover(journal, "s3/b", "c", "u3", NOW - 40, &err));
+    for (int64_t id = 1; id <= 2; id++) {
+        ck_assert(journal_next_leftover(journal, id, &leftover, &found, &err) && found);
+        snprintf(leftover.last_error, sizeof leftover.last_error, "%.9s is refused", leftover.key);
+        ck_assert(journal_note_leftover(journal, &leftover, &err));
+    }
+    open_report();
+    print_recordings();
+    expect("\"leftover_uploads\":3,\"leftover_since\":\"2027-01-15T07:59:10Z\","
+           "\"leftover_error\":\"b is refused\"}}");
 }
 END_TEST
 
@@ -131,6 +153,64 @@ START_TEST(bytes_that_are_no_utf8_are_replaced_and_nothing_breaks_out_of_a_strin
     print_recordings();
     expect("\"session\":\"\xef\xbf\xbd\\u0001\\\"\\\\\"");
     expect("\"path\":\"1_\xd0\x9c\\u0085\\u000a\\u007f.mp4\"");
+}
+END_TEST
+
+START_TEST(why_bytes_were_sent_again_is_there_for_each_recording)
+{
+    const int64_t id = add_recording("/r/abc", "abc", "12345_a.mp4");
+    struct journal_file file;
+    bool found;
+
+    add_recording("/r/def", "def", "6_b.mp4");
+    ck_assert(journal_find_file(journal, id, "12345_a.mp4", &file, &found, &err) && found);
+    ck_assert(journal_add_history(journal, id, file.id, NOW - 5,
+                                  "sent again: 3 parts, 24 MiB: the bytes changed", &err));
+    ck_assert(journal_add_history(journal, id, 0, NOW - 4, "sent again: 1 part, 5 B: why", &err));
+    open_report();
+    print_recordings();
+    expect("\"sent_again\":[\n {\"why\":\"3 parts, 24 MiB: the bytes changed\","
+           "\"at\":\"2027-01-15T07:59:55Z\",\"file\":\"12345_a.mp4\"},"
+           "\n {\"why\":\"1 part, 5 B: why\",\"at\":\"2027-01-15T07:59:56Z\",\"file\":null}\n ]}");
+    expect("\"worker\":null,\"sent_again\":[]}");
+    free(text);
+    ck_assert(print_events(id));
+    expect("\"sent_again\":[\n {\"why\"");
+    expect("\"events\":[\n {\"recording\":1,");
+}
+END_TEST
+
+/* Whatever stands before a colon, in any of the documents. */
+static void expect_members_in(const char *documentation)
+{
+    for (const char *at = text; (at = strchr(at, '"')); at++) {
+        char quoted[64];
+        size_t length_of = strcspn(at + 1, "\"");
+
+        if (at[length_of + 1] && at[length_of + 2] == ':') {
+            snprintf(quoted, sizeof quoted, "`%.*s`", (int)length_of, at + 1);
+            ck_assert_msg(strstr(documentation, quoted), "docs/status-schema.md lacks %s", quoted);
+        }
+        at += length_of + 1;
+    }
+}
+
+START_TEST(the_documentation_has_every_member)
+{
+    static char documentation[64 * 1024];
+    FILE *file = fopen(SOURCE_DIR "/docs/status-schema.md", "r");
+    const int64_t id = add_recording("/r/abc", "abc", "12345_a.mp4");
+
+    ck_assert_ptr_nonnull(file);
+    documentation[fread(documentation, 1, sizeof documentation - 1, file)] = 0;
+    fclose(file);
+    ck_assert(journal_add_history(journal, id, 0, NOW, "sent again: 1 part, 5 B: why", &err));
+    open_report();
+    print_recordings();
+    expect_members_in(documentation);
+    free(text);
+    ck_assert(print_events(id));
+    expect_members_in(documentation);
 }
 END_TEST
 
@@ -174,8 +254,11 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, make_base, remove_base);
     tcase_add_test(tests, an_empty_journal_is_an_empty_list_and_all_states_are_named);
+    tcase_add_test(tests, uploads_that_cannot_be_aborted_are_counted_and_the_oldest_says_why);
     tcase_add_test(tests, a_recording_has_its_files_and_what_they_add_up_to);
     tcase_add_test(tests, bytes_that_are_no_utf8_are_replaced_and_nothing_breaks_out_of_a_string);
+    tcase_add_test(tests, why_bytes_were_sent_again_is_there_for_each_recording);
+    tcase_add_test(tests, the_documentation_has_every_member);
     tcase_add_test(tests, the_history_of_one_has_that_recording_and_its_events);
     tcase_add_test(tests, the_history_of_all_has_no_recording);
     tcase_add_test(tests, a_recording_that_is_not_there_is_not_found);
