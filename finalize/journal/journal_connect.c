@@ -1,7 +1,6 @@
 #include "finalize/journal/journal_connect.h"
 
 #include "finalize/base/clock.h"
-#include "finalize/journal/journal_number.h"
 #include "finalize/journal/journal_query.h"
 #include "finalize/journal/journal_schema.h"
 #include "finalize/session/session_dir.h"
@@ -123,28 +122,25 @@ static int execute(struct opening *opening, const char *sql)
     return sqlite3_exec(opening->database, sql, NULL, NULL, NULL);
 }
 
-/* The caller calls sqlite3_free() on *ret_text; NULL when there is none. */
-static int read_text(struct opening *opening, const char *sql, char **ret_text)
-{
-    sqlite3_stmt *statement = NULL;
-    int status = sqlite3_prepare_v2(opening->database, sql, -1, &statement, NULL);
-
-    if (status != SQLITE_OK)
-        return status;
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        *ret_text = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
-    return sqlite3_finalize(statement);
-}
-
 static int read_number(struct opening *opening, const char *sql, int64_t *ret_number)
 {
     char *text = NULL;
-    int status = read_text(opening, sql, &text);
+    int status = journal_query_text(opening->database, sql, &text);
 
     if (text)
         *ret_number = strtoll(text, NULL, 10);
     sqlite3_free(text);
     return status;
+}
+
+static bool is_empty(const struct opening *opening)
+{
+    return opening->application_id == 0 && opening->version == 0 && opening->tables == 0;
+}
+
+static bool is_ours(const struct opening *opening)
+{
+    return opening->application_id == APPLICATION_ID && opening->version >= 1;
 }
 
 static int read_identity_now(struct opening *opening)
@@ -203,7 +199,7 @@ static int configure(struct opening *opening)
 static int switch_to_wal(struct opening *opening)
 {
     char *mode = NULL;
-    int status = read_text(opening, "PRAGMA journal_mode = WAL", &mode);
+    int status = journal_query_text(opening->database, "PRAGMA journal_mode = WAL", &mode);
     bool switched = mode && (strcmp(mode, "wal") == 0 || strcmp(mode, "memory") == 0);
 
     sqlite3_free(mode);
@@ -211,96 +207,12 @@ static int switch_to_wal(struct opening *opening)
     return status == SQLITE_OK && !switched ? SQLITE_CANTOPEN : status;
 }
 
-/* "table" or "index", and its name. */
-static void read_head(const char *sql, char ret_kind[16], char ret_name[32])
-{
-    if (sscanf(sql, "CREATE UNIQUE %15s %31s", ret_kind, ret_name) != 2)
-        (void)sscanf(sql, "CREATE %15s %31s", ret_kind, ret_name);
-}
-
-/* Makes a table again as it is in this version, with the rows of the old one, if there is one, in
- * the columns that both have. */
-static int renew_table(struct opening *opening, const char *sql, const char *name)
-{
-    char *columns = NULL, text[2048];
-    int status;
-
-    snprintf(text, sizeof text, "SELECT 1 FROM %s LIMIT 0", name);
-    if (execute(opening, text) != SQLITE_OK)
-        return execute(opening, sql);
-    snprintf(text, sizeof text, "ALTER TABLE %s RENAME TO before", name);
-    status = execute(opening, text);
-    if (status == SQLITE_OK)
-        status = execute(opening, sql);
-    snprintf(text, sizeof text,
-             "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_info('before') "
-             "INTERSECT SELECT name FROM pragma_table_info('%s'))",
-             name);
-    if (status == SQLITE_OK)
-        status = read_text(opening, text, &columns);
-    if (status == SQLITE_OK && columns) {
-        snprintf(text, sizeof text, "INSERT INTO %s (%s) SELECT %s FROM before; DROP TABLE before",
-                 name, columns, columns);
-        status = execute(opening, text);
-    }
-    sqlite3_free(columns);
-    return status;
-}
-
-#define IS_OVER "(state = " JOURNAL_SQL(DONE) " OR state = " JOURNAL_SQL(ABANDONED) ")"
-#define LEFT_OVER                                                                        \
-    "upload_id <> '' AND key IS NOT NULL AND recording_id IN (SELECT id FROM recording " \
-    "WHERE " IS_OVER ")"
-
-/* Before version 5 uploads that will not be completed stayed in their files' rows. */
-static int move_leftovers(struct opening *opening)
-{
-    return execute(opening, "INSERT INTO leftover (key, upload_id, at) SELECT key, upload_id, "
-                            "phase_at FROM file WHERE " LEFT_OVER
-                            "; UPDATE file SET upload_id = '', phase = 0 WHERE " LEFT_OVER);
-}
-
-/*
- * Before version 7 directories were absolute. Those that are not where they were have moved with
- * the journal, or are gone: they are relative from now on. One that has a row by both names keeps
- * that of where it is.
- */
-static void within_root(sqlite3_context *context, int count, sqlite3_value **values)
-{
-    const char *root = sqlite3_user_data(context);
-    char directory[SESSION_PATH_SIZE];
-    const char *within;
-
-    (void)count;
-    snprintf(directory, sizeof directory, "%.*s", sqlite3_value_bytes(values[0]),
-             (const char *)sqlite3_value_blob(values[0]));
-    within = journal_query_within(root, directory);
-    if (*within == '/' && sqlite3_value_int(values[1]) && access(directory, F_OK))
-        within = strrchr(directory, '/') + 1;
-    sqlite3_result_blob(context, within, (int)strlen(within), SQLITE_TRANSIENT);
-}
-
-#define MOVE(table, guess) \
-    "UPDATE OR IGNORE " table " SET directory = within_root(directory, " guess ");"
-
-static int move_directories(struct opening *opening, const char *sql)
-{
-    int status = sqlite3_create_function(opening->database, "within_root", 2, SQLITE_UTF8,
-                                         opening->root, within_root, NULL, NULL);
-
-    if (status == SQLITE_OK)
-        status = execute(opening, sql);
-    sqlite3_create_function(opening->database, "within_root", 2, SQLITE_UTF8, NULL, NULL, NULL,
-                            NULL);
-    return status;
-}
-
 /* A process that isn't told where recordings are takes what the journal has noted of one that was.
  */
 static int note_root(struct opening *opening)
 {
     char *noted = NULL, *sql;
-    int status = read_text(opening, "SELECT directory FROM root", &noted);
+    int status = journal_query_text(opening->database, "SELECT directory FROM root", &noted);
 
     if (status == SQLITE_OK && !*opening->root && noted) {
         snprintf(opening->root, sizeof opening->root, "%s", noted);
@@ -329,59 +241,29 @@ static int move_into_root(struct opening *opening)
         return status;
     status = execute(opening, "BEGIN IMMEDIATE");
     if (status == SQLITE_OK)
-        status = move_directories(opening, MOVE("recording", "0") MOVE("claim", "0"));
+        status = journal_schema_move_directories(opening->database, opening->root);
     return end_transaction(opening, status);
 }
 
-/* Indexes go with their tables. */
-static int renew_all(struct opening *opening)
-{
-    int status = execute(opening, "DROP TABLE IF EXISTS digest"); /* of versions before 5 */
-
-    for (size_t i = 0; status == SQLITE_OK && journal_schema[i]; i++) {
-        char kind[16] = "", name[32] = "";
-
-        read_head(journal_schema[i], kind, name);
-        status = strcmp(kind, "TABLE") ? execute(opening, journal_schema[i])
-                                       : renew_table(opening, journal_schema[i], name);
-    }
-    if (status == SQLITE_OK && opening->version < 7 && *opening->root)
-        status = move_directories(opening,
-                                  MOVE("recording", "0") MOVE("recording", "1") MOVE("claim", "1"));
-    return status == SQLITE_OK ? move_leftovers(opening) : status;
-}
-
-/* Brings an older file up to date. Whatever its version was, the steps are the same. */
-static int upgrade(struct opening *opening)
+/* Makes the tables, or brings those of an older version up to date; a file that is neither empty
+ * nor ours is left alone. */
+static int bring_up_to_date(struct opening *opening)
 {
     /* Else renaming a table would rename it where others refer to it, too. */
     int status = execute(opening, "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON;"
                                   "BEGIN IMMEDIATE");
+    bool due;
 
     if (status == SQLITE_OK)
         status = read_identity_now(opening);
-    if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
-        status = renew_all(opening);
-    if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
+    due = is_empty(opening) || (is_ours(opening) && opening->version < JOURNAL_SCHEMA_VERSION);
+    if (status == SQLITE_OK && due)
+        status = journal_schema_apply(opening->database, opening->version, opening->root);
+    if (status == SQLITE_OK && due)
         status = write_identity(opening);
     status = end_transaction(opening, status);
     execute(opening, "PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON");
     return status;
-}
-
-static int create_tables(struct opening *opening)
-{
-    int status = execute(opening, "BEGIN IMMEDIATE");
-
-    if (status == SQLITE_OK)
-        status = read_identity_now(opening);
-    if (status == SQLITE_OK && opening->tables == 0) {
-        for (size_t i = 0; status == SQLITE_OK && journal_schema[i]; i++)
-            status = execute(opening, journal_schema[i]);
-        if (status == SQLITE_OK)
-            status = write_identity(opening);
-    }
-    return end_transaction(opening, status);
 }
 
 /* Repeats a step that other processes are in the way of: the change to WAL and a recovery after a
@@ -400,14 +282,9 @@ static int insist(int (*step)(struct opening *opening), struct opening *opening)
     return status;
 }
 
-static bool is_empty(const struct opening *opening)
-{
-    return opening->application_id == 0 && opening->version == 0 && opening->tables == 0;
-}
-
 static bool judge_identity(const struct opening *opening, const char *path, struct error *err)
 {
-    if (opening->application_id != APPLICATION_ID || opening->version < 1)
+    if (!is_ours(opening))
         return error_set(err, ERROR_PERMANENT,
                          "the file is no journal of ours, it is left alone (CONFOMEET_JOURNAL): %s",
                          path);
@@ -432,10 +309,8 @@ static bool set_up(struct opening *opening, const char *path, struct error *err)
     if (sqlite3_db_readonly(opening->database, "main") == 1)
         return journal_query_fail(opening->database, SQLITE_READONLY, path, err);
     status = insist(switch_to_wal, opening);
-    if (status == SQLITE_OK && is_empty(opening))
-        status = insist(create_tables, opening);
-    else if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
-        status = insist(upgrade, opening);
+    if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
+        status = insist(bring_up_to_date, opening);
     if (status == SQLITE_OK)
         status = insist(note_root, opening);
     if (status == SQLITE_OK)

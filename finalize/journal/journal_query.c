@@ -356,3 +356,15 @@ bool journal_query_end(struct journal_query *query, struct error *err)
                          query->path);
     return true;
 }
+
+int journal_query_text(struct sqlite3 *database, const char *sql, char **ret_text)
+{
+    sqlite3_stmt *statement = NULL;
+    int status = sqlite3_prepare_v2(database, sql, -1, &statement, NULL);
+
+    if (status != SQLITE_OK)
+        return status;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        *ret_text = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
+    return sqlite3_finalize(statement);
+}

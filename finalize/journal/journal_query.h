@@ -107,6 +107,11 @@ void journal_query_get_text(struct journal_query *query, char *ret_text, size_t 
 bool journal_query_end(struct journal_query *query, struct error *err)
     __attribute__((warn_unused_result));
 
+/* The first column of a statement's first row, for sqlite3_free(); *ret_text stays as it is when
+ * there is no row. Returns SQLite's status. */
+int journal_query_text(struct sqlite3 *database, const char *sql, char **ret_text)
+    __attribute__((warn_unused_result));
+
 /* On a disk that is full: gives up the reserve (journal_reserve.h), and lets the log be written
  * over. Not within a transaction. */
 void journal_query_make_room(struct sqlite3 *database, const char *path);

@@ -1,14 +1,22 @@
 #include "finalize/journal/journal_schema.h"
 
 #include "finalize/journal/journal_number.h"
+#include "finalize/journal/journal_query.h"
+#include "finalize/session/session_dir.h"
 
+#include <sqlite3.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #define RECORDING_STATES JOURNAL_SQL(WORKING) " AND " JOURNAL_SQL(ABANDONED)
 #define FILE_STATES      JOURNAL_SQL(FILE_PENDING) " AND " JOURNAL_SQL(FILE_WITHHELD)
 
 /* Comments stand inside the parentheses: there SQLite keeps them, and `.schema` shows them. */
-const char *const journal_schema[] = {
+/* Each begins with CREATE TABLE <name>, CREATE INDEX <name> or CREATE UNIQUE INDEX <name>. An index
+ * comes after its table. */
+static const char *const schema[] = {
     "CREATE TABLE recording (\n"
     "    -- One session directory. Names and paths may hold any bytes, so they are BLOBs:\n"
     "    -- CAST(directory AS TEXT) shows and compares them as text. Times are seconds since\n"
@@ -175,5 +183,107 @@ const char *const journal_schema[] = {
 
     "CREATE INDEX event_by_file ON event (file_id) WHERE file_id IS NOT NULL",
 
-    NULL,
 };
+
+static int execute(struct sqlite3 *database, const char *sql)
+{
+    return sqlite3_exec(database, sql, NULL, NULL, NULL);
+}
+
+/* Makes a table as it is in this version, with the rows of the one that is there, if one is, in the
+ * columns that both have. The old one's indexes go with it. */
+static int renew_table(struct sqlite3 *database, const char *sql, const char *name)
+{
+    char *columns = NULL, text[2048];
+    int status;
+
+    snprintf(text, sizeof text, "SELECT 1 FROM %s LIMIT 0", name);
+    if (execute(database, text) != SQLITE_OK)
+        return execute(database, sql);
+    snprintf(text, sizeof text, "ALTER TABLE %s RENAME TO before", name);
+    status = execute(database, text);
+    if (status == SQLITE_OK)
+        status = execute(database, sql);
+    snprintf(text, sizeof text,
+             "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_info('before') "
+             "INTERSECT SELECT name FROM pragma_table_info('%s'))",
+             name);
+    if (status == SQLITE_OK)
+        status = journal_query_text(database, text, &columns);
+    if (status == SQLITE_OK && columns) {
+        snprintf(text, sizeof text, "INSERT INTO %s (%s) SELECT %s FROM before; DROP TABLE before",
+                 name, columns, columns);
+        status = execute(database, text);
+    }
+    sqlite3_free(columns);
+    return status;
+}
+
+#define IS_OVER "(state = " JOURNAL_SQL(DONE) " OR state = " JOURNAL_SQL(ABANDONED) ")"
+#define LEFT_OVER                                                                        \
+    "upload_id <> '' AND key IS NOT NULL AND recording_id IN (SELECT id FROM recording " \
+    "WHERE " IS_OVER ")"
+
+/* Before version 5 uploads that will not be completed stayed in their files' rows. */
+static int move_leftovers(struct sqlite3 *database)
+{
+    return execute(database, "INSERT INTO leftover (key, upload_id, at) SELECT key, upload_id, "
+                             "phase_at FROM file WHERE " LEFT_OVER
+                             "; UPDATE file SET upload_id = '', phase = 0 WHERE " LEFT_OVER);
+}
+
+/*
+ * Before version 7 directories were absolute. Those that are not where they were have moved with
+ * the journal, or are gone: they are relative from now on. One that has a row by both names keeps
+ * that of where it is.
+ */
+static void within_root(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const char *root = sqlite3_user_data(context);
+    char directory[SESSION_PATH_SIZE];
+    const char *within;
+
+    (void)count;
+    snprintf(directory, sizeof directory, "%.*s", sqlite3_value_bytes(values[0]),
+             (const char *)sqlite3_value_blob(values[0]));
+    within = journal_query_within(root, directory);
+    if (*within == '/' && sqlite3_value_int(values[1]) && access(directory, F_OK))
+        within = strrchr(directory, '/') + 1;
+    sqlite3_result_blob(context, within, (int)strlen(within), SQLITE_TRANSIENT);
+}
+
+#define MOVE(table, guess) \
+    "UPDATE OR IGNORE " table " SET directory = within_root(directory, " guess ");"
+
+static int move_directories(struct sqlite3 *database, const char *root, const char *sql)
+{
+    int status = sqlite3_create_function(database, "within_root", 2, SQLITE_UTF8, (void *)root,
+                                         within_root, NULL, NULL);
+
+    if (status == SQLITE_OK)
+        status = execute(database, sql);
+    sqlite3_create_function(database, "within_root", 2, SQLITE_UTF8, NULL, NULL, NULL, NULL);
+    return status;
+}
+
+int journal_schema_move_directories(struct sqlite3 *database, const char *root)
+{
+    return move_directories(database, root, MOVE("recording", "0") MOVE("claim", "0"));
+}
+
+int journal_schema_apply(struct sqlite3 *database, int64_t version, const char *root)
+{
+    int status = execute(database, "DROP TABLE IF EXISTS digest"); /* of versions before 5 */
+
+    for (size_t i = 0; status == SQLITE_OK && i < sizeof schema / sizeof schema[0]; i++) {
+        char name[32];
+
+        status = sscanf(schema[i], "CREATE TABLE %31s", name) == 1
+                     ? renew_table(database, schema[i], name)
+                     : execute(database, schema[i]);
+    }
+    if (status == SQLITE_OK && version < 7 && *root)
+        status = move_directories(database, root,
+                                  MOVE("recording", "0") MOVE("recording", "1") MOVE("claim", "1"));
+    return status == SQLITE_OK ? move_leftovers(database) : status;
+}
