@@ -53,28 +53,6 @@ static bool begins_group(size_t i)
     return i == 0 || settings_table[i].group != settings_table[i - 1].group;
 }
 
-/* "required", "default 8MiB", "default: the system's" or nothing. Returns `out`. */
-static const char *describe_default(const struct settings_row *row, char *out, size_t out_size)
-{
-    if (row->required)
-        snprintf(out, out_size, "required");
-    else if (row->default_text)
-        snprintf(out, out_size, "default %s", *row->default_text ? row->default_text : "empty");
-    else
-        snprintf(out, out_size, "default: %s", row->unset_text);
-    return out;
-}
-
-/* "size, 5MiB to 5GiB; default 8MiB". Returns `out`. */
-static const char *describe(const struct settings_row *row, char *out, size_t out_size)
-{
-    char form[FORM_BYTES];
-    char standard[FORM_BYTES];
-    snprintf(out, out_size, "%s; %s", settings_value_form(row, form, sizeof form),
-             describe_default(row, standard, sizeof standard));
-    return out;
-}
-
 static const char *default_of(const struct settings_row *row)
 {
     if (row->required)
@@ -82,6 +60,18 @@ static const char *default_of(const struct settings_row *row)
     if (!row->default_text)
         return row->unset_text;
     return *row->default_text ? row->default_text : "empty";
+}
+
+/* "size, 5MiB to 5GiB; default 8MiB". Returns `out`. */
+static const char *describe(const struct settings_row *row, char *out, size_t out_size)
+{
+    char form[FORM_BYTES];
+    snprintf(out, out_size, "%s; %s%s", settings_value_form(row, form, sizeof form),
+             row->required       ? ""
+             : row->default_text ? "default "
+                                 : "default: ",
+             default_of(row));
+    return out;
 }
 
 static void write_group_title(FILE *out, size_t i)

@@ -1,40 +1,22 @@
 /* settings_load - fills the settings from the environment and a file: settings_load*() of
  * settings.h.
  */
-#include "config/settings.h"
+#include "config/settings_load_private.h"
 
-#include "config/object_headers.h"
 #include "config/settings_checks.h"
 #include "config/settings_names.h"
-#include "config/settings_source.h"
-#include "config/settings_table.h"
 #include "config/settings_values.h"
 #include "config/small_file.h"
-#include "config/units.h"
 #include "finalize/base/utf8.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define MIB              (UINT64_C(1) << 20)
-#define MAX_PART_BYTES   (UINT64_C(5) << 30)
 #define MAX_SHOWN_NAME   80
 #define MAX_SECRET_BYTES (16u * 1024)
-
-/* What one settings_load() works on. */
-struct loader {
-    struct settings_source source;
-    bool is_source_complete; /* the file could be read, or there is none */
-    struct settings settings;
-    struct settings_problems problems;
-    bool is_out_of_memory;
-    bool is_wrong[SETTINGS_MAX_ROWS]; /* by row: the field doesn't hold what was asked for */
-};
 
 /* Appends `line`, which it takes, to the NULL-terminated list. A line that is there is not added
  * again. */
@@ -58,17 +40,11 @@ static bool take_line(char ***list, char *line)
     return true;
 }
 
-static void add_line(struct loader *loader, char ***list, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void add_line(struct loader *loader, char ***list, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static void add_line(struct loader *loader, char ***list,
+                                                           const char *format, va_list arguments)
 {
     char *line;
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vasprintf(&line, format, arguments);
-    va_end(arguments);
-    if (length < 0) {
+    if (vasprintf(&line, format, arguments) < 0) {
         loader->is_out_of_memory = true;
         return;
     }
@@ -77,11 +53,21 @@ static void add_line(struct loader *loader, char ***list, const char *format, ..
         loader->is_out_of_memory = true;
 }
 
-static bool is_wrong(const struct loader *loader, const char *name)
+void settings_load_complain(struct loader *loader, const char *format, ...)
 {
-    const struct settings_row *row = settings_table_find(name);
-    assert(row);
-    return loader->is_wrong[row - settings_table];
+    va_list arguments;
+    va_start(arguments, format);
+    add_line(loader, &loader->problems.errors, format, arguments);
+    va_end(arguments);
+}
+
+__attribute__((format(printf, 2, 3))) static void warn(struct loader *loader, const char *format,
+                                                       ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    add_line(loader, &loader->problems.warnings, format, arguments);
+    va_end(arguments);
 }
 
 static void report_wrong(struct loader *loader, const struct settings_row *row,
@@ -91,12 +77,13 @@ static void report_wrong(struct loader *loader, const struct settings_row *row,
     char quoted[SETTINGS_QUOTED_BYTES];
     const char *what = settings_value_expected(row, expected, sizeof expected);
     if (row->secret || (row->secret_signs && strpbrk(found->text, row->secret_signs)))
-        add_line(loader, &loader->problems.errors,
-                 "%s (from %s) cannot be used; its value is not shown: expected %s", found->name,
-                 found->where, what);
+        settings_load_complain(loader,
+                               "%s (from %s) cannot be used; its value is not shown: expected %s",
+                               found->name, found->where, what);
     else
-        add_line(loader, &loader->problems.errors, "%s is %s (from %s): expected %s", found->name,
-                 settings_value_quote(found->text, quoted, sizeof quoted), found->where, what);
+        settings_load_complain(loader, "%s is %s (from %s): expected %s", found->name,
+                               settings_value_quote(found->text, quoted, sizeof quoted),
+                               found->where, what);
 }
 
 /* Where there is no such file, its name may be the secret itself, in the wrong place: not shown. */
@@ -105,8 +92,8 @@ static void report_secret_file(struct loader *loader, const struct settings_row 
 {
     struct stat status;
     bool is_there = lstat(found->path, &status) == 0;
-    add_line(loader, &loader->problems.errors, "%s (from %s) names %s, which cannot be read: %s",
-             row->file_name, found->where, is_there ? found->path : "a file", reason);
+    settings_load_complain(loader, "%s (from %s) names %s, which cannot be read: %s",
+                           row->file_name, found->where, is_there ? found->path : "a file", reason);
 }
 
 /* Takes the newlines off the end of a secret; NULL, or why it can't be used. */
@@ -132,10 +119,11 @@ static bool read_secret(struct loader *loader, const struct settings_row *row,
 
     *ret_secret = (struct small_file){0};
     if (!settings_check_path(found->path)) {
-        add_line(loader, &loader->problems.errors,
-                 "%s (from %s) cannot be used; its value is not shown: expected the absolute path "
-                 "of a file that holds %s",
-                 row->file_name, found->where, row->name);
+        settings_load_complain(
+            loader,
+            "%s (from %s) cannot be used; its value is not shown: expected the absolute path "
+            "of a file that holds %s",
+            row->file_name, found->where, row->name);
         return false;
     }
     if (small_file_read(found->path, MAX_SECRET_BYTES, ret_secret, &err))
@@ -170,9 +158,9 @@ static void load_secret(struct loader *loader, const struct settings_row *row,
     bool is_usable = read_secret(loader, row, found, &secret);
     if (is_usable && found->text && strcmp(found->text, secret.bytes) != 0) {
         is_usable = false;
-        add_line(loader, &loader->problems.errors,
-                 "%s and %s are both set (from %s), to different values: expected one of them",
-                 row->name, row->file_name, found->where);
+        settings_load_complain(
+            loader, "%s and %s are both set (from %s), to different values: expected one of them",
+            row->name, row->file_name, found->where);
     }
     if (is_usable) {
         struct settings_found in_file = *found;
@@ -193,120 +181,13 @@ static void load_row(struct loader *loader, const struct settings_row *row)
         loader->is_wrong[row - settings_table] = true;
         /* It may well stand in the file that could not be read. */
         if (loader->is_source_complete)
-            add_line(loader, &loader->problems.errors, "%s is not set: expected %s", row->name,
-                     settings_value_expected(row, expected, sizeof expected));
+            settings_load_complain(loader, "%s is not set: expected %s", row->name,
+                                   settings_value_expected(row, expected, sizeof expected));
     } else if (found.path) {
         load_secret(loader, row, &found);
     } else if (found.text) {
         load_text(loader, row, &found);
     }
-}
-
-/* Id and secret belong together; without them, the platform gives keys (credentials.h). */
-static void check_keys(struct loader *loader)
-{
-    const struct settings *settings = &loader->settings;
-    const char *set = settings->s3_client_id       ? "CONFOMEET_S3_CLIENT_ID"
-                      : settings->s3_client_secret ? "CONFOMEET_S3_CLIENT_SECRET"
-                                                   : "CONFOMEET_S3_SESSION_TOKEN";
-
-    if (is_wrong(loader, "CONFOMEET_S3_CLIENT_ID") ||
-        is_wrong(loader, "CONFOMEET_S3_CLIENT_SECRET") ||
-        (settings->s3_client_id && settings->s3_client_secret) ||
-        (!settings->s3_client_id && !settings->s3_client_secret && !settings->s3_session_token))
-        return;
-    add_line(loader, &loader->problems.errors, "%s is not set, but %s is: expected both",
-             settings->s3_client_id ? "CONFOMEET_S3_CLIENT_SECRET" : "CONFOMEET_S3_CLIENT_ID", set);
-}
-
-static void check_instance(struct loader *loader)
-{
-    const struct settings *settings = &loader->settings;
-    if (!settings->s3_key_prefix || !strstr(settings->s3_key_prefix, "{instance}"))
-        return;
-    if (!settings->instance_id && !is_wrong(loader, "JIBRI_INSTANCE_ID"))
-        add_line(
-            loader, &loader->problems.errors,
-            "JIBRI_INSTANCE_ID is not set, but {instance} in CONFOMEET_S3_KEY_PREFIX needs it");
-}
-
-static void check_backend(struct loader *loader)
-{
-    const struct settings *settings = &loader->settings;
-    bool is_known = !is_wrong(loader, "CONFOMEET_NOTICE") &&
-                    !is_wrong(loader, "CONFOMEET_BASE_URL") && !is_wrong(loader, "XMPP_DOMAIN");
-    if (is_known && settings->notice && !settings->base_url && !settings->xmpp_domain)
-        add_line(loader, &loader->problems.errors,
-                 "CONFOMEET_BASE_URL is not set, nor is XMPP_DOMAIN: expected one of them, so that "
-                 "the backend can be notified, or CONFOMEET_NOTICE=off");
-}
-
-/* The value of a header is not shown: it may be a key that got into the wrong place. */
-static void check_object_headers(struct loader *loader)
-{
-    const char *list = loader->settings.s3_object_headers;
-    struct object_header header, other;
-
-    while (list && object_headers_next(&list, &header)) {
-        const char *fault = object_header_fault(&header), *rest = list;
-
-        while (!fault && object_headers_next(&rest, &other))
-            if (other.name_length == header.name_length &&
-                !strncasecmp(other.name, header.name, header.name_length))
-                fault = "is there twice";
-        if (!fault && object_header_is_lock(&header) && !loader->settings.s3_content_md5)
-            fault = "needs CONFOMEET_S3_CONTENT_MD5=on";
-        if (fault)
-            add_line(
-                loader, &loader->problems.errors, "CONFOMEET_S3_OBJECT_HEADERS: %.*s %s",
-                (int)(header.name_length < MAX_SHOWN_NAME ? header.name_length : MAX_SHOWN_NAME),
-                header.name, fault);
-    }
-}
-
-static void check_addressing(struct loader *loader)
-{
-    const struct settings *settings = &loader->settings;
-    if (!settings->s3_bucket || settings->s3_addressing != SETTINGS_ADDRESSING_VIRTUAL ||
-        settings_check_bucket_in_host(settings->s3_bucket))
-        return;
-    char quoted[SETTINGS_QUOTED_BYTES];
-    add_line(loader, &loader->problems.errors,
-             "CONFOMEET_S3_ADDRESSING is \"virtual\", but the bucket %s cannot be part of a host's "
-             "name; expected path",
-             settings_value_quote(settings->s3_bucket, quoted, sizeof quoted));
-}
-
-/* How much 10,000 parts hold, by the part plan (finalize/s3/part.h): 8,900 of one size, then
- * groups of four, where those of group g = 1..275 are 1 + g * g times as large. */
-static uint64_t capacity_bytes(uint64_t part_size_bytes)
-{
-    uint64_t capacity = 8900 * part_size_bytes;
-    for (uint64_t g = 1; g <= 275; g++) {
-        uint64_t size = part_size_bytes * (1 + g * g);
-        capacity += 4 * (size < MAX_PART_BYTES ? size : MAX_PART_BYTES);
-    }
-    return capacity;
-}
-
-static void check_part_plan(struct loader *loader)
-{
-    uint64_t part_size = loader->settings.s3_part_size_bytes;
-    uint64_t largest = loader->settings.s3_max_object_bytes;
-    if (is_wrong(loader, "CONFOMEET_S3_PART_SIZE") ||
-        is_wrong(loader, "CONFOMEET_S3_MAX_OBJECT_SIZE") || capacity_bytes(part_size) >= largest)
-        return;
-    uint64_t enough = part_size - part_size % MIB;
-    while (enough < MAX_PART_BYTES && capacity_bytes(enough) < largest)
-        enough += MIB;
-    char spelt[2][32];
-    char capacity[32];
-    add_line(loader, &loader->problems.errors,
-             "CONFOMEET_S3_PART_SIZE is \"%s\", so that 10,000 parts hold %s, less than "
-             "CONFOMEET_S3_MAX_OBJECT_SIZE (%s): expected %" PRIu64 "MiB at least",
-             units_spell_size(part_size, spelt[0], sizeof spelt[0]),
-             units_format_size(capacity_bytes(part_size), capacity, sizeof capacity),
-             units_spell_size(largest, spelt[1], sizeof spelt[1]), enough / MIB);
 }
 
 static void warn_of_unknown_names(struct loader *loader, const char *const *lines)
@@ -330,15 +211,14 @@ static void warn_of_unknown_names(struct loader *loader, const char *const *line
         shown[shown_length] = 0;
         const char *reason = is_s3 ? settings_name_unsupported(*lines, length) : NULL;
         const char *nearest = reason ? NULL : settings_name_nearest(*lines, length);
-        add_line(loader, &loader->problems.warnings, "%s%s is not a setting%s%s%s", shown,
-                 length > shown_length ? "..." : "",
-                 reason    ? ": "
-                 : nearest ? "; did you mean "
-                           : "",
-                 reason    ? reason
-                 : nearest ? nearest
-                           : "",
-                 nearest ? "?" : "");
+        warn(loader, "%s%s is not a setting%s%s%s", shown, length > shown_length ? "..." : "",
+             reason    ? ": "
+             : nearest ? "; did you mean "
+                       : "",
+             reason    ? reason
+             : nearest ? nearest
+                       : "",
+             nearest ? "?" : "");
     }
 }
 
@@ -351,7 +231,7 @@ static void read_file(struct loader *loader, const char *path)
         return;
     if (!env_file_read(path, &loader->source.file, &err)) {
         loader->is_source_complete = false;
-        add_line(loader, &loader->problems.errors, "%s", err.text);
+        settings_load_complain(loader, "%s", err.text);
     }
 }
 
@@ -372,12 +252,7 @@ static bool load(const char *const *environment, const char *path,
          */
         if (loader.settings.s3_key_prefix && strstr(loader.settings.s3_key_prefix, "{metadata."))
             loader.settings.live_upload = false;
-        check_keys(&loader);
-        check_object_headers(&loader);
-        check_addressing(&loader);
-        check_part_plan(&loader);
-        check_instance(&loader);
-        check_backend(&loader);
+        settings_load_check(&loader);
     }
     if (!wanted) {
         warn_of_unknown_names(&loader, environment);
@@ -385,8 +260,7 @@ static bool load(const char *const *environment, const char *path,
     }
     env_file_done(&loader.source.file);
     if (loader.is_out_of_memory)
-        add_line(&loader, &loader.problems.errors,
-                 "there is not enough memory to read the settings");
+        settings_load_complain(&loader, "there is not enough memory to read the settings");
     *ret_settings = loader.settings;
     ret_settings->environment = environment;
     ret_settings->path = path;
