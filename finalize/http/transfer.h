@@ -2,8 +2,9 @@
  * transfer - one request on its way through libcurl: how libcurl is asked for it, the body that it
  * is given, the reply that it brings, and what its end means. Internal to the loop.
  *
- * Knows nothing of waiting, nor of other transfers but for what they share. libcurl's header is
- * included here and in loop.c alone.
+ * transfer.c tells libcurl of the request and moves its bytes, transfer_end.c ends it. They know
+ * nothing of waiting, nor of other transfers but for what they share. libcurl's header is included
+ * here and in loop.c alone.
  */
 #pragma once
 
@@ -51,6 +52,10 @@ struct transfer {
  */
 bool transfer_set_up(struct transfer *transfer, unsigned others)
     __attribute__((warn_unused_result));
+
+/* Notes why it fails. The first reason counts; what libcurl says of its end comes after it. */
+void transfer_fail(struct transfer *transfer, enum http_failure failure, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* libcurl has ended it with `code`: the reply is what the caller of the loop may have, unless it
  * was ended before. */

@@ -1,6 +1,7 @@
 /*
  * credentials_private - what the files of credentials.h share: credentials.c keeps the keys and
- * knows when others are wanted, credentials_platform.c knows how each platform is asked.
+ * knows when others are wanted, credentials_platform.c chooses and asks the platform,
+ * credentials_answer.c reads what it answers.
  */
 #pragma once
 

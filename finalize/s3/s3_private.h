@@ -42,12 +42,6 @@ struct s3_refusal {
     char hint[200];          /* what we add for people, or "" */
 };
 
-/*
- * Writes `text` as a header's value of at most size - 1 bytes, percent-encoded where it must be,
- * never half a character. False without memory.
- */
-bool s3_header_value(const char *text, char *out, size_t size);
-
 /* Whether the operation is one on an upload, named by its id, rather than on an object. */
 bool s3_is_about_upload(enum s3_operation operation);
 

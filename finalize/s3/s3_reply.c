@@ -175,25 +175,14 @@ static bool is_of_session(const struct s3_call *call, const struct http_reply *r
 
     return call->metadata && call->metadata->session_id &&
            http_reply_header(reply, "x-amz-meta-jibri-session", value, sizeof value) &&
-           s3_header_value(call->metadata->session_id, ours, sizeof ours) && !strcmp(value, ours);
+           uri_header_value(call->metadata->session_id, ours, sizeof ours) && !strcmp(value, ours);
 }
 
-/* The reverse of s3_header_value(). */
 static void read_value(const struct http_reply *reply, const char *name, char *ret_value,
                        size_t size)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    char *to = ret_value;
-
     http_reply_header(reply, name, ret_value, size);
-    for (const char *from = ret_value; *from; from++) {
-        const char *high = *from == '%' && from[1] ? strchr(digits, from[1]) : NULL;
-        const char *low = high && from[2] ? strchr(digits, from[2]) : NULL;
-
-        *to++ = low ? (char)((high - digits) * 16 + (low - digits)) : *from;
-        from += low ? 2 : 0;
-    }
-    *to = 0;
+    uri_decode_header_value(ret_value);
 }
 
 static const char *read_head(const struct s3_call *call, const struct http_reply *reply,

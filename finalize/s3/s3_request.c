@@ -119,68 +119,16 @@ static bool make_url(struct draft *draft)
     return !draft->url.failed;
 }
 
-static size_t character_bytes(const char *text)
-{
-    size_t length = 1;
-
-    while (length < 4 && ((unsigned char)text[length] & 0xc0) == 0x80)
-        length++;
-    return length;
-}
-
-/* Whether a value may stand in a header as it is and can be told from an encoded one. Runs of
- * blanks are signed as one blank, and not every server follows. */
-static bool is_plain(const char *text)
-{
-    size_t length = strlen(text);
-
-    if (text[0] == ' ' || (length && text[length - 1] == ' ') || strstr(text, "  "))
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if (text[i] < ' ' || text[i] > '~' || text[i] == '%')
-            return false;
-    return true;
-}
-
-/* `text` as a header's value of at most size - 1 bytes, never half a character. */
-bool s3_header_value(const char *text, char *out, size_t size)
-{
-    struct buffer encoded;
-    bool ok;
-
-    if (is_plain(text)) {
-        snprintf(out, size, "%s", text);
-        return true;
-    }
-    buffer_init(&encoded, size - 1);
-    while (*text && !encoded.failed) {
-        size_t bytes = character_bytes(text), before = encoded.length;
-        char character[5] = {0};
-
-        memcpy(character, text, bytes);
-        text += bytes;
-        uri_encode(&encoded, character, true);
-        if (encoded.failed)
-            encoded.length = before;
-    }
-    /* Failed with room left for a whole character: that was memory. */
-    ok = !encoded.failed || encoded.length + 12 > size - 1;
-    memcpy(out, buffer_text(&encoded), encoded.length);
-    out[encoded.length] = 0;
-    buffer_done(&encoded);
-    return ok;
-}
-
 static bool add_own_metadata(struct draft *draft, const struct s3_object_metadata *metadata)
 {
     sign_header(draft, "x-amz-meta-jibri-mark", metadata->mark);
     if (metadata->session_id) {
-        if (!s3_header_value(metadata->session_id, draft->session, sizeof draft->session))
+        if (!uri_header_value(metadata->session_id, draft->session, sizeof draft->session))
             return false;
         sign_header(draft, "x-amz-meta-jibri-session", draft->session);
     }
     if (metadata->instance_id) {
-        if (!s3_header_value(metadata->instance_id, draft->instance, sizeof draft->instance))
+        if (!uri_header_value(metadata->instance_id, draft->instance, sizeof draft->instance))
             return false;
         sign_header(draft, "x-amz-meta-jibri-instance", draft->instance);
     }

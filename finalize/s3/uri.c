@@ -35,6 +35,85 @@ void uri_encode(struct buffer *out, const char *text, bool keep_slashes)
     }
 }
 
+/* ---- values of headers ------------------------------------------------------------------------
+ */
+
+static size_t character_bytes(const char *text)
+{
+    size_t length = 1;
+
+    while (length < 4 && ((unsigned char)text[length] & 0xc0) == 0x80)
+        length++;
+    return length;
+}
+
+/* Whether a value may stand in a header as it is and can be told from an encoded one. Runs of
+ * blanks are signed as one blank, and not every server follows. */
+static bool is_plain(const char *text)
+{
+    size_t length = strlen(text);
+
+    if (text[0] == ' ' || (length && text[length - 1] == ' ') || strstr(text, "  "))
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < ' ' || text[i] > '~' || text[i] == '%')
+            return false;
+    return true;
+}
+
+bool uri_header_value(const char *text, char *out, size_t size)
+{
+    struct buffer encoded;
+    bool ok;
+
+    if (is_plain(text)) {
+        snprintf(out, size, "%s", text);
+        return true;
+    }
+    buffer_init(&encoded, size - 1);
+    while (*text && !encoded.failed) {
+        size_t bytes = character_bytes(text), before = encoded.length;
+        char character[5] = {0};
+
+        memcpy(character, text, bytes);
+        text += bytes;
+        uri_encode(&encoded, character, true);
+        if (encoded.failed)
+            encoded.length = before;
+    }
+    /* Failed with room left for a whole character: that was memory. */
+    ok = !encoded.failed || encoded.length + 12 > size - 1;
+    memcpy(out, buffer_text(&encoded), encoded.length);
+    out[encoded.length] = 0;
+    buffer_done(&encoded);
+    return ok;
+}
+
+static int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    digit = (char)(digit | 0x20);
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+void uri_decode_header_value(char *value)
+{
+    char *out = value;
+
+    for (; *value; value++) {
+        int high = *value == '%' ? hex_value(value[1]) : -1;
+        int low = high < 0 ? -1 : hex_value(value[2]);
+
+        *out++ = low < 0 ? *value : (char)(high * 16 + low);
+        value += low < 0 ? 0 : 2;
+    }
+    *out = 0;
+}
+
+/* ---- the endpoint ------------------------------------------------------------------------------
+ */
+
 /* Dotted numbers must be a whole IPv4 address: curl would rewrite "127.1", and with it the Host
  * header that we have signed. */
 static bool is_number_like(const char *host)
@@ -104,14 +183,6 @@ static bool append_port(struct buffer *out, const char *text, bool https)
     if (port != (https ? 443 : 80))
         buffer_append_format(out, ":%u", (unsigned)port);
     return true;
-}
-
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    digit = (char)(digit | 0x20);
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
 /* Undoes %XX in place. False when an escape is broken or stands for NUL or '/'. */

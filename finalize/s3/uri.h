@@ -1,5 +1,5 @@
 /*
- * uri - percent-encoding as S3 wants it, and the address of the endpoint.
+ * uri - percent-encoding as S3 wants it, in URLs and in headers, and the address of the endpoint.
  */
 #pragma once
 
@@ -7,13 +7,22 @@
 #include "finalize/base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * Appends `text`, percent-encoded: all but A-Z a-z 0-9 - . _ ~ as %XX, upper-case hex. With
- * `keep_slashes`,
- * '/' stays as it is (paths), else it is encoded (query values).
+ * `keep_slashes`, '/' stays as it is (paths), else it is encoded (query values).
  */
 void uri_encode(struct buffer *out, const char *text, bool keep_slashes);
+
+/*
+ * Writes `text` as a header's value of at most size - 1 bytes, percent-encoded where it must be,
+ * never half a character. False without memory.
+ */
+bool uri_header_value(const char *text, char *out, size_t size) __attribute__((warn_unused_result));
+
+/* The reverse, in place. What is no escape stays as it is. */
+void uri_decode_header_value(char *value);
 
 /* Where requests go: scheme://host[:port]/path */
 struct uri_endpoint {

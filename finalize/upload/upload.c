@@ -161,33 +161,6 @@ bool upload_take_bytes(struct upload *upload, unsigned slot, const struct hasher
 
 /* ---- what to do next ------------------------------------------------------------------------ */
 
-/* CompleteMultipartUpload lists every part; that none is missing is checked once more. */
-static bool write_complete_body(struct upload *upload, struct error *err)
-{
-    const struct journal_file *file = upload->options.file;
-    unsigned count = part_count(file->part_plan, file->object_bytes);
-    struct journal_part part = {.number = 0};
-    bool found;
-
-    buffer_clear(&upload->complete_body);
-    s3_xml_begin_complete(&upload->complete_body);
-    for (unsigned number = 1; number <= count; number++) {
-        if (!journal_next_part(upload->options.journal, file->id, part.number, &part, &found, err))
-            return false;
-        if (!found || part.number != number) {
-            error_set(&upload->error, ERROR_TRANSIENT, "part %u of %s is not in the journal",
-                      number, file->key);
-            return upload_end(upload);
-        }
-        s3_xml_add_part(&upload->complete_body, number, part.etag);
-    }
-    s3_xml_end_complete(&upload->complete_body);
-    if (!upload->complete_body.failed)
-        return true;
-    error_set(&upload->error, ERROR_TRANSIENT, "no memory to complete %s", file->key);
-    return upload_end(upload);
-}
-
 static struct s3_call call_of(const struct upload *upload, enum s3_operation operation)
 {
     const struct journal_file *file = upload->options.file;
@@ -270,7 +243,7 @@ static bool prepare_request(struct upload *upload, struct s3_call *ret_call, str
         ret_call->body = &upload->complete_body;
         if (upload_end_if_changed(upload))
             return true;
-        return write_complete_body(upload, err) &&
+        return upload_write_complete_body(upload, err) &&
                (upload->stage == UPLOAD_STAGE_ENDED ||
                 upload_save_phase(upload, JOURNAL_PHASE_COMPLETING, err));
     default:

@@ -225,6 +225,32 @@ bool upload_take_listed(struct upload *upload, struct s3_result *result, struct 
     return go_on_with_parts(upload, true, err);
 }
 
+bool upload_write_complete_body(struct upload *upload, struct error *err)
+{
+    const struct journal_file *file = upload->options.file;
+    unsigned count = part_count(file->part_plan, file->object_bytes);
+    struct journal_part part = {.number = 0};
+    bool found;
+
+    buffer_clear(&upload->complete_body);
+    s3_xml_begin_complete(&upload->complete_body);
+    for (unsigned number = 1; number <= count; number++) {
+        if (!journal_next_part(upload->options.journal, file->id, part.number, &part, &found, err))
+            return false;
+        if (!found || part.number != number) {
+            error_set(&upload->error, ERROR_TRANSIENT, "part %u of %s is not in the journal",
+                      number, file->key);
+            return upload_end(upload);
+        }
+        s3_xml_add_part(&upload->complete_body, number, part.etag);
+    }
+    s3_xml_end_complete(&upload->complete_body);
+    if (!upload->complete_body.failed)
+        return true;
+    error_set(&upload->error, ERROR_TRANSIENT, "no memory to complete %s", file->key);
+    return upload_end(upload);
+}
+
 /*
  * The server acknowledged every part and refuses to complete the upload with them. They are listed,
  * compared and completed again a few times, then sent once under another upload id; the count is in

@@ -172,6 +172,11 @@ bool upload_give_up(struct upload *upload, enum resend_reason reason, struct err
 bool upload_start_afresh(struct upload *upload, enum resend_reason reason, struct error *err)
     __attribute__((warn_unused_result));
 
+/* CompleteMultipartUpload's body lists every part; that none is missing is checked once more. Ends
+ * the upload when one is, or memory is short; fails when the journal does. */
+bool upload_write_complete_body(struct upload *upload, struct error *err)
+    __attribute__((warn_unused_result));
+
 bool upload_take_created(struct upload *upload, struct s3_result *result, struct error *err)
     __attribute__((warn_unused_result));
 bool upload_take_listed(struct upload *upload, struct s3_result *result, struct error *err)
