@@ -2,9 +2,9 @@
 
 #include "finalize/command/status_text.h"
 #include "finalize/command/text_column.h"
+#include "finalize/session/session_dir.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,24 +83,13 @@ struct search {
     struct buffer candidates; /* one line each */
 };
 
-/* The directory may be gone: then the one that it was in is looked for. */
+/* The directory may be gone. */
 static char *resolve(const char *name)
 {
+    char parent[SESSION_PATH_SIZE], path[SESSION_PATH_SIZE];
     char *resolved = realpath(name, NULL);
-    char *for_parent = NULL, *for_name = NULL, *parent = NULL, *path = NULL;
 
-    if (resolved)
-        return resolved;
-    for_parent = strdup(name);
-    for_name = strdup(name);
-    parent = for_parent ? realpath(dirname(for_parent), NULL) : NULL;
-    if (parent && for_name &&
-        asprintf(&path, "%s/%s", strcmp(parent, "/") ? parent : "", basename(for_name)) < 0)
-        path = NULL;
-    free(parent);
-    free(for_parent);
-    free(for_name);
-    return path;
+    return resolved || !session_dir_name_vanished(name, parent, path) ? resolved : strdup(path);
 }
 
 static void add_candidate(struct search *search, const struct report_recording *recording)

@@ -1,6 +1,5 @@
 #include "finalize/lifecycle/finalizer.h"
 
-#include "config/units.h"
 #include "finalize/base/clock.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/journal/journal_schedule.h"
@@ -11,7 +10,6 @@
 #include "finalize/lifecycle/stored.h"
 #include "finalize/notify/webhook.h"
 #include "finalize/session/metadata.h"
-#include "finalize/session/recordings_dir.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +20,6 @@
 #define MAX_ROUNDS      3u /* a file that keeps changing is still being written: left for later */
 #define EVENTS_MS       2000u
 #define LEFTOVERS_MS    5000u
-
-#define GIVE_UP_S           (24 * 3600)
-#define GIVE_UP_UNMOUNTED_S (7 * GIVE_UP_S)
 
 /* ---- whether there is something to do -------------------------------------------------------- */
 
@@ -213,60 +208,10 @@ static unsigned remove_local(struct run *run)
     return removal.missing;
 }
 
-/* ---- without its directory ------------------------------------------------------------------- */
-
-struct loss {
-    struct journal *journal;
-    bool final;
-    unsigned files;
-};
-
-static bool lose_file(void *context, struct journal_file *file, struct error *err)
-{
-    struct loss *loss = context;
-
-    if (file->state != JOURNAL_FILE_PENDING)
-        return true;
-    loss->files++;
-    if (!loss->final || journal_file_may_be_stored(file))
-        return true;
-    file->state = JOURNAL_FILE_GONE;
-    return leftover_take(loss->journal, file, err);
-}
-
-/*
- * What is in the bucket is announced. What is not is lost: at once when a person or Jibri asks, in
- * the watcher's runs after a day; when the recordings directory is not the one of before (its
- * volume is not mounted), after a week.
- */
-static bool settle(struct run *run, struct error *err)
-{
-    int64_t now = time(NULL), since = run->row.vanished_since;
-    bool mounted = recordings_dir_is_same(run->parent, run->row.recordings_inode);
-    struct loss loss = {.journal = run->journal,
-                        .final = mounted ? !run->options->gives_way || now - since >= GIVE_UP_S
-                                         : now - since >= GIVE_UP_UNMOUNTED_S};
-    struct error failure = ERROR_INIT;
-    char files[32];
-
-    if (!run_deliver(run, err) ||
-        !journal_each_file(run->journal, run->row.id, lose_file, &loss, err) ||
-        !removal_note_vanished(run->journal, &run->row, now, err))
-        return false;
-    if (!loss.files || loss.final)
-        return true;
-    error_set(
-        &failure, ERROR_TRANSIENT, "%s is gone with %s not yet in the bucket%s", run->directory,
-        units_format_count(loss.files, "file", files, sizeof files),
-        mounted ? "; it is given up after a day"
-                : "; the recordings directory is another one than before: is its volume mounted?");
-    run_note_failure(run, NULL, &failure);
-    return true;
-}
-
 static bool finalize(struct run *run, struct error *err)
 {
-    if (!take_up(run, err) || !(run->session_dir ? deliver(run, err) : settle(run, err)))
+    if (!take_up(run, err) ||
+        !(run->session_dir ? deliver(run, err) : run_settle_vanished(run, err)))
         return false;
     if (!run->session_dir || !remove_local(run))
         return true;

@@ -7,6 +7,19 @@
 
 #include <stdio.h>
 
+bool interrupted_fail(const struct settings *settings, struct journal *journal,
+                      struct journal_recording *row, const char *sentence, int64_t now,
+                      struct rng *rng, struct error *err)
+{
+    row->failures++;
+    row->next_try_at = schedule_next_try(
+        settings, row->state == JOURNAL_RECORDING_FAILED ? SCHEDULE_PERSON : SCHEDULE_RETRY,
+        row->failures, now, rng);
+    snprintf(row->last_error, sizeof row->last_error, "%s", sentence);
+    return journal_save_recording(journal, row, now, err) &&
+           journal_add_history(journal, row->id, 0, now, sentence, err);
+}
+
 static bool write_outcome(const struct settings *settings, struct journal *journal,
                           const char *directory, bool growing, int64_t now, struct rng *rng,
                           struct error *err)
@@ -19,13 +32,7 @@ static bool write_outcome(const struct settings *settings, struct journal *journ
         return false;
     if (!growing && row.state != JOURNAL_RECORDING_FAILED)
         row.state = JOURNAL_RECORDING_WAITING;
-    row.failures++;
-    row.next_try_at = schedule_next_try(
-        settings, row.state == JOURNAL_RECORDING_FAILED ? SCHEDULE_PERSON : SCHEDULE_RETRY,
-        row.failures, now, rng);
-    snprintf(row.last_error, sizeof row.last_error, "%s", sentence);
-    return journal_save_recording(journal, &row, now, err) &&
-           journal_add_history(journal, row.id, 0, now, sentence, err);
+    return interrupted_fail(settings, journal, &row, sentence, now, rng, err);
 }
 
 /* Takes the lock until the directory (NULL: it can't be opened) is closed. *ret_free is false while

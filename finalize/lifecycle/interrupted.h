@@ -12,6 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Writes down one more failure of the recording, `sentence`, and when it is tried again. The caller
+ * has set row->state. Fails when the journal does. */
+bool interrupted_fail(const struct settings *settings, struct journal *journal,
+                      struct journal_recording *row, const char *sentence, int64_t now,
+                      struct rng *rng, struct error *err) __attribute__((warn_unused_result));
+
 /*
  * Writes one more failure and the time of the next try; makes the row when there is none. With
  * `growing`, Jibri still records, and the next try is that of sending parts. Under the recording's

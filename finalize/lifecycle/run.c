@@ -7,7 +7,6 @@
 #include "finalize/lifecycle/lock_file.h"
 #include "finalize/session/recordings_dir.h"
 
-#include <libgen.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,71 +68,6 @@ void run_keep_worst(struct run *run, const struct error *error)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* The names of a directory that is not there: absolute, with the links above it resolved. */
-static bool name_vanished(struct run *run, const char *path)
-{
-    char *for_parent = strdup(path);
-    char *for_name = strdup(path);
-    char *parent = for_parent ? realpath(dirname(for_parent), NULL) : NULL;
-    const char *above = parent ? parent : for_parent && *path == '/' ? for_parent : NULL;
-    bool named = above && for_name;
-
-    if (named) {
-        snprintf(run->parent, sizeof run->parent, "%s", above);
-        named = (size_t)snprintf(run->directory, sizeof run->directory, "%s/%s",
-                                 strcmp(above, "/") ? above : "",
-                                 basename(for_name)) < sizeof run->directory;
-    }
-    free(for_parent);
-    free(for_name);
-    free(parent);
-    return named;
-}
-
-/* A recording that the journal knows is worked on without its directory. */
-static bool open_vanished(struct run *run, const char *path, struct error *err)
-{
-    const struct settings *settings = run->options->settings;
-    struct journal_recording row;
-    char place[JOURNAL_PLACE_SIZE];
-    struct error missing = *err;
-    bool known = false;
-
-    if (!name_vanished(run, path) || !journal_place(settings, run->parent, place) ||
-        access(place, F_OK))
-        return false;
-    error_clear(err);
-    if ((!run->journal && !journal_place_open(settings, run->parent, &run->journal, err)) ||
-        !journal_find_recording(run->journal, run->directory, &row, &known, err))
-        return false;
-    if (!known)
-        *err = missing;
-    return known;
-}
-
-void run_note_unopened(struct run *run, const char *path, const struct error *error)
-{
-    bool permanent = error->kind == ERROR_PERMANENT;
-    struct error err = *error, failure = ERROR_INIT;
-    int64_t now = time(NULL);
-    bool found = false;
-
-    if ((!permanent && error->kind != ERROR_TRANSIENT) || !open_vanished(run, path, &err) ||
-        !journal_find_recording(run->journal, run->directory, &run->row, &found, &failure) ||
-        !found || run->row.state == JOURNAL_RECORDING_DONE ||
-        run->row.state == JOURNAL_RECORDING_ABANDONED)
-        return;
-    run->row.state = permanent ? JOURNAL_RECORDING_FAILED : JOURNAL_RECORDING_WAITING;
-    run->row.failures++;
-    run->row.next_try_at =
-        schedule_next_try(run->options->settings, permanent ? SCHEDULE_PERSON : SCHEDULE_RETRY,
-                          run->row.failures, now, &run->rng);
-    snprintf(run->row.last_error, sizeof run->row.last_error, "%s", error->text);
-    if (journal_save_recording(run->journal, &run->row, now, &failure))
-        run_note(run, 0, error->text);
-    run->row.id = 0; /* no work has begun */
-}
-
 bool run_open(struct run *run, const char *path, struct error *err)
 {
     rng_seed_from_system(&run->rng);
@@ -141,7 +75,7 @@ bool run_open(struct run *run, const char *path, struct error *err)
     run->lock_fd = -1;
     if (!session_dir_open(path, &run->session_dir, err)) {
         run->session_dir = NULL;
-        return err->kind == ERROR_NO_INPUT && open_vanished(run, path, err);
+        return err->kind == ERROR_NO_INPUT && run_open_vanished(run, path, err);
     }
     snprintf(run->directory, sizeof run->directory, "%s", session_dir_path(run->session_dir));
     snprintf(run->parent, sizeof run->parent, "%s", session_dir_parent(run->session_dir));

@@ -62,6 +62,11 @@ bool run_open(struct run *run, const char *path, struct error *err)
     __attribute__((warn_unused_result));
 void run_close(struct run *run);
 
+/* For run_open(), when session_dir_open() says ERROR_NO_INPUT in `err`, which stays when the
+ * journal does not know the recording. */
+bool run_open_vanished(struct run *run, const char *path, struct error *err)
+    __attribute__((warn_unused_result));
+
 /* After run_open() has failed since the disk does not give the directory: the row, where there is
  * one, says why. Best effort. */
 void run_note_unopened(struct run *run, const char *path, const struct error *error);
@@ -87,6 +92,13 @@ bool run_work(struct run *run, bool (*work)(struct run *run, struct error *err),
 /* Delivers the files that the run wants, media first. Their failures are in run->worst; fails
  * itself only when the journal does, or memory. */
 bool run_deliver(struct run *run, struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * Without the directory: what is in the bucket is announced. What is not is lost: at once when a
+ * person or Jibri asks, in the watcher's runs after a day; when the recordings directory is not the
+ * one of before (its volume is not mounted), after a week. Errors as run_deliver().
+ */
+bool run_settle_vanished(struct run *run, struct error *err) __attribute__((warn_unused_result));
 
 /* By the rows of its files: true when all is safe. Fills run->summary->safety. */
 bool run_judge(struct run *run, struct error *err) __attribute__((warn_unused_result));

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -133,6 +135,26 @@ fail:
     free(resolved);
     session_dir_close(session);
     return false;
+}
+
+bool session_dir_name_vanished(const char *path, char ret_parent[SESSION_PATH_SIZE],
+                               char ret_path[SESSION_PATH_SIZE])
+{
+    char *for_parent = strdup(path), *for_name = strdup(path);
+    char *parent = for_parent ? realpath(dirname(for_parent), NULL) : NULL;
+    const char *above = parent ? parent : for_parent && *path == '/' ? for_parent : NULL;
+    bool named = above && for_name;
+
+    if (named) {
+        snprintf(ret_parent, SESSION_PATH_SIZE, "%s", above);
+        named =
+            (size_t)snprintf(ret_path, SESSION_PATH_SIZE, "%s/%s", strcmp(above, "/") ? above : "",
+                             basename(for_name)) < SESSION_PATH_SIZE;
+    }
+    free(for_parent);
+    free(for_name);
+    free(parent);
+    return named;
 }
 
 void session_dir_close(struct session_dir *session)

@@ -39,6 +39,13 @@ struct session_dir;
  */
 bool session_dir_open(const char *path, struct session_dir **ret_session, struct error *err)
     __attribute__((warn_unused_result));
+
+/* What the names of a directory that is not there would be: `ret_path` absolute, with the links
+ * above it resolved if they can be, and the directory above. False: no memory, or too long. */
+bool session_dir_name_vanished(const char *path, char ret_parent[SESSION_PATH_SIZE],
+                               char ret_path[SESSION_PATH_SIZE])
+    __attribute__((warn_unused_result));
+
 void session_dir_close(struct session_dir *session); /* also gives the lock back */
 
 /* Borrowed: the absolute path with links resolved; its last name; the directory above. */
