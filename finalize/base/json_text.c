@@ -4,9 +4,8 @@
 
 #include <time.h>
 
-void json_text_string(FILE *out, const char *text)
+void json_text_escape(FILE *out, const char *text, bool quoted)
 {
-    putc('"', out);
     while (*text) {
         uint32_t character;
         size_t length = utf8_read(text, &character);
@@ -15,12 +14,18 @@ void json_text_string(FILE *out, const char *text)
             fputs("\xef\xbf\xbd", out);
         else if (character < 0x20 || (character >= 0x7f && character < 0xa0))
             fprintf(out, "\\u%04x", (unsigned)character);
-        else if (character == '"' || character == '\\')
+        else if (quoted && (character == '"' || character == '\\'))
             fprintf(out, "\\%c", (char)character);
         else
             (void)fwrite(text, 1, length, out);
         text += length ? length : 1;
     }
+}
+
+void json_text_string(FILE *out, const char *text)
+{
+    putc('"', out);
+    json_text_escape(out, text, true);
     putc('"', out);
 }
 

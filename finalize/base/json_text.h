@@ -6,9 +6,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
+/* The characters of a string. Unless `quoted`, '"' and '\\' stay as they are: a line for people. */
+void json_text_escape(FILE *out, const char *text, bool quoted);
 void json_text_string(FILE *out, const char *text);
 
 /* Seconds since 1970 as "2026-11-24T07:26:56Z"; 0, and what no calendar has, as null. */

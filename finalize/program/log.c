@@ -1,7 +1,6 @@
 #include "finalize/program/log.h"
 
-#include "finalize/base/buffer.h"
-#include "finalize/base/utf8.h"
+#include "finalize/base/json_text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,8 +8,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#define LINE_CEILING (64u * 1024) /* a sentence of 4 KiB may be escaped to 24 */
 
 static enum settings_log_level wanted_level = SETTINGS_LOG_INFO;
 static enum settings_log_format wanted_format = SETTINGS_LOG_TEXT;
@@ -24,25 +21,6 @@ void log_open(enum settings_log_level level, enum settings_log_format format)
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
-/* Also right for JSON, when quoted: control characters and what isn't UTF-8 become \u escapes. */
-static void append_escaped(struct buffer *out, const char *text, bool quoted)
-{
-    while (*text) {
-        uint32_t character;
-        size_t length = utf8_read(text, &character);
-
-        if (!length)
-            buffer_append_text(out, "\\ufffd");
-        else if (character < 0x20 || (character >= 0x7f && character < 0xa0))
-            buffer_append_format(out, "\\u%04x", (unsigned)character);
-        else if (quoted && (character == '"' || character == '\\'))
-            buffer_append_format(out, "\\%c", (char)character);
-        else
-            buffer_append(out, text, length);
-        text += length ? length : 1;
-    }
-}
-
 static bool needs_quotes(const char *value)
 {
     if (!*value)
@@ -54,14 +32,7 @@ static bool needs_quotes(const char *value)
     return false;
 }
 
-static void append_quoted(struct buffer *out, const char *value)
-{
-    buffer_append_text(out, "\"");
-    append_escaped(out, value, true);
-    buffer_append_text(out, "\"");
-}
-
-void log_format(struct buffer *out, enum settings_log_format format, enum settings_log_level level,
+void log_format(FILE *out, enum settings_log_format format, enum settings_log_level level,
                 long long now, const char *sentence, const struct log_field *fields)
 {
     bool json = format == SETTINGS_LOG_JSON;
@@ -72,24 +43,22 @@ void log_format(struct buffer *out, enum settings_log_format format, enum settin
     if (gmtime_r(&seconds, &day))
         strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &day);
     if (json) {
-        buffer_append_format(out, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":", stamp,
-                             level_names[level]);
-        append_quoted(out, sentence);
+        fprintf(out, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":", stamp, level_names[level]);
+        json_text_string(out, sentence);
     } else {
-        buffer_append_format(out, "%s %s: ", stamp, level_names[level]);
-        append_escaped(out, sentence, false);
+        fprintf(out, "%s %s: ", stamp, level_names[level]);
+        json_text_escape(out, sentence, false);
     }
     for (; fields && fields->name; fields++) {
         if (!fields->value)
             continue;
-        buffer_append_format(out, json ? ",\"%s\":" : " %s=", fields->name);
+        fprintf(out, json ? ",\"%s\":" : " %s=", fields->name);
         if (json || needs_quotes(fields->value))
-            append_quoted(out, fields->value);
+            json_text_string(out, fields->value);
         else
-            buffer_append_text(out, fields->value);
+            fputs(fields->value, out);
     }
-    if (json)
-        buffer_append_text(out, "}");
+    fputs(json ? "}\n" : "\n", out);
 }
 
 static void write_status(void)
@@ -102,28 +71,29 @@ void log_line(enum settings_log_level level, const struct log_field *fields, con
               ...)
 {
     long long now = (long long)time(NULL);
-    struct buffer line;
     va_list arguments;
-    char text[4096];
+    char text[4096], *line = NULL;
+    size_t length;
+    FILE *memory;
 
     if (level > wanted_level)
         return;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    buffer_init(&line, LINE_CEILING);
-    log_format(&line, wanted_format, level, now, text, fields);
-    if (line.failed) { /* a part of it would be no line, and no JSON */
-        buffer_done(&line);
-        log_format(&line, wanted_format, level, now, "something too long for the log happened",
-                   NULL);
-    }
-    buffer_append_text(&line, "\n");
-    /* One write, so that lines of several processes do not mix. */
-    fprintf(stderr, "%s%s", status_line[0] ? "\r\033[K" : "", buffer_text(&line));
+    memory = open_memstream(&line, &length);
+    if (memory)
+        log_format(memory, wanted_format, level, now, text, fields);
+    if (status_line[0])
+        fputs("\r\033[K", stderr);
+    /* One write, so that lines of several processes do not mix; without memory as it comes. */
+    if (memory && fclose(memory) == 0)
+        (void)fwrite(line, 1, length, stderr);
+    else
+        log_format(stderr, wanted_format, level, now, text, fields);
     write_status();
     fflush(stderr);
-    buffer_done(&line);
+    free(line);
 }
 
 bool log_has_status_line(void)

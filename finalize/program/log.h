@@ -10,7 +10,7 @@
 #include "config/settings.h"
 
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdio.h>
 
 struct log_field {
     const char *name;  /* a literal of [a-z_] */
@@ -31,8 +31,6 @@ bool log_has_status_line(void);
 /* Shows `text` on that line, in place of the one before; "" takes it away. */
 void log_status(const char *text);
 
-/* How one line of the format looks, without its end; for log_line() and its tests. Appends to
- * `out`. */
-struct buffer;
-void log_format(struct buffer *out, enum settings_log_format format, enum settings_log_level level,
+/* How one line of the format looks; for log_line() and its tests. */
+void log_format(FILE *out, enum settings_log_format format, enum settings_log_level level,
                 long long now, const char *sentence, const struct log_field *fields);
