@@ -194,7 +194,8 @@ const struct settings_row settings_table[] = {
     {ROW("CONFOMEET_FINALIZE_WAIT", MACHINE, DURATION, finalize_wait_ms), .default_text = "10min",
      .max = 7 * DAY,
      .help = "How long an upload may keep Jibri waiting. The rest is done later, by the watcher "
-             "where one runs; 0 hands over to a running watcher at once."},
+             "where one runs; 0 hands over to a running watcher at once. Aborting uploads may keep "
+             "abandon as long."},
     {ROW("CONFOMEET_KEEP_LOCAL", MACHINE, KEEP, keep_local_ms), .default_text = "nothing",
      .max = 3650 * DAY, .example = "48h",
      .help = "How long local files are kept once they are in the bucket and the backend knows: "

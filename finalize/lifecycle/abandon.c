@@ -14,6 +14,15 @@ struct work {
     struct leftover_result *result;
 };
 
+static bool open_network(struct work *work, struct error *err)
+{
+    if (!work->abandon->can_ask)
+        return error_set(err, ERROR_SETTINGS, "the settings of the bucket cannot be used");
+    if (clock_now_ms() >= work->run.deadline_ms)
+        return error_set(err, ERROR_TRANSIENT, "CONFOMEET_FINALIZE_WAIT leaves no time for it");
+    return run_open_network(&work->run, err);
+}
+
 /* What cannot be aborted now is the watcher's housekeeping's. */
 static bool give_up_file(void *context, struct journal_file *file, struct error *err)
 {
@@ -21,6 +30,7 @@ static bool give_up_file(void *context, struct journal_file *file, struct error 
     struct run *run = &work->run;
     struct error failure = ERROR_INIT;
     struct leftover_result result;
+    struct s3 *s3;
 
     if (!file->key[0])
         return true;
@@ -31,11 +41,8 @@ static bool give_up_file(void *context, struct journal_file *file, struct error 
         return false;
     if (!result.left)
         return true;
-    if (!work->abandon->can_ask)
-        error_set(&failure, ERROR_SETTINGS, "the settings of the bucket cannot be used");
-    else if (!run_open_network(run, &failure))
-        run->s3 = NULL;
-    if (!leftover_abort(run->options->settings, run->journal, run->loop, run->s3, file->key,
+    s3 = open_network(work, &failure) ? run->s3 : NULL;
+    if (!leftover_abort(run->options->settings, run->journal, run->loop, s3, file->key,
                         run->deadline_ms, &result, err))
         return false;
     if (result.left && !work->result->left)
@@ -76,8 +83,7 @@ static bool abandon(struct work *work, const char *path, struct error *err)
         return error_set(err, ERROR_USAGE, "%s is safe: there is nothing to give up",
                          run->directory);
     /* The lock was waited for without a limit; what is only tidied up is not. */
-    if (run->options->settings->finalize_wait_ms)
-        run->deadline_ms = clock_now_ms() + run->options->settings->finalize_wait_ms;
+    run->deadline_ms = clock_now_ms() + run->options->settings->finalize_wait_ms;
     return save(run, work->abandon->reason, err) &&
            journal_each_file(run->journal, run->row.id, give_up_file, work, err);
 }

@@ -9,6 +9,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,6 +233,26 @@ START_TEST(what_is_given_up_is_tidied_up_within_the_time_that_a_finalizer_may_ta
     ck_assert_msg(abandon_recording(&options, &abandon, session, &result, &err), "%s", err.text);
     ck_assert_uint_lt(clock_now_ms() - began_ms, 8000); /* without that limit: 10 s */
     ck_assert_uint_eq(result.left, 1);
+    close(fd);
+}
+END_TEST
+
+START_TEST(where_a_finalizer_may_take_no_time_giving_up_asks_nothing_of_the_bucket)
+{
+    const struct abandon_options abandon = {.can_ask = true, .reason = ""};
+    struct leftover_result result;
+    char url[64];
+    int fd;
+
+    add_recording(JOURNAL_FILE_PENDING, "u1", false);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", listen_silently(&fd));
+    settings.s3_url = url;
+    settings.finalize_wait_ms = 0;
+    ck_assert_msg(abandon_recording(&options, &abandon, session, &result, &err), "%s", err.text);
+    ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_ABANDONED);
+    ck_assert_uint_eq(result.left, 1);
+    ck_assert_ptr_nonnull(strstr(result.why.text, "CONFOMEET_FINALIZE_WAIT"));
+    ck_assert_int_eq(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0), 0);
     close(fd);
 }
 END_TEST
@@ -468,6 +489,7 @@ int main(void)
     tcase_add_test(cases, a_directory_that_is_there_again_has_not_vanished);
     tcase_add_test(cases, a_directory_that_nothing_is_known_of_is_no_input);
     tcase_add_test(cases, what_is_given_up_is_tidied_up_within_the_time_that_a_finalizer_may_take);
+    tcase_add_test(cases, where_a_finalizer_may_take_no_time_giving_up_asks_nothing_of_the_bucket);
     tcase_add_test(cases, of_a_directory_that_cannot_be_opened_the_row_says_why);
     tcase_add_test(cases, three_kills_in_a_row_make_it_wait);
     tcase_add_test(cases, no_one_else_waits_because_of_kills);
