@@ -399,18 +399,6 @@ a_long_pause_that_a_server_asked_for_ends_when_it_answers() {
 	stop_watcher
 }
 
-# start_bucket [OPTION...]: tools/bucket.py, with the habits of some server; its port is $bucket_port.
-start_bucket() {
-	local ready
-	rm -f "$case_dir/bucket.ready"
-	mkfifo "$case_dir/bucket.ready"
-	python3 -B "$tests/tools/bucket.py" "$@" >"$case_dir/bucket.ready" 2>"$case_dir/bucket.log" &
-	bucket_pid=$!
-	pids+=("$bucket_pid")
-	read -r -t 20 ready <"$case_dir/bucket.ready" || fail "bucket.py does not start"
-	bucket_port=${ready#port=}
-}
-
 # work_that_always_fails_is_begun_three_times_and_then_by_the_schedule CALL: that answers EIO in each run.
 work_that_always_fails_is_begun_three_times_and_then_by_the_schedule() {
 	make_file "$session/$media" 1000

@@ -120,6 +120,20 @@ is_safe() {
 is_worked_on() { [ "$(query 'SELECT state FROM recording')" = 1 ]; }
 parts_sent() { [ "$(parts_in_journal)" = "$1" ]; }
 
+# ---- a server with habits -------------------------------------------------------------------------
+
+# start_bucket [OPTION...]: tools/bucket.py, with the habits of some server; its port is $bucket_port.
+start_bucket() {
+	local ready
+	rm -f "$case_dir/bucket.ready"
+	mkfifo "$case_dir/bucket.ready"
+	python3 -B "$tests/tools/bucket.py" "$@" >"$case_dir/bucket.ready" 2>"$case_dir/bucket.log" &
+	bucket_pid=$!
+	pids+=("$bucket_pid")
+	read -r -t 20 ready <"$case_dir/bucket.ready" || fail "bucket.py does not start"
+	bucket_port=${ready#port=}
+}
+
 # ---- the sink, which knows what was sent how often -----------------------------------------------
 
 sink_lines() { awk -v kind="$1" '$1 == kind' "$case_dir/sink.journal"; }

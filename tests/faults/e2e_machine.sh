@@ -100,23 +100,36 @@ detach_all() {
 	for one in "${devices[@]}"; do losetup -d "$one" 2>/dev/null || true; done
 }
 
-the_same_disk_under_another_number_is_the_same() {
-	local before device
+# The recordings are on a disk of their own.
+use_disk() {
 	devices=() # not local: the trap needs them
 	trap 'end_processes; umount -l "$recordings" || true; detach_all' EXIT
-	truncate -s 64M "$case_dir/image" "$case_dir/other-image"
+	truncate -s 96M "$case_dir/image" "$case_dir/other-image"
 	mkfs.ext4 -q "$case_dir/image"
 	attach "$case_dir/image"
 	mount "$device" "$recordings"
+}
+
+# Another disk has the number that theirs had.
+renumber_disk() {
+	local before
+	before=$(stat -c %d "$recordings")
+	umount "$recordings"
+	detach_all
+	attach "$case_dir/other-image"
+	attach "$case_dir/image"
+	mount "$device" "$recordings"
+	[ "$(stat -c %d "$recordings")" != "$before" ] || fail "the disk has its number still"
+}
+
+the_same_disk_under_another_number_is_the_same() {
+	local before device
+	use_disk
 	make_file "$session/$media" $((11 * MIB))
 	finalize CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_KEEP_LOCAL=48h "$session"
 	expect_code 0
 	before=$(objects)
-	umount "$recordings"
-	detach_all
-	attach "$case_dir/other-image" # which takes the number
-	attach "$case_dir/image"
-	mount "$device" "$recordings"
+	renumber_disk
 	finalize CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_KEEP_LOCAL=48h "$session"
 	expect_code 0
 	expect "the bucket" "$before" "$(objects)"
@@ -127,6 +140,44 @@ the_same_disk_under_another_number_is_the_same() {
 	stop_watcher
 	expect "the bucket" "$before" "$(objects)"
 	expect_once
+}
+
+etag_of() { curl -sS --fail --noproxy '*' -I "http://127.0.0.1:$bucket_port/$bucket/$1" | grep -i '^etag:'; }
+
+# Each upload gets another ETag, so that nothing can be told from its bytes: a copy that is kept, a
+# notice that is due and an upload that is half done are known again by the journal alone.
+so_it_is_where_etags_are_no_md5() { # HABIT
+	local before device pid told=2_told.mp4 half=3_half.mp4 settings=(CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_KEEP_LOCAL=48h)
+	start_bucket --habit "$1"
+	environment+=("CONFOMEET_S3_URL=http://127.0.0.1:$bucket_port")
+	use_disk
+	make_file "$session/$media" $((11 * MIB))
+	make_file "$recordings/told/$told" 1000
+	make_file "$recordings/half/$half" $((21 * MIB))
+	finalize "${settings[@]}" "$session"
+	expect_code 0
+	finalize "${settings[@]}" CONFOMEET_BASE_URL=http://127.0.0.1:1 CONFOMEET_S3_RETRY_FOR=0 "$recordings/told"
+	expect_code 75
+	start_finalize "${settings[@]}" CONFOMEET_S3_PARALLEL=1 CONFOMEET_S3_RATE_LIMIT=4MiB "$recordings/half"
+	pid=$!
+	wait_for 20 has_parts 2
+	kill -KILL "$pid"
+	finish_finalize "$pid"
+	before=$(etag_of "$media")$(etag_of "$told")$(query 'SELECT upload_id, group_concat(part.etag) FROM file JOIN part ON part.file_id = file.id AND number < 3')
+	renumber_disk
+	finalize "${settings[@]}" "$session"
+	expect_code 0
+	finalize "${settings[@]}" "$recordings/told"
+	expect_code 0
+	expect "what was in the bucket" "$before" \
+		"$(etag_of "$media")$(etag_of "$told")$(query 'SELECT upload_id, group_concat(part.etag) FROM file JOIN part ON part.file_id = file.id AND number < 3')"
+	finalize "${settings[@]}" "$recordings/half"
+	expect_code 0
+	expect "parts sent again but for those under way" 0 \
+		"$(query "SELECT count(*) FROM event WHERE text GLOB 'sent again*' AND text NOT GLOB '*a run ended before*'")"
+	expect "objects" "$(printf '%s\n' "1000 $told" "$((11 * MIB)) $media" "$((21 * MIB)) $half" | sort)" \
+		"$(curl -sS --noproxy '*' "http://127.0.0.1:$bucket_port/$bucket" | sort)"
+	expect "accepted notices" "$media $told $half" "$(notices 'select(.accepted)|.body.fileName' | paste -s -d ' ')"
 }
 
 # The journal is elsewhere, so that the empty mount point is all that is there of the recordings.
@@ -213,6 +264,8 @@ run_with clock -- days_off_are_corrected_by_the_servers_date +3d
 run_with clock -- days_off_are_corrected_by_the_servers_date -3d
 run_with clock -- a_kept_copy_outlives_a_clock_that_was_behind
 run_with mounts loop -- the_same_disk_under_another_number_is_the_same
+run_with mounts loop -- so_it_is_where_etags_are_no_md5 kms-etags
+run_with mounts loop -- so_it_is_where_etags_are_no_md5 opaque-etags
 run_with mounts -- an_unmounted_volume_takes_nothing_with_it
 run_with mounts -- a_stop_does_not_wait_for_a_name CONFOMEET_S3_URL=http://storage.silent.example:9000
 run_with mounts -- a_stop_does_not_wait_for_a_name CONFOMEET_BASE_URL=http://backend.silent.example/meet
