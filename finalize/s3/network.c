@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-#define MAX_SIGNED 4u /* times: s3_read() corrects at most three times in a row */
+#define MAX_TRIES 4u /* s3_read() corrects at most three times in a row */
 
 bool network_open(const struct settings *settings, uint64_t rate_limit,
                   const struct loop_stop *stop, struct loop **ret_loop, struct s3 **ret_s3,
@@ -35,12 +35,20 @@ static void fetch_keys(struct loop *loop, struct credentials *credentials, uint6
     }
 }
 
+/* A server that refuses a part before it has all of it closes the connection, and its words may be
+ * lost with that. They are seldom lost twice, and a part may be sent twice. */
+static bool lost_its_reply(const struct s3_call *call, const struct http_reply *reply)
+{
+    return call->operation == S3_UPLOAD_PART && reply->failure == HTTP_FAILED_TRANSFER;
+}
+
 bool network_ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, uint64_t deadline_ms,
                  struct s3_result *ret_result, struct error *err)
 {
     for (unsigned tries = 1;; tries++) {
         struct http_request request;
         struct http_reply reply;
+        bool again;
 
         fetch_keys(loop, s3_credentials(s3), deadline_ms);
         if (credentials_state(s3_credentials(s3), clock_now_ms()) != CREDENTIALS_READY) {
@@ -53,8 +61,9 @@ bool network_ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, u
         }
         loop_exchange(loop, &request, deadline_ms, &reply);
         s3_read(s3, call, &reply, time(NULL), ret_result);
+        again = ret_result->outcome == S3_SIGN_AGAIN || lost_its_reply(call, &reply);
         http_reply_done(&reply);
-        if (ret_result->outcome != S3_SIGN_AGAIN || tries == MAX_SIGNED)
+        if (!again || tries == MAX_TRIES)
             return true;
         s3_result_done(ret_result);
     }

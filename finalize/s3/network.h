@@ -26,7 +26,8 @@ bool network_open(const struct settings *settings, uint64_t rate_limit,
 /*
  * Asks and waits for the answer until `deadline_ms` (clock_now_ms()) or a request to stop, which
  * both are S3_RETRY. Signs again when the reply corrects clock, region or keys, which are fetched
- * first where the platform gives them. Fails as s3_build() does;
+ * first where the platform gives them; a part under which the connection broke is sent again, at
+ * most four times in all. Fails as s3_build() does;
  * otherwise `ret_result` is to be given to s3_result_done().
  */
 bool network_ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, uint64_t deadline_ms,

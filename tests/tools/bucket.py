@@ -154,6 +154,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             crowded = ours and habits.at_most and bucket.under_way > habits.at_most
         try:
             length = int(self.headers.get('Content-Length') or 0)
+            if habits.cut_bodies and self.operation == 'part':
+                habits.cut_bodies -= 1
+                self.rfile.read(length // 2)
+                self.reset()
+                return
             if habits.body_limit and length > habits.body_limit and self.operation in ('part', 'put'):
                 self.close_connection = True
                 self.reply(413, '<html><head><title>413 Request Entity Too Large</title></head></html>\r\n',
@@ -162,11 +167,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 with contextlib.suppress(OSError):
                     self.connection.shutdown(socket.SHUT_WR)
                     self.rfile.read(length)
-                return
-            if habits.cut_bodies and self.operation == 'part':
-                habits.cut_bodies -= 1
-                self.rfile.read(length // 2)
-                self.reset()
                 return
             self.body = self.rfile.read(length)
             if len(self.body) < length:
