@@ -11,6 +11,7 @@
 #include "finalize/s3/part.h"
 #include "finalize/session/file_name.h"
 #include "finalize/session/mp4_box.h"
+#include "finalize/session/mp4_head.h"
 #include "finalize/session/mp4_index.h"
 
 #include <stdio.h>
@@ -86,6 +87,17 @@ static bool fetch_box(struct copy *copy, uint64_t at, uint64_t guess, struct mp4
            fetch(copy, at + guess, ret_box->size_bytes + HEADERS_BYTES - guess, err);
 }
 
+/* Where the recorder was lost between its first part, which was sent again with the header for the
+ * index, and the last one, which has the index, the box becomes the one that it was. */
+static bool look_for_lost_index(struct copy *copy, struct mp4_box *box, struct error *err)
+{
+    bool lost;
+
+    return fetch(copy, box->at + box->size_bytes, HEADERS_BYTES, err) &&
+           mp4_head_look(copy->fd, copy->end, box, true, &lost, err) &&
+           (!lost || mp4_box_read(copy->fd, box->at, copy->end, box, &lost, err));
+}
+
 /* From the first box to the last fragment. False when that can't be read. */
 static bool fetch_headers(struct copy *copy, struct error *err)
 {
@@ -96,6 +108,8 @@ static bool fetch_headers(struct copy *copy, struct error *err)
     for (unsigned count = 0; !movie && count < MAX_LEADING; count++) {
         if (!fetch_box(copy, at, HEAD_BYTES, &box, err))
             return err->kind == ERROR_NONE;
+        if (mp4_is(box.type, "mdat") && !look_for_lost_index(copy, &box, err))
+            return false;
         movie = mp4_is(box.type, "moov");
         at += box.size_bytes;
         if (!movie && box.size_bytes > HEAD_BYTES)

@@ -1,6 +1,7 @@
 #include "finalize/session/mp4_index.h"
 
 #include "finalize/base/read_at.h"
+#include "finalize/session/mp4_head.h"
 #include "finalize/session/mp4_walk.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@
 
 struct work {
     int fd;
+    bool only_looks;
+    bool lost; /* there was an index; its header was put back, unless it only looks */
     uint64_t movie_at;
     uint8_t *movie_bytes;
     struct mp4_movie movie;
@@ -232,22 +235,6 @@ static bool read_duration(const struct work *work, const struct mp4_box *box, ui
     return true;
 }
 
-/* Whether the mdat box `box`, which ends where the index begins, was fragments: what its header
- * does not cover of the first moov box is still there. */
-static bool look_for_fragments(const struct work *work, const struct mp4_box *box,
-                               struct mp4_index *index, struct error *err)
-{
-    uint8_t bytes[4];
-    ssize_t got = read_at(work->fd, bytes, sizeof bytes, box->at + 8 + MVHD_BYTES + 4);
-
-    if (got < 0)
-        return fail_to_read(err);
-    if (got < 4 || !mp4_is((const char *)bytes, "trak") || box->size_bytes < 1024)
-        return true;
-    index->layout = MP4_INDEXED;
-    return look_for_end(work, box->at + box->size_bytes, index, err);
-}
-
 /* A file whose media come first, as most do: its duration is in the moov box at its end. */
 static bool look_at_ordinary(const struct work *work, struct mp4_box box, struct mp4_index *index,
                              struct error *err)
@@ -262,8 +249,12 @@ static bool look_at_ordinary(const struct work *work, struct mp4_box box, struct
             bool follows = mp4_is(first.type, "mdat") && first.at + first.size_bytes == box.at &&
                            box.at + box.size_bytes == work->walk.size_bytes;
 
-            return read_duration(work, &box, &index->duration_ms, err) &&
-                   (!follows || look_for_fragments(work, &first, index, err));
+            if (!read_duration(work, &box, &index->duration_ms, err) ||
+                (follows && !mp4_head_was_fragments(work->fd, &first, &follows, err)))
+                return false;
+            if (follows)
+                index->layout = MP4_INDEXED;
+            return !follows || look_for_end(work, box.at, index, err);
         }
         if (!mp4_box_read(work->fd, box.at + box.size_bytes, work->walk.size_bytes, &box, &there,
                           err))
@@ -331,8 +322,7 @@ static bool read_movie(struct work *work, const struct mp4_box *box, bool *ret_f
 
     work->movie_at = box->at;
     work->movie_bytes = malloc(length);
-    work->walk.fragment_bytes = malloc(MP4_MAX_FRAGMENT_BYTES);
-    if (!work->movie_bytes || !work->walk.fragment_bytes)
+    if (!work->movie_bytes)
         return error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot index the recording");
     if (read_at(work->fd, work->movie_bytes, length, box->at) != (ssize_t)length)
         return fail_to_read(err);
@@ -386,7 +376,11 @@ static bool read_head(struct work *work, struct mp4_box *ret_box, bool *ret_ther
     if (fstat(work->fd, &status) != 0)
         return fail_to_read(err);
     work->walk.size_bytes = (uint64_t)status.st_size;
-    if (!find_first(work, ret_box, &known_brand, ret_there, err))
+    if (!find_first(work, ret_box, &known_brand, ret_there, err) ||
+        (*ret_there && !mp4_head_look(work->fd, work->walk.size_bytes, ret_box, !work->only_looks,
+                                      &work->lost, err)) ||
+        (work->lost &&
+         !mp4_box_read(work->fd, ret_box->at, work->walk.size_bytes, ret_box, ret_there, err)))
         return false;
     if (*ret_there && mp4_is(ret_box->type, "moov") && ret_box->size_bytes <= MP4_MAX_MOVIE_BYTES &&
         ret_box->size_bytes <= work->walk.size_bytes - ret_box->at &&
@@ -399,13 +393,13 @@ static bool read_head(struct work *work, struct mp4_box *ret_box, bool *ret_ther
 enum mp4_layout mp4_index_look(int fd)
 {
     struct mp4_index index = {.layout = MP4_ORDINARY};
-    struct work work = {.fd = fd, .walk = {.fd = fd}};
+    struct work work = {.fd = fd, .only_looks = true, .walk = {.fd = fd}};
     struct error ignored = ERROR_INIT;
     bool there, fragmented;
     struct mp4_box box;
 
     if (read_head(&work, &box, &there, &fragmented, &ignored)) {
-        if (fragmented && !work.walk.strange)
+        if ((fragmented || work.lost) && !work.walk.strange)
             index.layout = MP4_FRAGMENTED;
         else if (there && !fragmented)
             (void)look_at_ordinary(&work, box, &index, &ignored);
@@ -426,6 +420,7 @@ bool mp4_index_make(int fd, struct mp4_index *ret_index, struct error *err)
         ok = index_fragments(&work, &index, err);
     else if (ok && there)
         ok = look_at_ordinary(&work, box, &index, err);
+    index.changed = index.changed || work.lost;
     free_work(&work);
     if (ok)
         *ret_index = index;

@@ -8,7 +8,8 @@
  *
  * No media is moved, none is removed. Each of these can be told from the others, so that the work
  * is repeated, with the same result, wherever it was ended: an index that isn't whole, or not used
- * yet, is cut off and written again. Memory does not grow with the length of the recording.
+ * yet, is cut off and written again. One that was lost later (of a copy that lacks its end) is made
+ * again from the fragments that are there. Memory does not grow with the length of the recording.
  */
 #pragma once
 

@@ -3,6 +3,7 @@
 #include "finalize/base/read_at.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define MAX_BOXES 8000000u /* at the top level; twelve hours have 86,400 */
 
@@ -19,12 +20,24 @@ static void end_at(struct mp4_walk *walk, enum mp4_tail tail, uint64_t at)
     walk->tail_at = at;
 }
 
+static bool make_room(struct mp4_walk *walk, size_t length, struct error *err)
+{
+    uint8_t *more = length > walk->fragment_room ? realloc(walk->fragment_bytes, length) : NULL;
+
+    if (more) {
+        walk->fragment_bytes = more;
+        walk->fragment_room = length;
+    }
+    return length <= walk->fragment_room ||
+           error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot index the recording");
+}
+
 /* The fragment whose moof box is `box`; *ret_at becomes its end. False at the end of the walk. */
 static bool walk_fragment(struct mp4_walk *walk, const struct mp4_box *box, uint64_t *ret_at,
                           bool *ret_goes_on, struct error *err)
 {
     size_t length = (size_t)(box->size_bytes - box->header_bytes);
-    struct mp4_fragment fragment = {.content = {walk->fragment_bytes, length}, .at = box->at};
+    struct mp4_fragment fragment = {.at = box->at};
     enum mp4_verdict verdict;
     struct mp4_box media;
     bool there;
@@ -33,9 +46,16 @@ static bool walk_fragment(struct mp4_walk *walk, const struct mp4_box *box, uint
     if (!mp4_box_read(walk->fd, box->at + box->size_bytes, walk->size_bytes, &media, &there, err))
         return false;
     if (!there || !mp4_is(media.type, "mdat")) {
-        end_at(walk, MP4_TAIL_OTHER, box->at);
+        /* What an earlier call made a free box of is the tail no more. */
+        *ret_goes_on = mp4_is(box->type, "free");
+        if (!*ret_goes_on)
+            end_at(walk, MP4_TAIL_OTHER, box->at);
+        *ret_at = box->at + box->size_bytes;
         return true;
     }
+    if (!make_room(walk, length, err))
+        return false;
+    fragment.content = (struct mp4_span){walk->fragment_bytes, length};
     if (read_at(walk->fd, walk->fragment_bytes, length, box->at + box->header_bytes) !=
         (ssize_t)length)
         return error_set_errno(err, ERROR_TRANSIENT, errno,

@@ -17,7 +17,8 @@ struct mp4_walk {
     int fd;
     uint64_t size_bytes;     /* of the file; what is after it isn't looked at */
     uint64_t from;           /* the first box */
-    uint8_t *fragment_bytes; /* room for MP4_MAX_FRAGMENT_BYTES */
+    uint8_t *fragment_bytes; /* of the moof box; grows, and is the caller's to free */
+    size_t fragment_room;
     bool as_players_do; /* or else a free box with the content of a moof box is one, too: a fragment
                            whose last samples are missing is hidden so on a full disk */
     const struct mp4_movie *movie;

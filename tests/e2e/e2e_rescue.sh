@@ -134,6 +134,24 @@ make_recording() {
 }
 
 
+# The finalizer has sent the first part again, whose header is for the index; the last one, which has the index, not yet.
+what_a_recorder_left_that_vanished_between_its_last_requests_plays() {
+	make_recording "$case_dir/made.mp4" in-fragments
+	mkdir -p "$session"
+	cp "$case_dir/made.mp4" "$session/$media"
+	finalize "$session"
+	expect_code 0
+	get_object "$media" "$case_dir/whole.mp4"
+	aws_ s3api delete-object --bucket "$bucket" --key "$media" >/dev/null
+	expect "the second box" mdat "$(dd if="$case_dir/whole.mp4" bs=1 skip=32 count=4 status=none)"
+	upload_parts "$case_dir/whole.mp4" 1 2 3
+	finalize rescue --force "$media"
+	expect_code 0 '15 MiB, plays up to .*the backend was told \(row '
+	get_object "$media" "$case_dir/rescued.mp4"
+	expect_plays "$case_dir/rescued.mp4" 10
+	[ "$(stat -c %s "$case_dir/rescued.mp4")" -gt $((15 * MIB)) ] || fail "it lost some of its parts"
+	expect "open uploads" 0 "$(open_uploads | wc -l)"
+}
 
 without_its_first_part_nothing_is_touched() {
 	make_recording "$case_dir/made.mp4"
@@ -146,9 +164,9 @@ without_its_first_part_nothing_is_touched() {
 	aws_ s3api abort-multipart-upload --bucket "$bucket" --key "$media" --upload-id "$(open_uploads | cut -d ' ' -f 2)"
 }
 
-
 run what_the_bucket_holds_plays_up_to_its_last_part
 run the_recorder_that_comes_back_puts_the_whole_recording_in_its_place_and_the_backend_is_told_once with
 run the_recorder_that_comes_back_puts_the_whole_recording_in_its_place_and_the_backend_is_told_once without
+run what_a_recorder_left_that_vanished_between_its_last_requests_plays
 run without_its_first_part_nothing_is_touched
 end_of_cases
