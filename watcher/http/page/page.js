@@ -19,7 +19,7 @@
       tries: ["{0} try", "{0} tries"], meeting: "meeting {0}", notices: ["the backend was not told of {0} file", "the backend was not told of {0} files"],
       incomplete: "incomplete, does not play", plays: "plays {0}", cutOff: "cut off, plays up to {0}", noMedia: "no media file: the backend was not notified", history: "History", files: "Files", noHistory: "The history is empty.", loading: "Loading …",
       session: "Session", directory: "Directory", url: "Meeting", created: "First seen", safeAt: "Safe since", reason: "Reason", error: "Last error",
-      command: "What to do", key: "Key", worker: "Worked on by", retryHint: "repair what the last error says, then:", lostHint: "find out who removed the file, then:",
+      command: "What to do", key: "Key", worker: "Worked on by", retryHint: "repair what the last error says (jibri-finalize status --failed tells how), then:", lostHint: "find out who removed the file, then:",
       st: { safe: "safe", uploading: "uploading", recording: "recording", interrupted: "interrupted", waiting: "waiting", failed: "needs a person", lost: "lost", abandoned: "given up", found: "found on disk" },
       fs: { pending: "not uploaded yet", uploaded: "in the bucket, the backend was not told", safe: "safe", gone: "vanished", withheld: "kept on the disk, may hold credentials" },
       units: ["B", "KiB", "MiB", "GiB", "TiB"], time: ["s", "min", "h", "d"], point: "."
@@ -43,7 +43,7 @@
       notices: ["сервер не уведомлён о {0} файле", "сервер не уведомлён о {0} файлах", "сервер не уведомлён о {0} файлах"],
       incomplete: "неполная, не воспроизводится", plays: "длительность {0}", cutOff: "оборвана, воспроизводится до {0}", noMedia: "нет медиафайлов: сервер не уведомлялся", history: "История", files: "Файлы", noHistory: "История пуста.", loading: "Загрузка …",
       session: "Сеанс", directory: "Каталог", url: "Встреча", created: "Замечена", safeAt: "В сохранности с", reason: "Причина", error: "Последняя ошибка",
-      command: "Что делать", key: "Ключ", worker: "Работает", retryHint: "устраните последнюю ошибку, затем:", lostHint: "выясните, кто удалил файл, затем:",
+      command: "Что делать", key: "Ключ", worker: "Работает", retryHint: "устраните последнюю ошибку (как – подскажет jibri-finalize status --failed), затем:", lostHint: "выясните, кто удалил файл, затем:",
       st: { safe: "в сохранности", uploading: "передаётся", recording: "записывается", interrupted: "прервана", waiting: "ждёт", failed: "нужен человек", lost: "утрачена", abandoned: "оставлена", found: "найдена на диске" },
       fs: { pending: "будет передан", uploaded: "в хранилище, сервер не уведомлён", safe: "в сохранности", gone: "пропал", withheld: "остаётся на диске, может содержать пароли" },
       units: ["Б", "КиБ", "МиБ", "ГиБ", "ТиБ"], time: ["с", "мин", "ч", "д"], point: ","
