@@ -5,7 +5,8 @@ usage: tests/lint_documents.py
 
 Checks every Markdown file of the repository: a relative link names a file that is there, an anchor a
 heading of it; a document in docs/ that a source file or script names is there; a document
-that exists in Russian has as many headings there, on the same levels. One line for each finding,
+that exists in Russian has as many headings there, on the same levels; what the platform's keys are
+read from, AWS_..., is in the settings' document and the manual page. One line for each finding,
 exit 1 if there is one.
 """
 
@@ -76,12 +77,21 @@ def check_pair(english, russian):
         findings.append(f"{russian}: its headings are not those of {english}: levels {levels[1]}, not {levels[0]}")
 
 
+def check_platform_variables():
+    read = set(re.findall(r'"(AWS_[A-Z0-9_]+)"', (ROOT / "finalize/s3/credentials_platform.c").read_text()))
+    read |= {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"}  # made of two literals there
+    for name in ("docs/settings.md", "finalize/command/jibri-finalize.1.in"):
+        for variable in read ^ set(re.findall(r"AWS_[A-Z0-9_]+", (ROOT / name).read_text())):
+            findings.append(f"{name}: {variable} is there, or in finalize/s3/credentials_platform.c, but not in both")
+
+
 def main():
     files = sources()
     for path in files:
         if path.suffix == ".md":
             check_links(path)
         check_names(path)
+    check_platform_variables()
     for english, russian in PAIRS:
         check_pair(english, russian)
     for line in findings:
