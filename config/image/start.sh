@@ -35,25 +35,64 @@ jibri_user() { if [ "$(id -u)" = 0 ]; then echo jibri; else id -un; fi; }
 
 as_jibri() { if [ "$(id -u)" = 0 ]; then s6-setuidgid jibri "$@"; else "$@"; fi; }
 
-# jibri_value NAME: what Jibri's configuration sets it to: the last one wins, of what is included, too.
+# jibri_value NAME: what Jibri's configuration (HOCON) sets it to: the last one wins, of what is included,
+# too; ${NAME} is the environment's. A value that refers to another one of the configuration keeps its "${".
 jibri_value() {
 	[ -z "$conf" ] || awk -v name="$1" -v file="$conf" -v directory="$(dirname "$conf")" '
-		function scan(path,    line, value) {
-			if (++depth > 9) { depth--; return }
+		function without_comment(line,    out) {
+			sub(/\r$/, "", line)
+			while (match(line, /"([^"\\]|\\.)*"|#|\/\//)) {
+				if (substr(line, RSTART, 1) != "\"") return out substr(line, 1, RSTART - 1)
+				out = out substr(line, 1, RSTART + RLENGTH - 1)
+				line = substr(line, RSTART + RLENGTH)
+			}
+			return out line
+		}
+		# What the value at the beginning of `rest` is; is_set is 0 when ${?NAME} alone is not.
+		function value_of(rest,    out, part) {
+			is_set = 0
+			while (rest != "" && rest !~ /^[],}]/) {
+				if (match(rest, /^"([^"\\]|\\.)*"/)) { out = out substr(rest, 2, RLENGTH - 2); is_set = 1 }
+				else if (match(rest, /^\$\{[^}]*\}/)) {
+					part = substr(rest, 3, RLENGTH - 3)
+					sub(/^[?]/, "", part)
+					if (part in ENVIRON) { out = out ENVIRON[part]; is_set = 1 }
+					else if (substr(rest, 3, 1) != "?" || part ~ /[.]/) { out = out substr(rest, 1, RLENGTH); is_set = 1 }
+				} else {
+					match(rest, /^[^]",}$]+|^./)
+					out = out substr(rest, 1, RLENGTH)
+					if (substr(rest, 1, RLENGTH) ~ /[^ \t]/) is_set = 1
+				}
+				rest = substr(rest, RLENGTH + 1)
+			}
+			sub(/^[ \t]+/, "", out)
+			sub(/[ \t]+$/, "", out)
+			return out
+		}
+		function scan(path,    line, more, value) {
+			if (path in reading) return # in a circle
+			if (path ~ /["$`\\]/ || system("test -f \"" path "\"") != 0) return # awk ends at a directory
+			reading[path]
 			while ((getline line <path) > 0) {
-				if (line ~ /^[ \t]*(#|\/\/)/) continue
-				if (line ~ /^[ \t]*include[ \t("a-z]/ && match(line, /"[^"]*"/)) {
-					value = substr(line, RSTART + 1, RLENGTH - 2)
-					scan(value ~ /^\// ? value : directory "/" value)
-				} else if (match(line, "(^|[ \t{.,\"])" name "\"?[ \t]*[=:][ \t]*")) {
-					value = substr(line, RSTART + RLENGTH)
-					if (value ~ /^"/) { value = substr(value, 2); sub(/".*/, "", value) }
-					else { sub(/[ \t]*([,}#].*|[ \t]\/\/.*)?$/, "", value) }
-					found = value
+				line = without_comment(line)
+				while (line ~ /[=:][ \t]*$/ && (getline more <path) > 0) line = line without_comment(more)
+				while (match(line, "(^|[ \t{.,\"])" name "\"?[ \t]*[=:][ \t]*|(^|[{,])[ \t]*include[ \t]+[a-z( \t]*\"[^\"]*\"")) {
+					value = substr(line, RSTART, RLENGTH)
+					line = substr(line, RSTART + RLENGTH)
+					if (value ~ /^[{,]?[ \t]*include[ \t]/) {
+						sub(/^[^"]*"/, "", value)
+						sub(/"$/, "", value)
+						if (value !~ /^\//) value = directory "/" value
+						scan(value)
+						scan(value ".conf")
+						continue
+					}
+					value = value_of(line)
+					if (is_set) found = value
 				}
 			}
 			close(path)
-			depth--
+			delete reading[path]
 		}
 		BEGIN { scan(file); print found }'
 }

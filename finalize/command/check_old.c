@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,13 @@ static bool mentions(const char *path, const char *word)
 
 /* ---- what Jibri calls ------------------------------------------------------------------------ */
 
+static bool is_program(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
+}
+
 /* As execvp() finds it. */
 static bool find_program(const char *name, char *ret_path, size_t size)
 {
@@ -47,12 +55,12 @@ static bool find_program(const char *name, char *ret_path, size_t size)
     size_t length;
 
     if (strchr(name, '/'))
-        return (size_t)snprintf(ret_path, size, "%s", name) < size && !access(ret_path, X_OK);
+        return (size_t)snprintf(ret_path, size, "%s", name) < size && is_program(ret_path);
     for (; path; path = path[length] ? path + length + 1 : NULL) {
         length = strcspn(path, ":");
         if ((size_t)snprintf(ret_path, size, "%.*s%s%s", (int)length, path, length ? "/" : "",
                              name) < size &&
-            !access(ret_path, X_OK))
+            is_program(ret_path))
             return true;
     }
     return false;
@@ -84,7 +92,7 @@ static void look_at_script(struct old *old)
                  "CONFOMEET_ORPHAN_AFTER",
                  name);
         old->say(old->context, true, "finalizer", text,
-                 "set it to finalize-s3.sh, which is jibri-finalize");
+                 "set it to a program without arguments: finalize-s3.sh, which is jibri-finalize");
     } else if (found && !is_ours(path)) {
         snprintf(text, sizeof text, "Jibri calls %s, which is not jibri-finalize", path);
         old->say(old->context, true, "finalizer", text,

@@ -31,7 +31,7 @@ check_finds_all_well() {
 
 # With the old script in the PATH, and what it left an hour ago.
 check_finds_the_old_installation() {
-	local old=$case_dir/old
+	local old=$case_dir/old named
 	mkdir -p "$old" "$recordings/past" "$recordings/crashed"
 	# shellcheck disable=SC2016  # the script's own
 	printf '#!/bin/sh\naws s3 cp "$1"/*.mp4 s3://recordings/\n' >"$old/finalize-s3.sh"
@@ -46,6 +46,13 @@ check_finds_the_old_installation() {
 	check JIBRI_FINALIZE_RECORDING_SCRIPT_PATH=finalize-local.sh
 	expect_code 1
 	expect_finding WRONG finalizer 'told to call finalize-local.sh .*no program here.*finalize-s3.sh'
+	mkdir -p "$old/jibri-finalize"
+	echo '#!/bin/sh' >"$old/not-executable"
+	for named in "$old/jibri-finalize" "$old/not-executable" 'finalize-s3.sh --verbose'; do
+		check JIBRI_FINALIZE_RECORDING_SCRIPT_PATH="$named"
+		expect_code 1
+		expect_finding WRONG finalizer "told to call $named .*no program here.*a program without arguments"
+	done
 	printf '#!/bin/sh\nexec jibri-finalize "$@"\n' >"$old/finalize-s3.sh"
 	check "PATH=$old:$PATH" # a wrapper is as good
 	expect_code 0

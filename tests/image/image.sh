@@ -465,8 +465,7 @@ without_settings_it_records_and_says_so_loudly() {
 	wait_for second 'To check again'
 	found=$(log_of second)
 	has "$found" 'jibri-finalize: WRONG settings    CONFOMEET_S3_URL is not set'
-	has "$found" 'jibri-finalize: WRONG settings    CONFOMEET_S3_CLIENT_SECRET is not set'
-	has "$found" 'CONFOMEET_BACKEND_TOKEN_FILE \(from the environment\): cannot read /run/secrets/token: Permission denied'
+	has "$found" 'CONFOMEET_BACKEND_TOKEN_FILE \(from the environment\) names /run/secrets/token, which cannot be read: Permission denied'
 	has "$found" "what it records waits in $recordings"
 	same 'the default script' finalize-s3.sh "$(seen_by_jibri JIBRI_FINALIZE_RECORDING_SCRIPT_PATH second)"
 	fails in_container second jibri-watcher --health

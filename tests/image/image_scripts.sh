@@ -171,6 +171,56 @@ the_last_word_of_what_jibri_reads_counts() {
 	same 'behind the include' "$root/other" "$(cat "$environment/JIBRI_RECORDING_DIR")"
 }
 
+# shellcheck disable=SC2016  # expanded by the other shell
+# is DIRECTORY LINE...: where a jibri.conf of these lines has Jibri record to, as start.sh reads it.
+is() {
+	local found wanted=$1
+	printf '%s\n' "${@:2}" >"$conf"
+	found=$(JIBRI_FINALIZE_ROOT=$root BASE=/base SET=/set timeout 10 sh -c '. "$0"; conf=$1; jibri_value recordings-directory' \
+		"$top/config/image/start.sh" "$conf")
+	same "of ${*:2}" "$wanted" "$found"
+}
+
+# shellcheck disable=SC2016  # as it stands in a file
+a_configuration_is_read_as_jibri_reads_it() {
+	local key=recordings-directory
+	set_up
+	conf
+	is /b "$key = /a" "jibri.recording.$key = \"/b\""
+	is /b "jibri { recording { $key = \"/a\", $key = /b } }"
+	is /a "$key = /a # $key = /no" "# $key = /no" "x = 1 // $key = /no" "y = \"z\" # $key = \"/no\"" "my-$key = /no" "$key-too = /no"
+	is '/a#b c' "\"jibri\".\"recording\".\"$key\" : \"/a#b c\" // d"
+	is '/a b' "jibri{recording{$key:/a b}}"
+	is /a "$key = \"\"\"/a\"\"\""
+	is /a "$key =" '   "/a"'
+	is /a "$key = /a"$'\r'
+	is /a "$key = /a" "$key = \${?NOT_SET}"
+	is /set "$key = /a" "$key = \${?SET}"
+	is /base/rec "$key = \${BASE}\"/rec\""
+	is '${jibri.base}/rec' "$key = \${jibri.base}/rec"
+	echo "$key = /included" >"$(dirname "$conf")/one.conf"
+	is /included "$key = /a" 'jibri { include "one" }'
+	is /included "$key = /a" "include required(file(\"$(dirname "$conf")/one.conf\"))"
+	is /a 'include "one.conf"' "$key = /a"
+	is /a "$key = /a" '# include "one.conf"' "include \"$root\"" 'include "jibri.conf"' 'include classpath("reference.conf")' 'include "none$(id).conf"'
+}
+
+a_directory_by_another_name_is_the_same() {
+	set_up
+	conf
+	ln -s "$root/recordings" "$root/link"
+	has_not "$(start_20 CONFOMEET_RECORDINGS_DIR="$root/link/")" WRONG
+}
+
+# shellcheck disable=SC2016  # as it stands in a file
+a_reference_that_is_not_looked_up_is_said() {
+	set_up
+	conf
+	echo 'jibri.recording.recordings-directory = ${jibri.base}/rec' >>"$conf"
+	has "$(start_20 JIBRI_RECORDING_DIR="$root/recordings")" 'WRONG: recordings-directory in .* is \$\{jibri.base\}/rec, .*write the directory itself'
+	[ -d "$root/recordings/.jibri-finalize" ]
+}
+
 a_directory_that_cannot_be_written_is_said_with_what_to_do() {
 	local output
 	set_up
@@ -419,6 +469,9 @@ run an_id_of_ones_own_is_left_alone_when_it_can_be_one
 run the_finalizer_is_what_jibri_calls_unless_another_is_named
 run where_jibri_records_to_is_found_in_its_configuration
 run the_last_word_of_what_jibri_reads_counts
+run a_configuration_is_read_as_jibri_reads_it
+run a_directory_by_another_name_is_the_same
+run a_reference_that_is_not_looked_up_is_said
 run a_directory_that_cannot_be_written_is_said_with_what_to_do
 run what_was_left_behind_is_noted_at_the_start
 run time_outs_need_a_unit_and_come_once
