@@ -8,6 +8,9 @@
 
 set -euo pipefail
 
+# What runs beside it, and has limits of time, comes before it.
+renice -n 15 $$ >/dev/null
+
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 failures=0
 skipped=''
@@ -44,7 +47,8 @@ shell_files+=(finalize/command/completion/*.bash)
 mapfile -t c_files < <(find config finalize watcher tests -name '*.[ch]' 2>/dev/null | sort)
 
 if have shellcheck; then
-	shellcheck "${shell_files[@]}" || failed "shellcheck has something to say about the scripts"
+	printf '%s\0' "${shell_files[@]}" | xargs -0 -P "$(nproc)" -n 4 shellcheck -x ||
+		failed "shellcheck has something to say about the scripts"
 fi
 
 # Each major version of clang-format breaks lines in its own way; the code follows this one.
@@ -64,7 +68,7 @@ tests/lint_documents.py || failed "a document names what is not there"
 if have cppcheck; then
 	# The macros are those of Check and jansson, whose headers cppcheck doesn't read. Check's
 	# assertions end in a NULL, as sentinels do: fine where NULL is a pointer, as in glibc.
-	cppcheck --quiet --std=c11 --language=c --enable=warning,portability --inline-suppr \
+	cppcheck --quiet -j "$(nproc)" --std=c11 --language=c --enable=warning,portability --inline-suppr \
 		--error-exitcode=1 --template='{file}:{line}: {severity}: {message} [{id}]' \
 		--suppress=varFuncNullUB --suppress=missingInclude --suppress=missingIncludeSystem \
 		-D_GNU_SOURCE '-DSTART_TEST(name)=static void name(int _i)' -DEND_TEST= \

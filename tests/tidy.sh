@@ -37,9 +37,15 @@ if [ ${#files[@]} = 0 ]; then
 	mapfile -t files < <(find config finalize watcher -name '*.c' 2>/dev/null | sort)
 fi
 
-# It counts on stderr what it doesn't show.
-if ! printf '%s\0' "${files[@]}" |
-	xargs -0 -P "$(nproc)" -n 3 clang-tidy --quiet -p "$build" 2>"$build/stderr.txt"; then
+# The analyzer takes nearly all of the time. It follows calls, but gives a function up after 225,000 states; the
+# breadth-first order finds nearly everything in the first of them, and the rest is five times the time.
+analyzer=(-Xclang -analyzer-config -Xclang max-nodes=20000)
+
+# It counts on stderr what it doesn't show. The largest files come first, and none waits for a slower one; tests that
+# run beside it and have limits of time come before it.
+if ! stat --printf '%s %n\0' "${files[@]}" | sort -z -rn | cut -z -d ' ' -f 2- |
+	nice -n 15 xargs -0 -P "$(nproc)" -n 1 clang-tidy --quiet -p "$build" "${analyzer[@]/#/--extra-arg=}" \
+		2>"$build/stderr.txt"; then
 	grep -vE '^[0-9]+ warnings? (generated|treated)' "$build/stderr.txt" >&2 || true
 	echo "tidy: clang-tidy has something to say about the files above" >&2
 	exit 1
