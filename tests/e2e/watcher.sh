@@ -131,6 +131,7 @@ start_bucket() {
 	bucket_pid=$!
 	pids+=("$bucket_pid")
 	read -r -t 20 ready <"$case_dir/bucket.ready" || fail "bucket.py does not start"
+	# shellcheck disable=SC2034  # used by those who source it
 	bucket_port=${ready#port=}
 }
 
