@@ -235,7 +235,8 @@ static void release_row(void *context, const struct worker *worker)
     struct error failure = ERROR_INIT;
 
     if (worker->kind == WORKER_FINALIZE && dispatch_have_journal(dispatch) &&
-        !interrupted_release(dispatch->journal, worker->subject, dispatch->now, &failure))
+        !interrupted_release(dispatch->settings, dispatch->journal, worker->subject, dispatch->now,
+                             &failure))
         dispatch_say_trouble(dispatch, &failure);
 }
 

@@ -200,7 +200,7 @@ bool journal_add_file(struct journal *journal, struct journal_file *file, struct
 /* Writes all that may change of a file, in one statement. */
 bool journal_save_file(struct journal *journal, const struct journal_file *file, struct error *err)
     __attribute__((warn_unused_result));
-/* Writes file->removed_at alone. */
+/* Writes file->removed_at alone, and nothing when the file is sent again since it was loaded. */
 bool journal_note_removed(struct journal *journal, const struct journal_file *file,
                           struct error *err) __attribute__((warn_unused_result));
 /*

@@ -37,11 +37,11 @@ bool journal_next_file(struct journal *journal, int64_t recording_id, bool media
 bool journal_note_removed(struct journal *journal, const struct journal_file *file,
                           struct error *err)
 {
-    struct journal_query query;
-
-    return journal_begin_query(journal, false, "UPDATE file SET removed_at = ? WHERE id = ?",
-                               VALUES(INT(file->removed_at), INT(file->id)), &query, err) &&
-           journal_query_change_row(&query, NULL, err);
+    return journal_run_unforced(journal,
+                                "UPDATE file SET removed_at = ? WHERE id = ? AND mark = ? AND "
+                                "state = " JOURNAL_SQL(FILE_SAFE),
+                                VALUES(INT(file->removed_at), INT(file->id), TEXT(file->mark)),
+                                err);
 }
 
 bool journal_add_file(struct journal *journal, struct journal_file *file, struct error *err)

@@ -36,7 +36,8 @@ bool journal_forget_done(struct journal *journal, int64_t before, struct error *
     return journal_run(journal,
                        "DELETE FROM recording WHERE " IS_DONE
                        " AND updated_at < ? AND NOT EXISTS (SELECT 1 FROM file WHERE recording_id "
-                       "= recording.id AND (" IS_WITHHELD " OR " JOURNAL_SQL_MAY_GO "))",
+                       "= recording.id AND (" IS_WITHHELD " OR " JOURNAL_SQL_MAY_GO
+                       " OR " JOURNAL_SQL_IS_UNSAFE "))",
                        VALUES(INT(before)), err);
 }
 

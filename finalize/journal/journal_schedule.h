@@ -33,7 +33,7 @@ bool journal_hurry(struct journal *journal, bool failed_too, int64_t now, struct
     __attribute__((warn_unused_result));
 
 /* Forgets recordings that are done since before `before`, unless a file of them is still on this
- * machine. */
+ * machine, or lost. */
 bool journal_forget_done(struct journal *journal, int64_t before, struct error *err)
     __attribute__((warn_unused_result));
 

@@ -21,8 +21,8 @@ bool interrupted_fail(const struct settings *settings, struct journal *journal,
 /*
  * Writes one more failure and the time of the next try; makes the row when there is none. With
  * `growing`, Jibri still records, and the next try is that of sending parts. Under the recording's
- * lock, if its directory can be opened; nothing is written while another process holds it. Fails
- * when the journal does.
+ * lock; nothing is written while another process holds it, or when it was abandoned. Fails when the
+ * journal does.
  */
 bool interrupted_note(const struct settings *settings, struct journal *journal,
                       const char *directory, bool growing, int64_t now, struct rng *rng,
@@ -33,5 +33,6 @@ bool interrupted_note(const struct settings *settings, struct journal *journal,
  * WAITING, and is due. Nothing is written while another process holds the lock. Fails when the
  * journal does.
  */
-bool interrupted_release(struct journal *journal, const char *directory, int64_t now,
-                         struct error *err) __attribute__((warn_unused_result));
+bool interrupted_release(const struct settings *settings, struct journal *journal,
+                         const char *directory, int64_t now, struct error *err)
+    __attribute__((warn_unused_result));

@@ -8,6 +8,7 @@
 #include "finalize/lifecycle/leftover.h"
 #include "finalize/lifecycle/removal.h"
 #include "finalize/lifecycle/run.h"
+#include "finalize/session/lock_table.h"
 #include "finalize/session/recordings_dir.h"
 
 #include <time.h>
@@ -43,6 +44,7 @@ void run_note_unopened(struct run *run, const char *path, const struct error *er
     struct journal_recording row;
 
     if ((!permanent && error->kind != ERROR_TRANSIENT) || !run_open_vanished(run, path, &err) ||
+        lock_table_holder_now(run->directory) > 0 ||
         !journal_find_recording(run->journal, run->directory, &row, &found, &ignored) || !found ||
         row.state == JOURNAL_RECORDING_DONE || row.state == JOURNAL_RECORDING_ABANDONED)
         return;

@@ -360,6 +360,52 @@ START_TEST(of_a_directory_that_cannot_be_opened_the_row_says_why)
 }
 END_TEST
 
+/* Holds the lock of `path` in a process of its own until that is killed. */
+static pid_t hold(const char *path)
+{
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(ready), 0);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (!pid) {
+        int fd = open(path, O_RDONLY | O_CREAT, 0600);
+
+        if (fd < 0)
+            fd = open(path, O_RDONLY);
+        if (fd < 0 || flock(fd, LOCK_EX) || write(ready[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return pid;
+}
+
+START_TEST(but_not_while_another_process_that_had_opened_it_before_works_on_it)
+{
+    struct journal_recording row;
+    char too_long[300] = "";
+    pid_t holder;
+
+    ck_assert(journal_begin_recording(journal, session, "session", 1000, &row, &err));
+    holder = hold(session);
+    memset(too_long, 'x', sizeof too_long - 1);
+    ck_assert_int_eq(symlink(too_long, in_session(".jibri-finalize")), 0);
+    ck_assert(!run());
+    ck_assert_ptr_nonnull(strstr(err.text, strerror(ENAMETOOLONG)));
+    ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_WORKING);
+    ck_assert_int_eq(kill(holder, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(holder, NULL, 0), holder);
+    ck_assert(!run());
+    ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_FAILED);
+}
+END_TEST
+
 START_TEST(three_kills_in_a_row_make_it_wait)
 {
     struct journal_recording row;
@@ -394,32 +440,6 @@ START_TEST(no_one_else_waits_because_of_kills)
     ck_assert_uint_eq(row_now().interrupted, 0);
 }
 END_TEST
-
-/* Holds the lock of `path` in a process of its own until that is killed. */
-static pid_t hold(const char *path)
-{
-    int ready[2];
-    char byte;
-    pid_t pid;
-
-    ck_assert_int_eq(pipe(ready), 0);
-    pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (!pid) {
-        int fd = open(path, O_RDONLY | O_CREAT, 0600);
-
-        if (fd < 0)
-            fd = open(path, O_RDONLY);
-        if (fd < 0 || flock(fd, LOCK_EX) || write(ready[1], "x", 1) != 1)
-            _exit(1);
-        for (;;)
-            (void)pause();
-    }
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    close(ready[1]);
-    return pid;
-}
 
 static void let_go(pid_t pid)
 {
@@ -491,6 +511,7 @@ int main(void)
     tcase_add_test(cases, what_is_given_up_is_tidied_up_within_the_time_that_a_finalizer_may_take);
     tcase_add_test(cases, where_a_finalizer_may_take_no_time_giving_up_asks_nothing_of_the_bucket);
     tcase_add_test(cases, of_a_directory_that_cannot_be_opened_the_row_says_why);
+    tcase_add_test(cases, but_not_while_another_process_that_had_opened_it_before_works_on_it);
     tcase_add_test(cases, three_kills_in_a_row_make_it_wait);
     tcase_add_test(cases, no_one_else_waits_because_of_kills);
     tcase_add_test(

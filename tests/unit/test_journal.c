@@ -535,6 +535,38 @@ START_TEST(a_file_is_found_as_it_was_saved_with_every_field_at_its_limit)
 }
 END_TEST
 
+/* The disk is swept with a copy of the row and no lock, while another process finds the file there
+ * again. */
+START_TEST(a_file_that_is_sent_again_meanwhile_is_not_said_to_be_removed)
+{
+    struct journal_file stale, file;
+    struct journal *other = NULL;
+    bool found;
+
+    open_journal();
+    file = add_file(begin_recording("/r/a").id, "a.mp4", true);
+    file.state = JOURNAL_FILE_SAFE;
+    strcpy(file.mark, "first");
+    ck_assert(journal_save_file(journal, &file, &err));
+    ck_assert(journal_open(path, &other, &err));
+    ck_assert(journal_find_file(other, file.recording_id, "a.mp4", &stale, &found, &err) && found);
+    stale.removed_at = 14;
+    strcpy(file.mark, "second");
+    for (int safe = 0; safe < 2; safe++) {
+        file.state = safe ? JOURNAL_FILE_SAFE : JOURNAL_FILE_PENDING;
+        ck_assert(journal_save_file(journal, &file, &err));
+        ck_assert(journal_note_removed(other, &stale, &err));
+        ck_assert(journal_find_file(journal, file.recording_id, "a.mp4", &file, &found, &err));
+        ck_assert_int_eq(file.removed_at, 0);
+    }
+    strcpy(stale.mark, "second");
+    ck_assert(journal_note_removed(other, &stale, &err));
+    ck_assert(journal_find_file(journal, file.recording_id, "a.mp4", &file, &found, &err));
+    ck_assert_int_eq(file.removed_at, 14);
+    journal_close(other);
+}
+END_TEST
+
 START_TEST(a_path_is_added_to_a_recording_once)
 {
     struct journal_file file;
@@ -1016,6 +1048,7 @@ int main(void)
     tcase_add_test(tests, a_recording_is_found_as_it_was_saved);
     tcase_add_test(tests, a_recording_begun_again_is_the_same_row_with_one_more_try);
     tcase_add_test(tests, a_file_is_found_as_it_was_saved_with_every_field_at_its_limit);
+    tcase_add_test(tests, a_file_that_is_sent_again_meanwhile_is_not_said_to_be_removed);
     tcase_add_test(tests, a_path_is_added_to_a_recording_once);
     tcase_add_test(tests, a_row_that_is_not_there_cannot_be_saved);
     tcase_add_test(tests, a_state_that_does_not_exist_is_not_stored);

@@ -159,7 +159,7 @@ static const struct forgetting forgettings[] = {
     {JOURNAL_RECORDING_DONE, NOW, JOURNAL_FILE_SAFE, NOW - 5, "", false},
     {JOURNAL_RECORDING_DONE, NOW - 1, JOURNAL_FILE_SAFE, 0, "", false}, /* kept on this machine */
     {JOURNAL_RECORDING_DONE, NOW - 1, JOURNAL_FILE_WITHHELD, 0, "", false},
-    {JOURNAL_RECORDING_DONE, NOW - 1, JOURNAL_FILE_GONE, 0, "", true},
+    {JOURNAL_RECORDING_DONE, NOW - 1, JOURNAL_FILE_GONE, 0, "", false},
     {JOURNAL_RECORDING_WAITING, 1, JOURNAL_FILE_SAFE, NOW - 5, "", false},
     {JOURNAL_RECORDING_FAILED, 1, JOURNAL_FILE_SAFE, NOW - 5, "", false},
     {JOURNAL_RECORDING_WORKING, 1, JOURNAL_FILE_SAFE, NOW - 5, "", false},
