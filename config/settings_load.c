@@ -235,7 +235,8 @@ static void read_file(struct loader *loader, const char *path)
     }
 }
 
-/* `wanted` (NULL: all): the rows that are loaded. What they mean together is checked of all alone.
+/* `wanted` (NULL: all): the rows that are loaded. What they mean together is checked only when all
+ * are loaded.
  */
 static bool load(const char *const *environment, const char *path,
                  bool (*wanted)(const struct settings_row *row), struct settings *ret_settings,
@@ -246,7 +247,7 @@ static bool load(const char *const *environment, const char *path,
     for (size_t i = 0; i < settings_table_length; i++)
         if (!wanted || wanted(&settings_table[i]))
             load_row(&loader, &settings_table[i]);
-    /* Without the file, what would be missed or seen together is not what is there. */
+    /* Without the file, settings that stand in it would be reported as missing. */
     if (!wanted && loader.is_source_complete) {
         /* Jibri writes metadata.json when it ends, and the key is that of the upload's beginning.
          */

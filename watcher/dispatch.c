@@ -31,7 +31,7 @@ static void say(enum settings_log_level level, const char *directory, const char
     log_line(level, fields, "%s%s%s", what, why ? ": " : "", why ? why : "");
 }
 
-/* What goes on and on is said once. */
+/* An error that lasts is logged once. */
 void dispatch_say_trouble(struct dispatch *dispatch, const struct error *error)
 {
     if (!strcmp(dispatch->last_trouble, error->text))
@@ -164,7 +164,7 @@ static void note_change(struct watched_session *session, struct facts *facts, in
         facts->changed_at = session->ahead_since;
 }
 
-/* Returns false when there is no reason to keep an eye on it any more. */
+/* False when it need not be looked at any more. */
 static bool look_at(struct dispatch *dispatch, struct watched_session *session)
 {
     struct facts facts = {.handed_over = session->handed_over};
@@ -180,7 +180,7 @@ static bool look_at(struct dispatch *dispatch, struct watched_session *session)
         session->look_at = now + LOOK_AFTER_TROUBLE_S;
         if (failure.kind == ERROR_DAMAGED)
             dispatch_take_journal_failure(dispatch, &failure);
-        else if (failure.kind != ERROR_NO_INPUT) /* it went while it was looked at */
+        else if (failure.kind != ERROR_NO_INPUT) /* it vanished while it was looked at */
             dispatch_say_trouble(dispatch, &failure);
         return true;
     }
@@ -277,7 +277,7 @@ static void collect_workers(struct dispatch *dispatch)
 
 /* ---- for the loop ---------------------------------------------------------------------------- */
 
-/* What was planned by a clock that was set since says nothing any more. */
+/* After the clock was set, times that were planned by the old one are dropped. */
 static void take_time(struct dispatch *dispatch, int64_t now, uint64_t now_ms)
 {
     int64_t ahead_s = now - dispatch->now - (int64_t)(now_ms - dispatch->now_ms) / 1000;

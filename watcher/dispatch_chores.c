@@ -28,7 +28,7 @@ void dispatch_plan_probe(struct dispatch *dispatch)
     }
 }
 
-/* Servers that were never gone are no reason to try everything. */
+/* Everything that waits is tried only when the servers had been gone. */
 static void take_probe(struct dispatch *dispatch, bool answered)
 {
     bool returned = answered && dispatch->servers_gone;

@@ -25,7 +25,7 @@ struct facts {
     enum open_writer writer; /* of any file in it */
     int64_t changed_at;      /* when something last changed in it, by now */
     int64_t ahead; /* the latest change whose time has not come yet: a clock was set back, or
-                      differs; 0: none. For the caller to make sense of. */
+                      differs; 0: none. The caller judges it. */
 };
 
 /*

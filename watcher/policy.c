@@ -4,7 +4,7 @@
 #include "watcher/orphan.h"
 
 #define LOOK_WHILE_WRITTEN_S 2  /* a part takes many seconds to be written */
-#define LOOK_WHILE_LOCKED_S  5  /* a lock whose holder was killed goes without a sign */
+#define LOOK_WHILE_LOCKED_S  5  /* a lock whose holder was killed is released without an event */
 #define LOOK_FOR_WRITER_S    30 /* one that keeps a finished recording open */
 
 static struct policy_decision nothing_until(int64_t look_at)

@@ -38,7 +38,7 @@ static void wake(struct watch *watch)
     (void)send(watch->tell_fd, "", 1, MSG_DONTWAIT); /* what fills the queue wakes as well */
 }
 
-/* What was told and not yet taken needs no second wake. */
+/* While an event is not taken yet, no second one wakes. */
 static void tell_flag(struct watch *watch, atomic_bool *flag)
 {
     if (!atomic_exchange(flag, true))

@@ -16,7 +16,7 @@ enum error_kind {
     ERROR_SETTINGS,  /* the settings cannot be used */
     ERROR_USAGE,     /* the command line cannot be used */
     ERROR_NO_INPUT,  /* there is nothing to upload */
-    ERROR_DAMAGED,   /* the journal holds nonsense: it can be set aside and rebuilt */
+    ERROR_DAMAGED,   /* the journal is damaged: it can be set aside and rebuilt */
     ERROR_CHANGED,   /* a local file is not what it was a moment ago: look again */
     ERROR_STOPPED    /* we were told to stop, or the time that we were given is over */
 };

@@ -1,5 +1,6 @@
 #include "finalize/command/check_old.h"
 
+#include "config/units.h"
 #include "finalize/journal/journal_place.h"
 #include "finalize/report/report.h"
 #include "finalize/session/recordings_dir.h"
@@ -66,7 +67,7 @@ static bool find_program(const char *name, char *ret_path, size_t size)
     return false;
 }
 
-/* This program by whatever name, or a script that calls it. */
+/* This program under any name, or a script that calls it. */
 static bool is_ours(const char *path)
 {
     char *resolved = realpath(path, NULL);
@@ -141,7 +142,7 @@ static void look_at_sessions(struct old *old)
     const struct report_visitor visitor = {.context = old, .recording = on_session};
     struct error ignored = ERROR_INIT;
     struct report *report = NULL;
-    char journal[JOURNAL_PLACE_SIZE], text[200];
+    char journal[JOURNAL_PLACE_SIZE], text[200], count[32];
     const struct report_source source = {.journal = journal,
                                          .recordings_dir = old->recordings_dir,
                                          .root = recordings_dir_of(old->settings),
@@ -154,8 +155,9 @@ static void look_at_sessions(struct old *old)
         error_clear(&ignored);
     if (old->sessions) {
         snprintf(text, sizeof text,
-                 "%u session(s) were left behind, %u of them with media: the watcher uploads them",
-                 old->sessions, old->with_media);
+                 "on the disk, but not in the journal: %s, %u with media; the watcher uploads them",
+                 units_format_count(old->sessions, "session", count, sizeof count),
+                 old->with_media);
         old->say(old->context, false, "old", text,
                  report_watcher(report) == 0
                      ? "no watcher runs: jibri-finalize retry --all, or move away what is not to "

@@ -23,7 +23,7 @@ static int fail_with(const struct error *err, const char *advice)
 
 int command_fail(const struct error *err)
 {
-    switch (err->kind) { /* which mean something else to an operator than to Jibri's call */
+    switch (err->kind) { /* these mean something else to an operator than to Jibri's call */
     case ERROR_NO_INPUT:
         return fail_with(err, "jibri-finalize status --all lists all recordings");
     case ERROR_USAGE:
@@ -45,7 +45,7 @@ static void finish_output(int *code)
     if (fflush(stdout) == 0 && !ferror(stdout))
         return;
     if (errno == EPIPE)
-        return; /* who reads no further wants no more */
+        return; /* the reader has closed the pipe */
     error_set_errno(&err, ERROR_PERMANENT, errno, "cannot write to standard output");
     fprintf(stderr, "jibri-finalize: %s; what to do: make room where the output goes\n", err.text);
     if (*code == EXPLAIN_EXIT_OK)
@@ -83,7 +83,7 @@ static char *parent_of(const char *argument)
     return parent;
 }
 
-/* Where no setting says it: what a person typed comes before what is usual. */
+/* Without a setting, the parent of what a person typed comes before the usual directories. */
 static char *find_recordings_dir(const struct settings *settings, const char *argument)
 {
     bool is_path = argument && (strchr(argument, '/') || access(argument, F_OK) == 0);
@@ -205,7 +205,7 @@ bool command_list(struct command *command, const struct report_filter *filter, s
     return ok;
 }
 
-/* Prints it, or says what failed. */
+/* Prints the text, or why there is none; returns the exit code. */
 static int end_print(const char *text, size_t length, const struct error *err)
 {
     int code = EXPLAIN_EXIT_OK;
@@ -229,7 +229,7 @@ int command_print_json(bool (*write)(void *context, FILE *out, struct error *err
         error_set(&err, ERROR_TRANSIENT, "no memory for what is to be shown"); /* the first cause
                                                                                    counts */
     if (out)
-        (void)fclose(out); /* it is memory */
+        (void)fclose(out); /* closing a memory stream writes nothing */
     code = end_print(text, length, &err);
     free(text);
     return code;

@@ -1,6 +1,6 @@
 /*
  * command - what the commands of operators begin and end with: settings, the place of the
- * recordings, the right user, words for what failed.
+ * recordings, the right user, messages for failures.
  */
 #pragma once
 
@@ -40,7 +40,8 @@ struct command {
  * Reads the settings, finds the recordings directory and the journal, and becomes the owner of the
  * former when run as root. `argument`: what a person typed, in case that it is a session directory,
  * whose parent counts where no setting says where recordings are; NULL: nothing. False when the
- * program is to end with *ret_code; it is said why. To be given to command_close() in any case.
+ * program is to end with *ret_code; the reason is printed then. To be given to command_close() in
+ * any case.
  */
 bool command_open(struct command *command, const struct command_line *line,
                   enum command_needs needs, const char *argument, int *ret_code)
@@ -55,7 +56,8 @@ bool command_find(struct command *command, struct error *err) __attribute__((war
 bool command_list(struct command *command, const struct report_filter *filter, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Print what `write` writes, all of it or none, and return the exit code; say what failed. */
+/* Print what `write` writes, all of it or nothing, and return the exit code. A failure is printed
+ * to standard error. */
 #define COMMAND_TEXT_CEILING (64u << 20)
 int command_print_text(bool (*write)(void *context, struct buffer *out, struct error *err),
                        void *context);

@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define LEAST_COLUMNS 20u /* what is less is no size but one that isn't known */
+#define LEAST_COLUMNS 20u /* fewer mean that the terminal does not know its size */
 
 void screen_look(struct screen *screen)
 {

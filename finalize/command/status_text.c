@@ -90,7 +90,7 @@ unsigned status_text_append_state(struct buffer *out, enum report_state state,
     return (unsigned)strlen(looks[state].words);
 }
 
-/* Blanks at the end of a line would be all that it ends with. */
+/* Ends the line, without blanks before its end. */
 static void end_line(struct buffer *out)
 {
     while (out->length && out->data[out->length - 1] == ' ')
@@ -124,14 +124,14 @@ static void add_progress(struct buffer *sentence, const struct report_recording 
     if (recording->seconds_left >= 0)
         units_format_duration((uint64_t)recording->seconds_left * 1000, left, sizeof left);
     if (recording->state == REPORT_RECORDING && recording->row.id)
-        buffer_append_format(next(sentence), "%s sent meanwhile", held);
+        buffer_append_format(next(sentence), "%s sent so far", held);
     else if (recording->held_bytes < recording->size_bytes)
         buffer_append_format(next(sentence), "%u %%%s%s%s%s%s", percent_of(recording),
                              recording->rate >= 1 ? ", " : "", recording->rate >= 1 ? rate : "",
                              recording->rate >= 1 ? "/s" : "", left[0] ? ", " : "",
                              left[0] ? left : "");
     else if (recording->notices_due)
-        buffer_append_format(next(sentence), "in the bucket, the backend is told");
+        buffer_append_format(next(sentence), "in the bucket, the backend is being told");
     if (!recording->safety.files && !recording->row.id)
         buffer_append_format(next(sentence), "no file yet");
     if (left[0])
@@ -153,7 +153,7 @@ static void add_next_try(struct buffer *sentence, const struct report_recording 
     if (recording->held_bytes && recording->held_bytes < recording->size_bytes)
         buffer_append_format(next(sentence), "%u %% is in the bucket", percent_of(recording));
     else if (recording->notices_due)
-        buffer_append_format(next(sentence), "in the bucket, the backend is not told");
+        buffer_append_format(next(sentence), "in the bucket, the backend is not told yet");
     if (recording->row.tries > 1)
         buffer_append_format(next(sentence), "try %u", recording->row.tries);
 }

@@ -36,7 +36,7 @@ static size_t read_glyph(const char *text, struct glyph *ret_glyph)
     *ret_glyph = (struct glyph){"?", 1, 1};
     if (!length)
         return 1;
-    /* Separators of lines and paragraphs are line feeds to some. */
+    /* Some terminals take the separators of lines and paragraphs for line feeds. */
     if (character < 0x20 || (character >= 0x7f && character < 0xa0) || turns_direction(character) ||
         character == 0x2028 || character == 0x2029)
         return length;

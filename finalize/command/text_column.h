@@ -1,5 +1,5 @@
 /*
- * text_column - text for a terminal: what it is wide, cut or filled to a width, wrapped.
+ * text_column - text for a terminal: its width, cut or filled to a width, wrapped.
  *
  * What is shown comes from file names and servers. It cannot leave its line: control characters,
  * those that turn the direction of writing, and bytes that are not UTF-8 are shown as '?'.

@@ -86,7 +86,7 @@ static bool choose_bytes(struct delivery *delivery, struct error *err)
     return true;
 }
 
-/* Or was, before it got its index. */
+/* Whether it is in fragments, or was before it got its index. */
 static bool is_in_fragments(const struct delivery *delivery)
 {
     return delivery->file.media && file_name_is_mp4(delivery->file.path) &&

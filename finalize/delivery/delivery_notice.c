@@ -45,7 +45,8 @@ static bool build_notice(struct delivery *delivery, int32_t meeting_id,
     return notice_build(delivery->options.settings, &notice, &ret_step->request, err);
 }
 
-/* The name's own comes first: what a person says is for those that have none. */
+/* The meeting id in the name comes first; the one that a person gave is for names that have
+ * none. */
 static bool find_meeting_id(const struct delivery *delivery, int32_t *ret_meeting_id)
 {
     if (file_name_meeting_id(file_name_of(delivery->file.path), ret_meeting_id))
@@ -100,7 +101,8 @@ bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_
         return true;
     if (!build_notice(delivery, meeting_id, ret_step, err))
         return false;
-    delivery->file.notice = JOURNAL_NOTICE_SENT; /* whatever becomes of it, from here on */
+    delivery->file.notice =
+        JOURNAL_NOTICE_SENT; /* its fate is unknown from here on, until there is a reply */
     if (!journal_save_file(delivery->options.journal, &delivery->file, err) ||
         !note_sending(delivery, now, err)) {
         http_request_done(&ret_step->request);

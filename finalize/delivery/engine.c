@@ -215,7 +215,7 @@ static bool take_steps(struct engine *engine, struct error *err)
         return false;
     ok = collect_reads(engine, err) && collect_replies(engine, err) && renew_keys(engine, err) &&
          take_new(engine, err) && pump_all(engine, err);
-    /* What was written before something failed stays true. */
+    /* Rows that were written before a failure are kept: they are true. */
     return journal_commit(journal, ok ? err : &of_commit) && ok;
 }
 

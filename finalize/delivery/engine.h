@@ -3,7 +3,7 @@
  * given to the loop, reads to the hasher, and what comes of them given back.
  *
  * Knows nothing of what a delivery is about. Keeps the number of requests under way within the pace
- * that the server bears, and that brings something (pace.h).
+ * (pace.h).
  */
 #pragma once
 
@@ -26,7 +26,7 @@ struct engine_source {
     /* Opens the next delivery, which the engine owns then; *ret_delivery is NULL when there are no
      * more. */
     bool (*next)(void *context, struct delivery **ret_delivery, struct error *err);
-    /* One has ended, for better or worse; borrowed, closed by the engine afterwards. */
+    /* One has ended, well or not; borrowed, closed by the engine afterwards. */
     bool (*ended)(void *context, const struct delivery *delivery, struct error *err);
     /*
      * Called after something happened, and at least every quarter of a second: bytes that the

@@ -4,8 +4,8 @@
  *
  * Where the arguments are a recording (the output is *.mp4, its format is mp4, and there are no
  * -movflags), those of fragments are put before the output. Anything else, and everything with
- * CONFOMEET_CRASH_SAFE=off, goes to the real ffmpeg as it is: the next one in PATH, in whose favour
- * this program ends, so that signals, exit code and output are ffmpeg's own.
+ * CONFOMEET_CRASH_SAFE=off, goes to the real ffmpeg as it is: the next one in PATH, which replaces
+ * this process (exec), so that signals, exit code and output are ffmpeg's own.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How many of the programs called ffmpeg in PATH have had their turn: another copy of this one is
- * passed on from, and never comes back. */
+/* How many of the programs called ffmpeg in PATH were tried: another copy of this one goes on with
+ * the next, so that none is started twice. */
 #define TURNS "JIBRI_FINALIZE_FFMPEG"
 
 /* What is written reaches the file at once: ffmpeg collects up to 256 KiB else, which are five

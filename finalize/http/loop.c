@@ -193,7 +193,7 @@ void loop_close(struct loop *loop)
 #endif
     while (loop->idle_count)
         curl_easy_cleanup(loop->idle[--loop->idle_count]);
-    if (!loop->forgotten) { /* else the process, which is about to end, is what frees them */
+    if (!loop->forgotten) { /* else the end of the process frees them */
         curl_multi_cleanup(loop->multi);
         curl_global_cleanup();
     }

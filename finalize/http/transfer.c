@@ -78,7 +78,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     if (length >= 5 && !memcmp(line, "HTTP/", 5)) { /* a 100 Continue came before this one */
         buffer_clear(&transfer->reply.headers);
         transfer->headers_ended = false;
-        /* The node at its other end may be the sick one of many: the next try takes another. */
+        /* The node at its other end may be the failing one of many: the next try uses another
+         * connection. */
         if (length > SERVER_ERROR && line[SERVER_ERROR] == '5')
             curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
         return length;
@@ -90,7 +91,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     return length; /* headers over the ceiling are dropped: none that we need is that far down */
 }
 
-/* White space is how a server says, for minutes, that it is still at work. */
+/* Servers send white space, for minutes, to keep the connection alive: of a long run only the
+ * beginning is kept. */
 static void keep_body(struct transfer *transfer, const char *bytes, size_t length)
 {
     static const char blanks[] = " \t\r\n";

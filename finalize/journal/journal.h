@@ -63,8 +63,8 @@ enum journal_file_state {
     JOURNAL_FILE_UPLOADED = JOURNAL_NUMBER_FILE_UPLOADED, /* the object was confirmed by HEAD; the
                                                              backend does not know yet */
     JOURNAL_FILE_SAFE = JOURNAL_NUMBER_FILE_SAFE, /* confirmed, and the backend knows or needn't */
-    JOURNAL_FILE_GONE = JOURNAL_NUMBER_FILE_GONE, /* vanished from the disk before it was safe; not
-                                                     by our hand */
+    JOURNAL_FILE_GONE =
+        JOURNAL_NUMBER_FILE_GONE, /* vanished from the disk before it was safe; not removed by us */
     JOURNAL_FILE_WITHHELD = JOURNAL_NUMBER_FILE_WITHHELD /* not to be uploaded (may hold a token
                                                             that can't be cut out); stays on disk */
 };

@@ -266,8 +266,8 @@ static int bring_up_to_date(struct opening *opening)
     return status;
 }
 
-/* Repeats a step that other processes are in the way of: the change to WAL and a recovery after a
- * crash don't go through SQLite's own waiting. */
+/* Repeats a step while other processes block it: SQLite's busy timeout does not apply to the change
+ * to WAL and to the recovery after a crash. */
 static int insist(int (*step)(struct opening *opening), struct opening *opening)
 {
     uint64_t until_ms = clock_now_ms() + opening->patience_ms;

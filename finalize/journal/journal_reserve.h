@@ -4,7 +4,8 @@
  * A file of some size beside the journal, <journal>-reserve, that holds nothing. A full disk is
  * freed by uploading what is on it, and an upload begins with a line in the journal: when there is
  * no room for that line, the file is given up, and when the work is done it is made again. Knows no
- * SQL. What fails here is no failure of the caller's: without a reserve a full disk is a full disk.
+ * SQL. Failures here are ignored: without a reserve, nothing can be written to the journal on a
+ * full disk.
  *
  * `journal` is the journal's path throughout; several processes may share it.
  */

@@ -22,7 +22,7 @@ struct journal_account {
     uint64_t given_ms;
 };
 
-/* As journal_add_stats(), but for calls that come within five seconds of one that was heeded. */
+/* As journal_add_stats(), at most every five seconds: calls in between do nothing. */
 void journal_add_account(struct journal *journal, struct journal_account *account, uint64_t now_ms);
 
 /* Loads the numbers of all processes; what isn't there is 0. */

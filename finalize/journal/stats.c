@@ -45,7 +45,7 @@ static const struct stats_family families[STATS_METRICS] = {
                            .sparse = true},
     [STATS_S3_REQUEST_SECONDS] = {.name = PREFIX "s3_request_duration_seconds",
                                   .help = "How long requests to the S3 service took, whatever "
-                                          "came of them.",
+                                          "their outcome.",
                                   .type = STATS_HISTOGRAM,
                                   .label = {"operation"},
                                   .values = {s3_operation_names},
@@ -63,7 +63,7 @@ static const struct stats_family families[STATS_METRICS] = {
                                 .values = {results},
                                 .bounds_ms = finalize_bounds_ms},
     [STATS_NOTICES] = {.name = PREFIX "notices_total",
-                       .help = "Notices to the backend, by what came of them.",
+                       .help = "Notices to the backend, by outcome.",
                        .label = {"outcome"},
                        .values = {notices}},
     [STATS_WEBHOOKS] = {.name = PREFIX "webhook_events_total",

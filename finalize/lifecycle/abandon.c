@@ -23,7 +23,7 @@ static bool open_network(struct work *work, struct error *err)
     return run_open_network(&work->run, err);
 }
 
-/* What cannot be aborted now is the watcher's housekeeping's. */
+/* What cannot be aborted now is left to the watcher's housekeeping. */
 static bool give_up_file(void *context, struct journal_file *file, struct error *err)
 {
     struct work *work = context;
@@ -82,7 +82,7 @@ static bool abandon(struct work *work, const char *path, struct error *err)
     if (run->row.state == JOURNAL_RECORDING_DONE && safety_is_safe(&safety))
         return error_set(err, ERROR_USAGE, "%s is safe: there is nothing to give up",
                          run->directory);
-    /* The lock was waited for without a limit; what is only tidied up is not. */
+    /* Waiting for the lock had no limit; tidying up has one. */
     run->deadline_ms = clock_now_ms() + run->options->settings->finalize_wait_ms;
     return save(run, work->abandon->reason, err) &&
            journal_each_file(run->journal, run->row.id, give_up_file, work, err);

@@ -53,7 +53,8 @@ static bool find_work(struct run *run, struct journal_recording *ret_row, struct
 
 /* ---- the work -------------------------------------------------------------------------------- */
 
-/* It is another try, by a person who may have something to add. */
+/* Another try begins: a claim and an earlier reason to give up are over; a person may have added a
+ * meeting id. */
 static bool take_up(struct run *run, struct error *err)
 {
     int32_t meeting_id = run->options->meeting_id;
@@ -251,8 +252,8 @@ static void abort_leftovers(struct run *run)
                               &ignored);
 }
 
-/* Events are the watcher's to deliver. Where none runs, a moment of what time is left goes to them;
- * they stay in the journal when that is not enough. */
+/* The watcher delivers events. Where none runs, this run takes up to EVENTS_MS of its time for
+ * them; what is not delivered by then stays in the journal. */
 static void deliver_events(struct run *run)
 {
     uint64_t now_ms = clock_now_ms();
@@ -275,8 +276,8 @@ static void deliver_events(struct run *run)
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
-/* Leaves all of it to the watcher, which finds it in the journal. What is done is not handed over:
- * whether something came since is looked into here, and is soon over when nothing did. */
+/* Leaves all of it to the watcher, which finds it in the journal. A recording that is done is not
+ * handed over: this run looks for new files itself, which is quick. */
 static bool hand_over(struct run *run, struct error *err)
 {
     struct journal_recording row;
@@ -292,9 +293,9 @@ static bool hand_over(struct run *run, struct error *err)
     return true;
 }
 
-/* Another process has the recording for longer than this call may take: one of the watcher's own
- * runs, perhaps, which sends parts and does not know that Jibri is done. Best effort: without it
- * the recording is an orphan, later. */
+/* Another process has the recording for longer than this call may take: perhaps one of the
+ * watcher's own runs, which sends parts and does not know that Jibri is done. Best effort: without
+ * a claim the watcher finds it as an orphan, later. */
 static void leave_to_watcher(struct run *run)
 {
     struct journal_recording row;

@@ -338,7 +338,7 @@ static bool survey_file(void *context, const struct session_dir_file *found, str
     return true;
 }
 
-/* It is there, and may hold something: the run says what the disk fails to give. */
+/* It is there, and may hold something: the run reports that it cannot be read. */
 static bool survey_unreadable(void *context, const char *path, int errno_value, struct error *err)
 {
     (void)path;

@@ -29,7 +29,7 @@ struct intake {
     struct rng *rng;
     /* Something that is passed over, kept back, gone or begun again, as one sentence. */
     void (*remark)(void *context, const char *path, const char *sentence);
-    /* What the disk fails to give. `file`: its row, with the error; id 0: it has none. */
+    /* A file that cannot be read. `file`: its row, with the error; id 0: it has none. */
     void (*failed)(void *context, const struct journal_file *file, const struct error *error);
     void *context;
 };

@@ -24,7 +24,7 @@ static void remark_on(const struct intake_media *media, const char *path,
         if (!index->cut_off || !index->changed)
             return;
         snprintf(sentence, sizeof sentence,
-                 "was cut off: it plays up to %" PRIu64 ":%02u:%02u, and is uploaded so",
+                 "was cut off: it plays up to %" PRIu64 ":%02u:%02u, and is uploaded as it is",
                  seconds / 3600, (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
         break;
     case MP4_FRAGMENTED:

@@ -27,8 +27,7 @@ static bool write_outcome(const struct settings *settings, struct journal *journ
                           const char *directory, bool growing, int64_t now, struct rng *rng,
                           struct error *err)
 {
-    static const char sentence[] = "the last runs ended before they could say how it went; the log "
-                                   "may tell why";
+    static const char sentence[] = "the last runs ended without an outcome; the log may tell why";
     struct journal_recording row;
 
     if (!journal_note_recording(journal, directory, file_name_of(directory), now, &row, err))
@@ -45,7 +44,8 @@ struct held {
     int lock_fd;
 };
 
-/* As run_lock(). False while another process has it; what can't be locked is worked on by none. */
+/* As run_lock(). False while another process has it; what can't be locked has no lock to wait for.
+ */
 static bool lock(const struct settings *settings, const char *directory, struct held *ret_held)
 {
     char parent[SESSION_PATH_SIZE];
@@ -84,7 +84,7 @@ bool interrupted_note(const struct settings *settings, struct journal *journal,
 
 static bool release(struct journal *journal, const char *directory, int64_t now, struct error *err)
 {
-    static const char sentence[] = "a run was killed before it could say how it went";
+    static const char sentence[] = "a run was killed before it wrote an outcome";
     struct journal_recording row;
     bool found;
 

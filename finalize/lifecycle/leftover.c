@@ -118,7 +118,7 @@ static bool abort_one(const struct settings *settings, struct loop *loop, struct
                : abort_strays(loop, s3, leftover, deadline_ms, err);
 }
 
-/* For those who look at it (report.h). */
+/* Shown by status and metrics (report.h). */
 static bool note(struct journal *journal, struct journal_leftover *leftover,
                  const struct error *failure, struct error *err)
 {

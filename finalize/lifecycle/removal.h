@@ -29,7 +29,7 @@ struct removal {
      * there any more. Or a recording could not be freed by removal_sweep(); the others are. */
     void (*failed)(void *context, const char *session_id, const struct error *error);
     void *context;
-    bool no_answer;   /* for removal itself: the server was asked in vain, and is not asked again */
+    bool no_answer;   /* for removal.c: the server did not answer, and is not asked again */
     unsigned missing; /* files that are to be sent again; their rows are PENDING */
 };
 

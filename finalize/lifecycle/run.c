@@ -205,8 +205,8 @@ static bool begin(struct run *run, struct error *err)
     return true;
 }
 
-/* A recording whose runs are killed, whatever it is that kills them, waits like any failure, and
- * then gets one more run. */
+/* A recording whose runs are killed each time waits as after any failure, and then gets one more
+ * run. */
 static bool refuse_interrupted(struct run *run, struct error *err)
 {
     if (!run->options->gives_way || run->row.interrupted <= MOST_INTERRUPTED)

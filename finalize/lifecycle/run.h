@@ -55,7 +55,7 @@ struct run {
 
 /*
  * Opens the session directory `path` and the journal; to be given to run_close() in any case. A
- * directory that is not there is none of ERROR_NO_INPUT as long as the journal knows it. Errors as
+ * directory that is not there is no ERROR_NO_INPUT while the journal knows the recording. Errors as
  * session_dir_open() and journal_open().
  */
 bool run_open(struct run *run, const char *path, struct error *err)
@@ -67,8 +67,8 @@ void run_close(struct run *run);
 bool run_open_vanished(struct run *run, const char *path, struct error *err)
     __attribute__((warn_unused_result));
 
-/* After run_open() has failed since the disk does not give the directory: the row, where there is
- * one, says why. Best effort. */
+/* After run_open() has failed because the directory cannot be read: the row, where there is one,
+ * says why. Best effort. */
 void run_note_unopened(struct run *run, const char *path, const struct error *error);
 
 /* Takes the recording's lock, waiting for it until the deadline unless the run gives way.

@@ -50,7 +50,8 @@ struct run_options {
      * 0 is CONFOMEET_FINALIZE_WAIT's default.
      */
     bool may_hand_over;
-    /* For the watcher's own runs: they do not wait for the lock, and give way to who does. */
+    /* For the watcher's own runs: they do not wait for the lock, and give way to a process that
+     * does. */
     bool gives_way;
     bool retries_abandoned; /* for a person who names it: one that was given up is taken up again */
     bool notify_only;       /* nothing is uploaded; what is in the bucket is told to the backend */

@@ -50,7 +50,7 @@ static void decide_state(struct run *run, struct error *ret_lost)
     }
 }
 
-/* What was stopped, not what failed, goes on as soon as a process is there to do it. */
+/* A run that was stopped, and did not fail, is due again at once. */
 static void plan_next_try(struct run *run)
 {
     struct journal_recording *row = &run->row;
@@ -71,7 +71,7 @@ static void plan_next_try(struct run *run)
     }
 }
 
-/* What is told later is written down together with what it tells of. */
+/* The event is saved in the transaction of the outcome that it tells of. */
 static bool save_and_announce(struct run *run, int64_t now, struct error *err)
 {
     if (!journal_begin(run->journal, err))

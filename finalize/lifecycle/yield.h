@@ -17,13 +17,13 @@ struct yield {
 
 /*
  * True once a process waits for the lock of `directory`. To be asked at any time; looks into the
- * journal a few times a second. A journal that can't be asked is not in the way: false.
+ * journal a few times a second. False as well when the journal can't be read.
  */
 bool yield_is_requested(struct yield *yield, struct journal *journal, const char *directory);
 
 /*
  * Announces that this process waits for the lock of `directory`, and keeps that up: to be called
- * again and again while it waits. That it can't be written down is no reason not to wait.
+ * again and again while it waits. Best effort: a claim that can't be written is ignored.
  * `claimed_at`: the caller's, 0 at first.
  */
 void yield_request(struct journal *journal, const char *directory, int64_t *claimed_at);

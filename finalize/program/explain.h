@@ -20,7 +20,7 @@ enum explain_exit explain_exit_code(const struct error *err);
 /* What the states of recordings (REPORT_BIT()s) mean for the exit code of a program that looks. */
 int explain_exit_code_of_states(unsigned states);
 
-/* Which of two exit codes says more: a person is needed before later before all is well. */
+/* The worse of two exit codes: a person is needed, then later, then all is well. */
 int explain_worse(int a, int b);
 
 /* One sentence that names the next step, and the setting to look at where there is one. A literal.

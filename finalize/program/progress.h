@@ -1,6 +1,6 @@
 /*
- * progress - how far an upload is, told at a bearable pace: on a terminal by a line that
- * changes, else by a log line at most every ten seconds.
+ * progress - how far an upload is, told at a readable pace: on a terminal by a line that changes,
+ * else by a log line at most every ten seconds.
  */
 #pragma once
 

@@ -38,7 +38,7 @@ void metrics_gather(const char *path, const char *recordings_dir, struct metrics
     struct error ignored = ERROR_INIT; /* that the journal can't be read is a metric, too */
 
     if (access(path, F_OK) != 0 && errno == ENOENT)
-        metrics->journal_readable = true; /* an empty one: to look is no reason to make it */
+        metrics->journal_readable = true; /* as an empty one: it is not made */
     else if (journal_open(path, &journal, &ignored) && !metrics_load(journal, metrics, &ignored))
         error_clear(&ignored);
     journal_close(journal);

@@ -44,7 +44,7 @@ bool report_open(const struct report_source *source, struct report **ret_report,
         error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot read the recordings");
         goto fail;
     }
-    /* To look is no reason to make one. */
+    /* A journal that is not there is not made. */
     if ((access(source->journal, F_OK) == 0 || errno != ENOENT) &&
         !journal_view_open(source->journal, source->root, &report->view, err))
         goto fail;

@@ -53,7 +53,8 @@ struct report_recording {
      * newest file) and updated_at (the same) alone. */
     struct journal_recording row;
     char media_name[SESSION_NAME_SIZE]; /* of the first media file; "": none */
-    char meeting[SESSION_NAME_SIZE];    /* what its name begins with, or what a person said */
+    char
+        meeting[SESSION_NAME_SIZE]; /* what its name begins with, or what retry --meeting-id gave */
     struct safety safety; /* its files, counted; of one that is not in the journal: `files`, and
                              1 for `media` when there is any */
     unsigned
@@ -80,8 +81,8 @@ struct report_totals {
     struct journal_view_leftovers leftovers;
     unsigned shown_states; /* REPORT_BIT()s of those that passed the filter */
     unsigned shown;        /* their number */
-    bool
-        locks_known; /* false: whether a process works on a recording is the journal's word alone */
+    bool locks_known; /* false: no lock can be seen, the journal alone says whether a process works
+                         on a recording */
 };
 
 struct report_source {

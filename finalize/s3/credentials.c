@@ -162,7 +162,7 @@ static void take_keys(struct credentials *credentials, struct platform_keys *tak
     (void)http_reply_clock(reply, now, &ahead);
     life_ms = taken->expires_at > now + ahead
                   ? (uint64_t)(taken->expires_at - now - ahead) * 1000
-                  : ASK_AGAIN_MS; /* as good as they are, a server is to say so */
+                  : ASK_AGAIN_MS; /* expired by that clock: they are tried, and a server decides */
     before_ms = life_ms / 4 < RENEW_BEFORE_MS ? life_ms / 4 : RENEW_BEFORE_MS;
     credentials->expires_ms = now_ms + life_ms;
     credentials->ask_at_ms = credentials->expires_ms - before_ms;

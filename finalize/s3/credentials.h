@@ -26,7 +26,7 @@ bool credentials_open(const struct settings *settings, struct credentials **ret_
                       struct error *err) __attribute__((warn_unused_result));
 void credentials_close(struct credentials *credentials);
 
-/* Borrowed until the next call that isn't for a const; all NULL before there are any. */
+/* Borrowed until the next call that may change them; all NULL before there are any. */
 struct credentials_keys {
     char *id, *secret, *session_token; /* the last one is NULL where there is none */
 };

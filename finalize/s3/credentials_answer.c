@@ -180,7 +180,7 @@ bool platform_read(struct platform *platform, const struct http_reply *reply,
 {
     bool ok = read_reply(platform, reply, ret_keys, err);
 
-    if (!ok || ret_keys->keys.id) { /* the next time begins at the beginning */
+    if (!ok || ret_keys->keys.id) { /* the next time starts with the first step */
         credentials_wipe(&platform->token);
         credentials_wipe(&platform->role);
     }

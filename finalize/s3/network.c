@@ -35,8 +35,8 @@ static void fetch_keys(struct loop *loop, struct credentials *credentials, uint6
     }
 }
 
-/* A server that refuses a part before it has all of it closes the connection, and its words may be
- * lost with that. They are seldom lost twice, and a part may be sent twice. */
+/* A server that refuses a part before it has all of it closes the connection, and its reply may be
+ * lost with that. That seldom happens twice, and a part may be sent twice. */
 static bool lost_its_reply(const struct s3_call *call, const struct http_reply *reply)
 {
     return call->operation == S3_UPLOAD_PART && reply->failure == HTTP_FAILED_TRANSFER;

@@ -73,7 +73,8 @@ static enum s3_outcome learn_clock(struct s3 *s3, const struct http_reply *reply
     }
     if (is_stale(s3))
         return S3_SIGN_AGAIN;
-    /* A proxy that buffers kept the request for so long: a failure as others, with their pauses. */
+    /* A proxy that buffers kept the request for so long: treated as any other failure, with a
+     * pause. */
     snprintf(refusal->hint, sizeof refusal->hint,
              "the clocks agree: the request was over 15 minutes on its way");
     return S3_RETRY;

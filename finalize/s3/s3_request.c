@@ -155,7 +155,7 @@ static bool add_object_headers(struct draft *draft)
     return !call->metadata || add_own_metadata(draft, call->metadata);
 }
 
-/* That a digest failed tells nothing of why. */
+/* A digest that failed does not tell whether memory or MD5 is missing. */
 static bool has_md5(void)
 {
     uint8_t digest[DIGEST_MD5_BYTES];

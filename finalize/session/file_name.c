@@ -61,7 +61,7 @@ bool file_name_day(const char *name, int *ret_year, int *ret_month, int *ret_day
     day.tm_year -= 1900;
     day.tm_mon--;
     normal = day;
-    (void)timegm(&normal); /* which makes a day of the calendar of any */
+    (void)timegm(&normal); /* corrects a day that no calendar has */
     if (day.tm_year < 1 - 1900 || normal.tm_mon != day.tm_mon || normal.tm_mday != day.tm_mday)
         return false;
     *ret_year = day.tm_year + 1900;

@@ -303,8 +303,8 @@ static bool judge(const char *bytes, size_t length, bool whole, struct metadata 
         return error_set(err, ERROR_TRANSIENT, "out of memory while reading %s",
                          METADATA_FILE_NAME);
     }
-    /* Of doubled members the tree knows one only, so that it can't clear the file of suspicion. Nor
-     * can it when the name stands in a string. */
+    /* Of doubled members the tree knows one only, so that it can't prove that the file holds no
+     * credentials. Nor can it when the name stands in a string. */
     if (redact(parsed.root, is_secret_member) || (!parsed.faithful && suspicion.found))
         ok = write_redacted(parsed.root, metadata, err);
     else if (suspicion.member)

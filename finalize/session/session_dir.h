@@ -32,10 +32,10 @@ bool file_identity_same(const struct file_identity *a, const struct file_identit
 struct session_dir;
 
 /*
- * Opens the session directory `path` (a link to it is followed: it is the caller's word).
- * ERROR_NO_INPUT when it isn't there or is no directory; ERROR_USAGE when it is a recordings
- * directory, not a session's (it holds a ".jibri-finalize" directory), when it is or lies in a
- * ".jibri-finalize" directory, or when it is "/"; ERROR_PERMANENT when it can't be read.
+ * Opens the session directory `path` (a link to it is followed). ERROR_NO_INPUT when it isn't there
+ * or is no directory; ERROR_USAGE when it is a recordings directory, not a session's (it holds a
+ * ".jibri-finalize" directory), when it is or lies in a ".jibri-finalize" directory, or when it is
+ * "/"; ERROR_PERMANENT when it can't be read.
  */
 bool session_dir_open(const char *path, struct session_dir **ret_session, struct error *err)
     __attribute__((warn_unused_result));
@@ -77,8 +77,8 @@ struct session_dir_visitor {
     /* Something that is passed over, with the reason: "a symbolic link", "a FIFO", "a socket", "a
      * device", "nested too deep", "not readable: …", "the journal's directory". May be NULL. */
     void (*skipped)(void *context, const char *path, const char *reason);
-    /* A file or a directory that the disk fails to give (EIO, ESTALE, …): there may be more in it.
-     * The scan goes on; false (and `err` filled) ends it. NULL: such an entry ends the scan. */
+    /* A file or a directory that cannot be read (EIO, ESTALE, …): there may be more in it. The scan
+     * goes on; false (and `err` filled) ends it. NULL: such an entry ends the scan. */
     bool (*unreadable)(void *context, const char *path, int errno_value, struct error *err);
 };
 

@@ -73,8 +73,9 @@ static void skip(const struct scan *scan, const char *reason)
         scan->visitor->skipped(scan->visitor->context, *scan->path ? scan->path : ".", reason);
 }
 
-/* What can't be looked at: passed over when it isn't for us to read; a failure of the scan only
- * when it isn't the entry's own. */
+/* An entry that can't be read. Without the right to read it, it is passed over; an error of the
+ * entry itself is told by `unreadable`; any other one (no memory, too many open files) ends the
+ * scan. */
 static bool skip_unreadable(const struct scan *scan, int errno_value, struct error *err)
 {
     const struct session_dir_visitor *visitor = scan->visitor;

@@ -289,7 +289,7 @@ static bool leave_parts(struct upload *upload, struct error *err)
 {
     const struct upload_parts *parts = &upload->parts;
 
-    if (parts->gone) /* the requests under way are told the same in a moment */
+    if (parts->gone) /* the requests under way get the same answer */
         return parts->busy || upload_start_afresh(upload, RESEND_UPLOAD_GONE, err);
     if (parts->error.kind != ERROR_NONE) {
         upload_fail(upload, &parts->error);
@@ -300,7 +300,7 @@ static bool leave_parts(struct upload *upload, struct error *err)
     return true;
 }
 
-/* By an earlier run that did not come to note it, or did not learn the upload's id. */
+/* By an earlier run that ended before it could note that, or did not learn the upload's id. */
 static bool was_given_up(const struct journal_file *file)
 {
     return file->phase == JOURNAL_PHASE_CREATING || file->phase == JOURNAL_PHASE_ABORTING;

@@ -65,7 +65,8 @@ static bool take_common(struct upload *upload, const struct s3_result *result)
     case S3_SLOW_DOWN:
         return looking && upload_try_again(upload, result);
     case S3_DONE:
-        if (!looking) /* that looking works is no progress: what follows it may fail for ever */
+        if (!looking) /* a HEAD or a listing that works is no progress: the request after it may
+                         fail for ever */
             retry_succeeded(&upload->streak);
         return false;
     default:

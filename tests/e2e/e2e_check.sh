@@ -42,7 +42,7 @@ check_finds_the_old_installation() {
 	check "PATH=$old:$PATH"
 	expect_code 1
 	expect_finding WRONG finalizer "Jibri calls $old/finalize-s3.sh, which is not jibri-finalize; remove the old script"
-	expect_finding NOTE old '2 session\(s\) were left behind, 1 of them with media.*retry --all'
+	expect_finding NOTE old 'on the disk, but not in the journal: 2 sessions, 1 with media.*retry --all'
 	check JIBRI_FINALIZE_RECORDING_SCRIPT_PATH=finalize-local.sh
 	expect_code 1
 	expect_finding WRONG finalizer 'told to call finalize-local.sh .*no program here.*finalize-s3.sh'
