@@ -14,10 +14,15 @@
 #include <time.h>
 #include <unistd.h>
 
-static int fail_with(const struct error *err, const char *advice)
+int command_fail_with(const struct error *err, const char *advice)
 {
+    struct buffer text;
+
+    buffer_init(&text, 4 * sizeof err->text);
+    text_column_append(&text, err->text, 0);
     fflush(stdout);
-    fprintf(stderr, "jibri-finalize: %s; what to do: %s\n", err->text, advice);
+    fprintf(stderr, "jibri-finalize: %s; what to do: %s\n", buffer_text(&text), advice);
+    buffer_done(&text);
     return (int)explain_exit_code(err);
 }
 
@@ -25,15 +30,17 @@ int command_fail(const struct error *err)
 {
     switch (err->kind) { /* these mean something else to an operator than to Jibri's call */
     case ERROR_NO_INPUT:
-        return fail_with(err, "jibri-finalize status --all lists all recordings");
+        return command_fail_with(err, "jibri-finalize status --all lists all recordings");
     case ERROR_USAGE:
-        return fail_with(err, "jibri-finalize status lists recordings; name one by its directory");
+        return command_fail_with(
+            err, "jibri-finalize status lists recordings; name one by its directory");
     case ERROR_DAMAGED:
-        return fail_with(err, "jibri-finalize DIR, with a session directory, sets the journal "
-                              "aside and makes a new one from what is on the disk and in the "
-                              "bucket");
+        return command_fail_with(err,
+                                 "jibri-finalize DIR, with a session directory, sets the journal "
+                                 "aside and makes a new one from what is on the disk and in the "
+                                 "bucket");
     default:
-        return fail_with(err, explain_advice(err));
+        return command_fail_with(err, explain_advice(err));
     }
 }
 
@@ -148,7 +155,7 @@ bool command_open(struct command *command, const struct command_line *line,
     if (find_place(command, argument, &err) && owner_become(command->recordings_dir, &err) &&
         owner_may_use(command->journal, advice, &err))
         return true;
-    *ret_code = advice[0] ? fail_with(&err, advice) : command_fail(&err);
+    *ret_code = advice[0] ? command_fail_with(&err, advice) : command_fail(&err);
     return false;
 }
 

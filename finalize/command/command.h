@@ -72,3 +72,6 @@ bool command_become_owner(const struct settings *settings, const char *argument,
 
 /* Says on standard error why it did not work and what to do, and returns the exit code. */
 int command_fail(const struct error *err);
+
+/* The same with other words on what to do. */
+int command_fail_with(const struct error *err, const char *advice);

@@ -140,6 +140,8 @@ static bool write_result(void *context, struct buffer *out, struct error *err)
         buffer_append_text(out, result->plays ? ", plays" : ", does not play");
     if (result->plays && !result->indexed)
         buffer_append_text(out, ", in fragments");
+    if (result->parts_left_out)
+        buffer_append_format(out, "; %u part(s) after a gap were left out", result->parts_left_out);
     if (result->backend_row)
         buffer_append_format(out, "; the backend was told (row %" PRId64 ")", result->backend_row);
     else
@@ -164,7 +166,8 @@ static bool write_result_json(void *context, FILE *out, struct error *err)
                 (unsigned)(result->duration_ms % 1000));
     else
         fputs("null", out);
-    fprintf(out, ",\"notified\":%s,\"backend_row\":", result->told ? "true" : "false");
+    fprintf(out, ",\"parts_left_out\":%u,\"notified\":%s,\"backend_row\":", result->parts_left_out,
+            result->told ? "true" : "false");
     if (result->backend_row)
         fprintf(out, "%" PRId64 "}\n", result->backend_row);
     else
@@ -217,10 +220,7 @@ static int fail(const struct error *err)
         advice = "jibri-finalize rescue lists what there is";
     if (!advice && err->kind == ERROR_PERMANENT)
         advice = "look at the object; what it is made of is all that the bucket has";
-    fflush(stdout);
-    fprintf(stderr, "jibri-finalize: %s; what to do: %s\n", err->text,
-            advice ? advice : "call it again: it goes on where it stopped");
-    return (int)explain_exit_code(err);
+    return command_fail_with(err, advice ? advice : "call it again: it goes on where it stopped");
 }
 
 static int list(struct work *work)
@@ -271,6 +271,10 @@ static int complete(struct work *work)
     }
     if (!rescue_complete(&work->rescue, work->key, upload, &work->result, &err))
         return fail(&err);
+    if (work->count > 1)
+        fprintf(stderr,
+                "jibri-finalize: it leaves %zu other multipart upload(s) of this key open\n",
+                work->count - 1);
     code = command_line_value(work->line, "json") ? command_print_json(write_result_json, work)
                                                   : command_print_text(write_result, work);
     return code;

@@ -1,22 +1,18 @@
 #include "finalize/delivery/rescue_private.h"
 
 #include "finalize/base/clock.h"
-#include "finalize/hash/digest.h"
 #include "finalize/notify/notice.h"
 #include "finalize/session/file_name.h"
-#include "finalize/upload/key.h"
 #include "finalize/upload/retry.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS  600000u /* for one request: some servers take minutes to complete */
-#define MOST_TRIES   6u
-#define PAUSE_MS     100u
-#define RECORD_BYTES 512u
+#define PATIENCE_MS 600000u /* for one request: some servers take minutes to complete */
+#define MOST_TRIES  6u
+#define PAUSE_MS    100u
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
@@ -85,67 +81,15 @@ bool rescue_head(const struct rescue *rescue, const char *key, struct s3_result 
     return false;
 }
 
-/* ---- the record ------------------------------------------------------------------------------ */
-
-/* `mark`: the backend was told of the recording that has it; NULL: it was not yet. */
-static bool write_record(const struct rescue *rescue, const char *key, const char *mark,
-                         struct error *err)
+void rescue_abort(const struct rescue *rescue, const char *key, const char *upload_id)
 {
-    const struct s3_object_metadata metadata = {.mark = mark};
-    char record_key[S3_MAX_KEY_BYTES + 1], text[RECORD_BYTES], sha256[DIGEST_SHA256_HEX];
-    char md5[DIGEST_MD5_BASE64];
-    uint8_t digest[DIGEST_SHA256_BYTES];
-    struct s3_call call = {.operation = S3_PUT_OBJECT,
-                           .key = record_key,
-                           .content_type = "text/plain",
-                           .metadata = &metadata,
-                           .replaces = true,
-                           .payload_sha256 = sha256};
+    const struct s3_call call = {
+        .operation = S3_ABORT_UPLOAD, .key = key, .upload_id = upload_id, .fd = -1};
+    struct error ignored = ERROR_INIT;
     struct s3_result result;
-    bool ok;
 
-    if (!key_of_rescue(key, record_key, err))
-        return false;
-    snprintf(text, sizeof text,
-             "The recorder of this recording was gone: jibri-finalize rescue completed what the "
-             "bucket held of it.\nThe backend was told of it: %s\n",
-             mark ? "yes" : "not yet");
-    call.length = strlen(text);
-    call.fd = memfd_create("record", MFD_CLOEXEC);
-    if (call.fd < 0 || write(call.fd, text, call.length) != (ssize_t)call.length ||
-        !digest_sha256(text, call.length, digest)) {
-        close(call.fd);
-        return error_set(err, ERROR_TRANSIENT, "no memory");
-    }
-    digest_hex(digest, sizeof digest, sha256);
-    if (rescue->settings->s3_content_md5 && digest_md5(text, call.length, digest)) {
-        digest_md5_base64(digest, md5);
-        call.content_md5 = md5;
-    }
-    ok = rescue_ask(rescue, &call, &result, err);
-    close(call.fd);
-    if (!ok)
-        return false;
-    ok = result.outcome == S3_DONE;
-    if (!ok)
-        *err = result.error;
-    s3_result_done(&result);
-    return ok;
-}
-
-/* Whether there is a record, and of which mark the backend was told by then ("": of none). */
-static bool read_record(const struct rescue *rescue, const char *key, bool *ret_there,
-                        char ret_told[S3_MARK_SIZE], struct error *err)
-{
-    char record_key[S3_MAX_KEY_BYTES + 1];
-    struct s3_result head;
-
-    if (!key_of_rescue(key, record_key, err) || !rescue_head(rescue, record_key, &head, err))
-        return false;
-    *ret_there = head.outcome == S3_DONE;
-    snprintf(ret_told, S3_MARK_SIZE, "%s", *ret_there ? head.mark : "");
-    s3_result_done(&head);
-    return true;
+    if (rescue_ask(rescue, &call, &result, &ignored))
+        s3_result_done(&result);
 }
 
 /* ---- completing ------------------------------------------------------------------------------ */
@@ -230,8 +174,8 @@ static bool tell_backend(const struct rescue *rescue, const char *key, const cha
     if (!file_name_meeting_id(notice.file_name, &notice.meeting_id)) {
         buffer_done(&name);
         return error_set(err, ERROR_PERMANENT,
-                         "%s is in the bucket, but its name does not begin with a meeting id and "
-                         "\"_\": the backend cannot be told",
+                         "%s is in the bucket, but there is no meeting id before the first \"_\" "
+                         "of its name: the backend cannot be told",
                          key);
     }
     if (!notice_build(settings, &notice, &request, err)) {
@@ -255,13 +199,14 @@ static bool tell_backend(const struct rescue *rescue, const char *key, const cha
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 /* The object stands, with what is to be known of it: its index, then the notice. */
-static bool finish(const struct rescue *rescue, const char *key, const struct s3_result *head,
-                   uint64_t media_bytes, const char *told, struct rescue_result *result,
-                   struct error *err)
+static bool finish(struct rescue_object *object, struct rescue_result *result, struct error *err)
 {
+    const struct s3_result *head = &object->head;
+    const char *key = object->key;
+
     result->bytes = head->size_bytes;
-    result->told = head->mark[0] && !strcmp(told, head->mark);
-    if (!rescue_index(rescue, key, head, media_bytes, result, err))
+    result->told = head->mark[0] && !strcmp(object->record.told, head->mark);
+    if (!rescue_index(object, result, err))
         return false;
     if (!result->plays)
         return error_set(err, ERROR_PERMANENT,
@@ -273,10 +218,12 @@ static bool finish(const struct rescue *rescue, const char *key, const struct s3
                          "%s was completed, but carries no mark of ours (jibri-mark): the backend "
                          "was not told",
                          key);
-    if (result->told || !rescue->settings->notice)
+    if (result->told || !object->rescue->settings->notice)
         return true;
-    return tell_backend(rescue, key, head->mark, result, err) &&
-           write_record(rescue, key, head->mark, err);
+    memcpy(object->record.told, head->mark, sizeof object->record.told);
+    object->record.upload_id[0] = '\0';
+    return tell_backend(object->rescue, key, head->mark, result, err) &&
+           rescue_write_record(object->rescue, key, &object->record, err);
 }
 
 /* Whether there is something to complete, and its key is free. */
@@ -296,40 +243,60 @@ static bool may_complete(const char *key, const struct rescue_upload *upload, bo
     return true;
 }
 
-/* As rescue_complete(), with the object that is there: `head` becomes what it is then. */
-static bool complete_over(const struct rescue *rescue, const char *key,
-                          const struct rescue_upload *upload, struct s3_result *head,
+/* One that an earlier call began: noted in the record, or, when it did not come to that, without
+ * parts. */
+static bool abort_begun(void *context, const struct rescue_upload *upload, struct error *err)
+{
+    const struct rescue_object *object = context;
+
+    (void)err;
+    if (!upload->parts || !strcmp(upload->upload_id, object->record.upload_id))
+        rescue_abort(object->rescue, object->key, upload->upload_id);
+    return true;
+}
+
+/* As rescue_complete(), with the object that is there, if one is. */
+static bool complete_over(struct rescue_object *object, const struct rescue_upload *upload,
                           struct rescue_result *result, struct error *err)
 {
-    bool there = head->outcome == S3_DONE, recorded;
-    char told[S3_MARK_SIZE];
-    struct rescue_upload completed = {.bytes = head->size_bytes};
+    bool there = object->head.outcome == S3_DONE;
+    struct rescue_upload completed;
 
-    if (!read_record(rescue, key, &recorded, told, err))
+    if (!rescue_read_record(object->rescue, object->key, &object->record, err))
         return false;
-    result->was_there = there && recorded && (!upload || upload->bytes <= head->size_bytes);
-    if (!result->was_there) {
-        if (!may_complete(key, upload, there && !recorded, err) ||
-            (!recorded && !write_record(rescue, key, NULL, err)))
+    if (there && object->record.there && upload) {
+        if (!rescue_list(object->rescue, object->key, abort_begun, object, err))
             return false;
-        s3_result_done(head);
-        if (!complete(rescue, upload, there, &completed, head, err))
-            return false;
+        if (!upload->parts || !strcmp(upload->upload_id, object->record.upload_id))
+            upload = NULL;
     }
-    return finish(rescue, key, head, completed.bytes, told, result, err);
+    result->was_there =
+        there && object->record.there && (!upload || upload->bytes <= object->head.size_bytes);
+    if (result->was_there)
+        return finish(object, result, err);
+    if (!may_complete(object->key, upload, there && !object->record.there, err))
+        return false;
+    object->record.bytes = upload->bytes;
+    if (!rescue_note_upload(object, "", err))
+        return false;
+    s3_result_done(&object->head);
+    if (!complete(object->rescue, upload, there, &completed, &object->head, err))
+        return false;
+    result->parts_left_out = completed.parts - completed.in_a_row;
+    return finish(object, result, err);
 }
 
 bool rescue_complete(const struct rescue *rescue, const char *key,
                      const struct rescue_upload *upload, struct rescue_result *ret_result,
                      struct error *err)
 {
-    struct s3_result head;
+    struct rescue_object object = {.rescue = rescue, .key = key};
     bool ok;
 
     *ret_result = (struct rescue_result){.was_there = false};
-    if (!rescue_head(rescue, key, &head, err))
+    if (!rescue_head(rescue, key, &object.head, err))
         return false;
-    ok = complete_over(rescue, key, upload, &head, ret_result, err);
-    s3_result_done(&head);
+    ok = complete_over(&object, upload, ret_result, err);
+    s3_result_done(&object.head);
     return ok;
 }

@@ -59,13 +59,14 @@ bool rescue_list(const struct rescue *rescue, const char *key,
                  void *context, struct error *err) __attribute__((warn_unused_result));
 
 struct rescue_result {
-    bool was_there;       /* it had been completed before this call */
-    uint64_t bytes;       /* of the object, confirmed by HEAD */
-    bool plays;           /* else it is no recording in fragments */
-    bool indexed;         /* it is an ordinary mp4; else in fragments, which play as well */
-    uint64_t duration_ms; /* until when it plays; 0: not known */
-    bool told;            /* the backend was, by this call or an earlier one */
-    int64_t backend_row;  /* 0: by an earlier one, or notices are switched off */
+    bool was_there;          /* it had been completed before this call */
+    unsigned parts_left_out; /* by this call, since they come after a gap */
+    uint64_t bytes;          /* of the object, confirmed by HEAD */
+    bool plays;              /* else it is no recording in fragments */
+    bool indexed;            /* it is an ordinary mp4; else in fragments, which play as well */
+    uint64_t duration_ms;    /* until when it plays; 0: not known */
+    bool told;               /* the backend was, by this call or an earlier one */
+    int64_t backend_row;     /* 0: by an earlier one, or notices are switched off */
 };
 
 /*

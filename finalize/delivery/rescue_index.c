@@ -31,8 +31,9 @@ struct copy {
     const struct rescue *rescue;
     const char *key;
     const struct s3_result *head;
+    struct rescue_object *object;
     int fd;
-    uint64_t end;     /* of the media */
+    uint64_t end;     /* of what is looked at: of the object, later of the media */
     uint64_t last_at; /* the last fragment */
 };
 
@@ -98,6 +99,17 @@ static bool look_for_lost_index(struct copy *copy, struct mp4_box *box, struct e
            (!lost || mp4_box_read(copy->fd, box->at, copy->end, box, &lost, err));
 }
 
+/* It is in fragments: those of the parts in a row. */
+static bool leave_out_rest(struct copy *copy, struct error *err)
+{
+    uint64_t bytes = copy->object->record.bytes;
+
+    if (bytes && bytes < copy->end)
+        copy->end = bytes;
+    return ftruncate(copy->fd, (off_t)copy->end) == 0 ||
+           error_set(err, ERROR_TRANSIENT, "no memory for the headers of %s", copy->key);
+}
+
 /* From the first box to the last fragment. False when that can't be read. */
 static bool fetch_headers(struct copy *copy, struct error *err)
 {
@@ -115,6 +127,8 @@ static bool fetch_headers(struct copy *copy, struct error *err)
         if (!movie && box.size_bytes > HEAD_BYTES)
             return true; /* media first: no recording in fragments */
     }
+    if (!leave_out_rest(copy, err))
+        return false;
     while (fetch_box(copy, at, FRAGMENT_BYTES, &box, err)) {
         at += box.size_bytes;
         if (!mp4_is(box.type, "moof"))
@@ -223,17 +237,6 @@ static bool fetch_changing(struct copy *copy, struct part_plan plan, struct erro
                                   : fetch(copy, tail_at, copy->end, err));
 }
 
-static void abort_upload(struct copy *copy, const char *upload_id)
-{
-    const struct s3_call call = {
-        .operation = S3_ABORT_UPLOAD, .key = copy->key, .upload_id = upload_id, .fd = -1};
-    struct error ignored = ERROR_INIT;
-    struct s3_result result;
-
-    if (network_ask(copy->rescue->loop, copy->rescue->s3, &call, UINT64_MAX, &result, &ignored))
-        s3_result_done(&result);
-}
-
 static bool complete(struct copy *copy, const char *upload_id, const struct buffer *body,
                      uint64_t size_bytes, struct error *err)
 {
@@ -287,10 +290,11 @@ static bool replace(struct copy *copy, struct part_plan plan, uint64_t size_byte
     ok = created.outcome == S3_DONE;
     if (!ok)
         *err = created.error;
-    ok = ok && make_parts(copy, created.upload_id, plan, size_bytes, &body, err) &&
+    ok = ok && rescue_note_upload(copy->object, created.upload_id, err) &&
+         make_parts(copy, created.upload_id, plan, size_bytes, &body, err) &&
          complete(copy, created.upload_id, &body, size_bytes, err);
     if (!ok && created.upload_id[0])
-        abort_upload(copy, created.upload_id);
+        rescue_abort(copy->rescue, copy->key, created.upload_id);
     buffer_done(&body);
     s3_result_done(&created);
     return ok;
@@ -344,20 +348,25 @@ static bool look_at_indexed(struct copy *copy, struct rescue_result *result, str
     return true;
 }
 
-bool rescue_index(const struct rescue *rescue, const char *key, const struct s3_result *head,
-                  uint64_t media_bytes, struct rescue_result *result, struct error *err)
+bool rescue_index(struct rescue_object *object, struct rescue_result *result, struct error *err)
 {
-    struct copy copy = {.rescue = rescue, .key = key, .head = head, .fd = -1, .end = media_bytes};
+    const struct rescue *rescue = object->rescue;
+    struct copy copy = {.rescue = rescue,
+                        .key = object->key,
+                        .head = &object->head,
+                        .object = object,
+                        .fd = -1,
+                        .end = object->head.size_bytes};
     struct error failure = ERROR_INIT;
     char sentence[sizeof failure.text + 64];
     bool ok;
 
-    if (!file_name_is_mp4(key))
+    if (!file_name_is_mp4(copy.key))
         return true;
     copy.fd = memfd_create("recording", MFD_CLOEXEC);
-    if (copy.fd < 0 || ftruncate(copy.fd, (off_t)media_bytes) != 0) {
+    if (copy.fd < 0 || ftruncate(copy.fd, (off_t)copy.end) != 0) {
         close(copy.fd);
-        return error_set(err, ERROR_TRANSIENT, "no memory for the headers of %s", key);
+        return error_set(err, ERROR_TRANSIENT, "no memory for the headers of %s", copy.key);
     }
     ok =
         fetch_headers(&copy, &failure) && (copy.last_at ? make_index(&copy, result, &failure)

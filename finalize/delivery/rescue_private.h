@@ -1,6 +1,7 @@
 /*
  * rescue_private - what the files of rescue.h share: rescue_list.c finds uploads and lists their
- * parts, rescue.c completes and notifies, rescue_index.c makes an ordinary mp4 of the object.
+ * parts, rescue.c completes and notifies, rescue_record.c
+ * keeps what was done, rescue_index.c makes an ordinary mp4 of the object.
  */
 #pragma once
 
@@ -34,11 +35,39 @@ bool rescue_list_parts(const struct rescue *rescue, struct rescue_upload *upload
                        struct buffer *body, bool *ret_fits, struct error *err)
     __attribute__((warn_unused_result));
 
+/* The object <key>.rescued: the journal of a rescue. */
+struct rescue_record {
+    bool there;
+    char told[S3_MARK_SIZE]; /* the backend was told of the recording that has it; "": of none */
+    uint64_t bytes;          /* of the parts in a row; 0: not known */
+    char upload_id[S3_UPLOAD_ID_SIZE]; /* of the index; may be open; "": none */
+};
+
+struct rescue_object {
+    const struct rescue *rescue;
+    const char *key;
+    struct s3_result head; /* what HEAD says of it */
+    struct rescue_record record;
+};
+
+bool rescue_read_record(const struct rescue *rescue, const char *key,
+                        struct rescue_record *ret_record, struct error *err)
+    __attribute__((warn_unused_result));
+bool rescue_write_record(const struct rescue *rescue, const char *key,
+                         const struct rescue_record *record, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Notes in the record that this upload was begun, so that a later call ends it. */
+bool rescue_note_upload(struct rescue_object *object, const char *upload_id, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Best effort. */
+void rescue_abort(const struct rescue *rescue, const char *key, const char *upload_id);
+
 /*
- * Makes an ordinary mp4 of the object whose first `media_bytes` are a recording in fragments,
- * where it can; `head` is what HEAD said of it. Fills in plays, indexed, duration_ms and bytes.
- * What can't be done is reported and no failure: the object stays as it is.
+ * Makes an ordinary mp4 of the object, where it is a recording in fragments and where it can. Fills
+ * in plays, indexed, duration_ms and bytes. What can't be done is reported and no failure: the
+ * object stays as it is.
  */
-bool rescue_index(const struct rescue *rescue, const char *key, const struct s3_result *head,
-                  uint64_t media_bytes, struct rescue_result *result, struct error *err)
+bool rescue_index(struct rescue_object *object, struct rescue_result *result, struct error *err)
     __attribute__((warn_unused_result));

@@ -58,6 +58,11 @@ class Habits:
         self.abort_refused = 0  # 403, 405 or 501
         self.tls_port = False  # plain http is answered as nginx does on a port of TLS
         self.content_md5_demanded = False
+        self.no_copy = False  # 501 to UploadPartCopy
+        self.page = 0  # entries of a listing at once
+        self.takes_subset = False  # Complete may name fewer parts than there are
+        self.hours_ago = 0  # the age of uploads and parts, as listed
+        self.fails_from = 0  # 503 to this request and all later ones
         for name in names:
             name, _, value = name.partition('=')
             name = name.replace('-', '_')
@@ -85,6 +90,7 @@ class Object:
 class Upload:
     def __init__(self, key, metadata):
         self.key, self.metadata, self.parts = key, metadata, {}
+        self.began = time.time()
         self.requests = itertools.count()  # for parts; one of several threads at a time gets a number
 
 
@@ -206,6 +212,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(400, '<html><body><center>The plain HTTP request was sent to HTTPS port</center></body></html>\r\n',
                        (('Server', 'nginx'), ('Content-Type', 'text/html'), ('Connection', 'close')))
             return
+        if habits.fails_from and len(bucket.log) + 1 >= habits.fails_from:
+            self.refuse(503, 'ServiceUnavailable')
+            return
         if habits.region and f'/{habits.region}/' not in scope:
             self.refuse(301, 'PermanentRedirect', f'<Region>{habits.region}</Region>', (('x-amz-bucket-region', habits.region),))
             return
@@ -283,10 +292,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def get(self):
         found = self.bucket.objects.get(self.key)
-        if found:
-            self.reply(200, found.content, (('ETag', found.etag), *found.metadata))
-        else:
+        asked = re.fullmatch(r'bytes=(\d+)-(\d+)', self.headers.get('Range') or '')
+        if not found:
             self.refuse(404, 'NoSuchKey')
+        elif asked and int(asked[1]) < len(found.content):
+            content = found.content[int(asked[1]):int(asked[2]) + 1]
+            self.reply(206, content, (('ETag', found.etag), *found.metadata,
+                                      ('Content-Range', f'bytes {asked[1]}-{int(asked[1]) + len(content) - 1}/{len(found.content)}')))
+        else:
+            self.reply(200, found.content, (('ETag', found.etag), *found.metadata))
 
     def put(self):
         if not self.key:
@@ -320,23 +334,55 @@ class Handler(http.server.BaseHTTPRequestHandler):
         upload, habits = self.upload(), self.bucket.habits
         if upload and habits.parts_until_503 and next(upload.requests) >= habits.parts_until_503:
             self.refuse(503, 'SlowDown')
+        elif upload and self.headers.get('x-amz-copy-source'):
+            self.copy(upload)
         elif upload:
             etag = self.etag_of(hashlib.md5(self.body).hexdigest())
             upload.parts[int(self.query['partNumber'][0])] = (self.body, etag)
             self.reply(200, b'', (('ETag', etag),))
 
+    def copy(self, upload):
+        source = self.bucket.objects.get(urllib.parse.unquote(self.headers['x-amz-copy-source']).split('/', 2)[-1])
+        begin, end = re.fullmatch(r'bytes=(\d+)-(\d+)', self.headers['x-amz-copy-source-range']).groups()
+        if self.bucket.habits.no_copy:
+            self.refuse(501, 'NotImplemented')
+        elif not source or int(end) >= len(source.content):
+            self.refuse(404 if not source else 416, 'NoSuchKey' if not source else 'InvalidRange')
+        else:
+            content = source.content[int(begin):int(end) + 1]
+            etag = self.etag_of(hashlib.md5(content).hexdigest())
+            upload.parts[int(self.query['partNumber'][0])] = (content, etag)
+            self.reply(200, f'<CopyPartResult><ETag>{html.escape(etag)}</ETag></CopyPartResult>')
+
+    def page_of(self, entries):
+        """The entries of one page, and whether there are more."""
+        page = self.bucket.habits.page or 1000
+        return entries[:page], len(entries) > page
+
+    def time_of(self, upload):
+        at = time.gmtime(upload.began - 3600 * self.bucket.habits.hours_ago)
+        return time.strftime('%Y-%m-%dT%H:%M:%S.000Z', at)
+
     def list_parts(self):
         upload = self.upload()
         if upload:
-            parts = ''.join(f'<Part><PartNumber>{n}</PartNumber><ETag>{html.escape(etag)}</ETag><Size>{len(body)}</Size></Part>'
-                            for n, (body, etag) in sorted(upload.parts.items()))
-            self.reply(200, f'<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>')
+            after = int(self.query.get('part-number-marker', ['0'])[0] or 0)
+            entries, more = self.page_of([one for one in sorted(upload.parts.items()) if one[0] > after])
+            parts = ''.join(f'<Part><PartNumber>{n}</PartNumber><LastModified>{self.time_of(upload)}</LastModified>'
+                            f'<ETag>{html.escape(etag)}</ETag><Size>{len(body)}</Size></Part>' for n, (body, etag) in entries)
+            next_marker = f'<NextPartNumberMarker>{entries[-1][0]}</NextPartNumberMarker>' if more else ''
+            self.reply(200, f'<ListPartsResult><IsTruncated>{str(more).lower()}</IsTruncated>{next_marker}{parts}</ListPartsResult>')
 
     def list_uploads(self):
-        prefix = self.query.get('prefix', [''])[0]
-        uploads = ''.join(f'<Upload><Key>{html.escape(u.key)}</Key><UploadId>{i}</UploadId></Upload>'
-                          for i, u in self.bucket.uploads.items() if u.key.startswith(prefix))
-        self.reply(200, f'<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>{uploads}</ListMultipartUploadsResult>')
+        prefix, key, upload_id = (self.query.get(name, [''])[0] for name in ('prefix', 'key-marker', 'upload-id-marker'))
+        entries, more = self.page_of(sorted((u.key, i, u) for i, u in self.bucket.uploads.items()
+                                            if u.key.startswith(prefix) and (u.key, i) > (key, upload_id or '~')))
+        uploads = ''.join(f'<Upload><Key>{html.escape(k)}</Key><UploadId>{i}</UploadId><Initiated>{self.time_of(u)}</Initiated></Upload>'
+                          for k, i, u in entries)
+        markers = (f'<NextKeyMarker>{html.escape(entries[-1][0])}</NextKeyMarker><NextUploadIdMarker>{entries[-1][1]}</NextUploadIdMarker>'
+                   if more else '')
+        self.reply(200, f'<ListMultipartUploadsResult><IsTruncated>{str(more).lower()}</IsTruncated>{markers}{uploads}'
+                        '</ListMultipartUploadsResult>')
 
     def list(self):
         prefix = self.query.get('prefix', [''])[0]
@@ -360,7 +406,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if habits.complete_invalid_part > 0:
             habits.complete_invalid_part -= 1
             self.refuse(400, 'InvalidPart')
-        elif not named or sorted(upload.parts) != [n for n, _ in named] or \
+        elif not named or not habits.takes_subset and sorted(upload.parts) != [n for n, _ in named] or \
                 any(etag is None or etag.strip('"') != e.strip('"') for (_, etag), (_, e) in zip(parts, named)):
             self.refuse(400, 'InvalidPart')
         elif any(size < 5 * MIB for size in sizes):
