@@ -234,6 +234,18 @@ a_directory_that_cannot_be_written_is_said_with_what_to_do() {
 	has_not "$output" 'Jibri records'
 }
 
+a_directory_in_no_volume_is_noted() {
+	local kind
+	set_up
+	conf
+	for kind in overlayfs tmpfs; do
+		program stat "echo $kind"
+		has "$(start_20)" "NOTE: $root/recordings is in no volume: .*mount a volume"
+	done
+	program stat 'echo ext2/ext3'
+	has_not "$(start_20)" 'in no volume'
+}
+
 what_was_left_behind_is_noted_at_the_start() {
 	set_up
 	conf
@@ -473,6 +485,7 @@ run a_configuration_is_read_as_jibri_reads_it
 run a_directory_by_another_name_is_the_same
 run a_reference_that_is_not_looked_up_is_said
 run a_directory_that_cannot_be_written_is_said_with_what_to_do
+run a_directory_in_no_volume_is_noted
 run what_was_left_behind_is_noted_at_the_start
 run time_outs_need_a_unit_and_come_once
 run what_is_wrong_is_loud_and_stops_nothing
