@@ -16,6 +16,7 @@
 #define READ_ROWS_EVERY_S  2 /* while the journal is being written to */
 #define SEND_PARTS_EVERY_S 4 /* of one session: a part takes many seconds to be written */
 #define CLOCK_WAS_SET_S    2 /* more than the two clocks may differ from one call to the next */
+#define CONFIRM_S          2 /* a row that says WORKING though no process holds its lock */
 #define MOST_FINALIZERS    2u
 #define MOST_LEFT_DUE      3u
 #define END_PATIENCE_MS    200u /* for the journal, once all is to end */
@@ -164,6 +165,20 @@ static void note_change(struct watched_session *session, struct facts *facts, in
         facts->changed_at = session->ahead_since;
 }
 
+/* A run that ends removes the directory just before it writes its outcome, and its row may have
+ * been read before it did: one that seems to have been killed is looked at again. */
+static bool may_be_ending(struct watched_session *session, const struct facts *facts, int64_t now)
+{
+    if (!facts->known || facts->state != JOURNAL_RECORDING_WORKING || facts->locked ||
+        facts->handed_over) {
+        session->unheld_since = 0;
+        return false;
+    }
+    if (!session->unheld_since || session->unheld_since > now)
+        session->unheld_since = now;
+    return now < session->unheld_since + CONFIRM_S;
+}
+
 /* False when it need not be looked at any more. */
 static bool look_at(struct dispatch *dispatch, struct watched_session *session)
 {
@@ -186,6 +201,8 @@ static bool look_at(struct dispatch *dispatch, struct watched_session *session)
     }
     note_change(session, &facts, now);
     decision = policy_decide(dispatch->settings, &facts, now);
+    if (may_be_ending(session, &facts, now))
+        decision = (struct policy_decision){.worker = WORKER_KINDS, .look_at = now + CONFIRM_S};
     act(dispatch, session, &decision);
     return facts.exists || session->look_at || session->working || session->waits_for_worker;
 }

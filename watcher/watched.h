@@ -10,11 +10,12 @@
 #include <stdint.h>
 
 struct watched_session {
-    char *directory;     /* absolute */
-    int64_t look_at;     /* 0: when something happens */
-    int64_t ahead;       /* its latest change whose time has not come yet; 0: none */
-    int64_t ahead_since; /* when that change was first seen */
-    unsigned left_due;   /* runs in a row that left work due */
+    char *directory;      /* absolute */
+    int64_t look_at;      /* 0: when something happens */
+    int64_t ahead;        /* its latest change whose time has not come yet; 0: none */
+    int64_t ahead_since;  /* when that change was first seen */
+    int64_t unheld_since; /* its row says WORKING, though no process holds its lock; 0: no */
+    unsigned left_due;    /* runs in a row that left work due */
     bool handed_over;
     bool waits_for_worker; /* something is to be done, but all workers are busy */
     bool working;          /* a worker of ours is at it */

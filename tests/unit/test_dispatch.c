@@ -237,6 +237,48 @@ START_TEST(a_worker_that_was_killed_leaves_no_row_that_says_working)
 }
 END_TEST
 
+static void save_state(enum journal_recording_state state)
+{
+    struct journal_recording row = {.id = 0};
+    struct journal *journal;
+    char directory[PATH_MAX + 16];
+
+    snprintf(directory, sizeof directory, "%s/session", base);
+    ck_assert(journal_place_open(&settings, base, &journal, &err));
+    ck_assert(journal_begin_recording(journal, directory, "session", now, &row, &err));
+    row.state = state;
+    ck_assert(journal_save_recording(journal, &row, now, &err));
+    journal_close(journal);
+}
+
+/* It gives its lock back, or removes the directory, around the moment at which it writes its
+ * outcome. */
+START_TEST(a_run_that_is_about_to_end_is_not_taken_for_one_that_was_killed)
+{
+    char directory[PATH_MAX + 16];
+
+    snprintf(directory, sizeof directory, "%s/session", base);
+    setenv("WORKER_DOES", "does nothing", 1);
+    make_file("session", "1_a.mp4", 10, now - 3600);
+    save_state(JOURNAL_RECORDING_WORKING);
+    dispatch_begin(&dispatch, now, now_ms);
+    ck_assert_uint_eq(run_for(1, 'f'), 0);
+    save_state(JOURNAL_RECORDING_DONE);
+    unit_remove(directory);
+    ck_assert_uint_eq(run_for(5, 'f'), 0);
+}
+END_TEST
+
+START_TEST(a_run_that_was_killed_is_gone_on_with_seconds_later)
+{
+    setenv("WORKER_DOES", "does nothing", 1);
+    make_file("session", "1_a.mp4", 10, now - 3600);
+    save_state(JOURNAL_RECORDING_WORKING);
+    dispatch_begin(&dispatch, now, now_ms);
+    ck_assert_uint_ge(run_for(4, 'f'), 1);
+}
+END_TEST
+
 START_TEST(parts_that_are_never_sent_are_tried_by_the_schedule_too)
 {
     unsigned runs;
@@ -361,6 +403,8 @@ int main(int argc, char **argv)
     tcase_add_test(cases,
                    a_worker_that_has_to_be_killed_at_the_end_leaves_no_row_that_says_working);
     tcase_add_test(cases, a_worker_that_was_killed_leaves_no_row_that_says_working);
+    tcase_add_test(cases, a_run_that_is_about_to_end_is_not_taken_for_one_that_was_killed);
+    tcase_add_test(cases, a_run_that_was_killed_is_gone_on_with_seconds_later);
     tcase_add_loop_test(cases, parts_that_are_never_sent_are_tried_by_the_schedule_too, 0,
                         (int)(sizeof habits / sizeof *habits));
     tcase_add_test(cases, others_are_worked_on_while_one_is_held_off);
