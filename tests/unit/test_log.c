@@ -327,7 +327,7 @@ START_TEST(on_a_terminal_the_status_line_gives_way_to_a_line_and_comes_back)
     log_open(SETTINGS_LOG_INFO, SETTINGS_LOG_TEXT);
     ck_assert(log_has_status_line());
     write_a_status();
-    read_until(master, "way\r\033[K", shown, sizeof shown);
+    read_until(master, "a line\r\n\r\033[Khalf way\r\033[K", shown, sizeof shown);
     first = strstr(shown, "\r\033[Khalf way");
     ck_assert_ptr_nonnull(first);
     middle = strstr(first, "\r\033[K2");
