@@ -19,6 +19,8 @@ bool run_judge(struct run *run, struct error *err)
 
     if (!safety_load(run->journal, run->row.id, safety, err))
         return false;
+    if (!safety->files) /* a row is made only where there are some */
+        return error_set(err, ERROR_PERMANENT, "all of it vanished before it was looked into");
     if (safety->gone)
         return error_set(err, ERROR_PERMANENT, "%s vanished before being safe in the bucket",
                          units_format_count(safety->gone, "file", lost, sizeof lost));

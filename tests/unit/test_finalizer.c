@@ -188,6 +188,24 @@ START_TEST(what_vanished_before_it_was_in_the_bucket_is_lost_until_it_is_abandon
 }
 END_TEST
 
+/* The first run was killed between its row and those of the files; then they, or (_i) the directory
+ * too, were removed. */
+START_TEST(what_vanished_before_any_file_of_it_was_known_is_not_safe)
+{
+    struct journal_recording row;
+
+    ck_assert(journal_begin_recording(journal, session, "session", 1000, &row, &err));
+    if (_i)
+        ck_assert_int_eq(rmdir(session), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(!run());
+        ck_assert_int_eq(err.kind, ERROR_PERMANENT);
+        ck_assert_ptr_nonnull(strstr(err.text, "vanished before"));
+        ck_assert_int_eq(row_now().state, JOURNAL_RECORDING_FAILED);
+    }
+}
+END_TEST
+
 START_TEST(the_upload_of_what_is_lost_is_left_to_housekeeping)
 {
     struct journal_leftover leftover;
@@ -501,6 +519,7 @@ int main(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, what_vanished_before_it_was_in_the_bucket_is_lost_until_it_is_abandoned);
     tcase_add_test(cases, the_upload_of_what_is_lost_is_left_to_housekeeping);
+    tcase_add_loop_test(cases, what_vanished_before_any_file_of_it_was_known_is_not_safe, 0, 2);
     tcase_add_loop_test(cases, what_is_in_the_bucket_of_another_server_needs_no_directory, 0, 2);
     tcase_add_test(cases,
                    the_watcher_gives_a_vanished_recording_up_after_a_day_of_the_journals_time);
