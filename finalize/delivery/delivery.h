@@ -39,8 +39,9 @@ struct delivery_options { /* all pointers are borrowed while the delivery is ope
     const char *main_media_name;
     const char *metadata; /* metadata.members of metadata.h, for keys; or NULL */
     int32_t meeting_id;   /* for a name that has none; 0: there is none */
-    bool growing;         /* the file is still being written: see upload.h; no notice then */
-    bool notify_only;     /* nothing is stored, only looked for: see upload.h */
+    bool unattended;  /* no person called: a notice that may have been accepted is not repeated */
+    bool growing;     /* the file is still being written: see upload.h; no notice then */
+    bool notify_only; /* nothing is stored, only looked for: see upload.h */
     void (*event)(void *context, enum delivery_message event, const struct journal_file *file,
                   const char *sentence, const struct error *error);
     void *context;

@@ -21,9 +21,10 @@ static bool become_safe(struct delivery *delivery, int64_t now, struct error *er
     return true;
 }
 
-static bool refuse_notice(struct delivery *delivery, const struct error *error, struct error *err)
+static bool refuse_notice(struct delivery *delivery, enum journal_notice notice,
+                          const struct error *error, struct error *err)
 {
-    delivery->file.notice = JOURNAL_NOTICE_REFUSED;
+    delivery->file.notice = notice;
     snprintf(delivery->file.last_error, sizeof delivery->file.last_error, "%s", error->text);
     delivery_end_with(delivery, error);
     return journal_save_file(delivery->options.journal, &delivery->file, err);
@@ -88,7 +89,16 @@ bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_
             "backend cannot be told",
             delivery->file.path);
         ret_step->kind = UPLOAD_STEP_END;
-        return refuse_notice(delivery, &error, err);
+        return refuse_notice(delivery, JOURNAL_NOTICE_REFUSED, &error, err);
+    }
+    if (delivery->file.notice == JOURNAL_NOTICE_UNCLEAR && delivery->options.unattended) {
+        error_set(&error, ERROR_PERMANENT,
+                  "the backend answered the notice of %s, but with no row's id: it may have "
+                  "recorded it or not, and only a person's call repeats the notice",
+                  delivery->file.path);
+        error.from_backend = true;
+        ret_step->kind = UPLOAD_STEP_END;
+        return refuse_notice(delivery, JOURNAL_NOTICE_UNCLEAR, &error, err);
     }
     if (delivery->notice_under_way)
         return true;
@@ -149,7 +159,9 @@ bool delivery_take_notice_reply(struct delivery *delivery, const struct http_rep
                                 &result.error);
         return true;
     case NOTICE_REFUSED:
-        return refuse_notice(delivery, &result.error, err);
+        return refuse_notice(delivery,
+                             result.may_be_taken ? JOURNAL_NOTICE_UNCLEAR : JOURNAL_NOTICE_REFUSED,
+                             &result.error, err);
     }
     return true;
 }

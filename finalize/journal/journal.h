@@ -86,7 +86,9 @@ enum journal_notice {
     JOURNAL_NOTICE_DUE = 1,  /* never sent */
     JOURNAL_NOTICE_SENT = 2, /* sent, fate unknown: may be repeated with the same Idempotency-Key */
     JOURNAL_NOTICE_ACCEPTED = 3, /* never to be sent again */
-    JOURNAL_NOTICE_REFUSED = 4   /* needs a person; sent again only by a new run */
+    JOURNAL_NOTICE_REFUSED = 4,  /* needs a person; sent again only by a new run */
+    JOURNAL_NOTICE_UNCLEAR = 5   /* answered as if accepted, but without its row: needs a person;
+                                    sent again only when one calls */
 };
 
 struct journal_file {

@@ -111,7 +111,7 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
     X(complete_refusals, complete_refusals, JOURNAL_COUNT)                          \
     X(etag, etag, JOURNAL_TEXT)                                                     \
     X(uploaded_at, uploaded_at, JOURNAL_ANY)                                        \
-    X(notice, notice, JOURNAL_INTEGER, JOURNAL_NOTICE_NONE, JOURNAL_NOTICE_REFUSED) \
+    X(notice, notice, JOURNAL_INTEGER, JOURNAL_NOTICE_NONE, JOURNAL_NOTICE_UNCLEAR) \
     X(backend_row, backend_row, JOURNAL_ANY)                                        \
     X(safe_at, safe_at, JOURNAL_ANY)                                                \
     X(removed_at, removed_at, JOURNAL_ANY)                                          \

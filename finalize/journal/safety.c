@@ -37,7 +37,7 @@ void safety_add(struct safety *safety, const struct journal_file *file)
         safety->pending += !journal_file_may_be_stored(file);
         /* fall through */
     case JOURNAL_FILE_UPLOADED:
-        if (file->notice == JOURNAL_NOTICE_REFUSED)
+        if (file->notice == JOURNAL_NOTICE_REFUSED || file->notice == JOURNAL_NOTICE_UNCLEAR)
             safety->refused++;
         else
             safety->waiting++;

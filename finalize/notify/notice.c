@@ -307,6 +307,7 @@ static void judge_reply(const struct settings *settings, const char *file_name,
         result->outcome = NOTICE_ACCEPTED;
         result->backend_row = row_in(body);
     } else if (success) {
+        result->may_be_taken = true;
         buffer_append_format(text,
                              "the backend answered the notice of %s with %d, but with no row's id: "
                              "it may have recorded it or not",

@@ -45,11 +45,10 @@ static void write_head(const struct report_json_about *about, FILE *out)
 
 /* ---- a recording ----------------------------------------------------------------------------- */
 
-static const char *const notice_names[] = {[JOURNAL_NOTICE_NONE] = NULL,
-                                           [JOURNAL_NOTICE_DUE] = "due",
-                                           [JOURNAL_NOTICE_SENT] = "sent",
-                                           [JOURNAL_NOTICE_ACCEPTED] = "accepted",
-                                           [JOURNAL_NOTICE_REFUSED] = "refused"};
+static const char *const notice_names[] = {
+    [JOURNAL_NOTICE_NONE] = NULL,         [JOURNAL_NOTICE_DUE] = "due",
+    [JOURNAL_NOTICE_SENT] = "sent",       [JOURNAL_NOTICE_ACCEPTED] = "accepted",
+    [JOURNAL_NOTICE_REFUSED] = "refused", [JOURNAL_NOTICE_UNCLEAR] = "unclear"};
 
 static bool on_begins(void *context, const struct report_recording *recording, struct error *err)
 {

@@ -399,6 +399,24 @@ a_long_pause_that_a_server_asked_for_ends_when_it_answers() {
 	stop_watcher
 }
 
+has_been_tried() { [ "$(query "SELECT tries >= $1 FROM recording")" = 1 ]; }
+
+# The backend may have recorded it: only a person can tell.
+a_2xx_that_names_no_row_is_not_repeated_by_the_watcher() {
+	restart_backend --fail id0:1
+	make_file "$session/$media" 1000
+	touch -d '1 hour ago' "$session/$media" "$session"
+	start_watcher CONFOMEET_RETRY_MIN=1s CONFOMEET_RETRY_MAX=1s
+	wait_for 60 has_been_tried 4
+	expect "requests" 1 "$(notices .status | wc -l)"
+	expect "the notice" 5 "$(query 'SELECT notice FROM file')"
+	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" retry 1
+	expect_code 0
+	expect "requests" 2 "$(notices .status | wc -l)"
+	expect "Idempotency-Keys" 1 "$(idempotency_keys)"
+	stop_watcher
+}
+
 # work_that_always_fails_is_begun_three_times_and_then_by_the_schedule CALL: that answers EIO in each run.
 work_that_always_fails_is_begun_three_times_and_then_by_the_schedule() {
 	make_file "$session/$media" 1000
@@ -782,6 +800,7 @@ run a_backend_that_was_down_gets_its_notice_in_the_end
 run what_needs_a_person_is_tried_at_once_when_the_settings_are_mended
 run many_that_wait_all_arrive
 run a_long_pause_that_a_server_asked_for_ends_when_it_answers
+run a_2xx_that_names_no_row_is_not_repeated_by_the_watcher
 run work_that_always_fails_is_begun_three_times_and_then_by_the_schedule pread
 run work_that_always_fails_is_begun_three_times_and_then_by_the_schedule getdents
 run work_that_always_fails_is_begun_three_times_and_then_by_the_schedule flock

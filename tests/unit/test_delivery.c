@@ -49,6 +49,7 @@ static char events[4096];
 static bool growing; /* the file is still being written */
 static bool gone;    /* the session directory is */
 static bool notify_only;
+static bool unattended; /* the watcher runs it */
 
 static void on_event(void *context, enum delivery_message event, const struct journal_file *row,
                      const char *sentence, const struct error *error)
@@ -163,6 +164,7 @@ static bool try_open(void)
                                        .main_media_name = MEDIA,
                                        .growing = growing,
                                        .notify_only = notify_only,
+                                       .unattended = unattended,
                                        .event = on_event};
 
     return delivery_open(&options, &file, &delivery, &err);
@@ -376,8 +378,34 @@ START_TEST(a_refused_notice_leaves_the_file_and_says_why)
     ck_assert_int_eq(error->kind, ERROR_PERMANENT);
     ck_assert_uint_eq(notice_count, 1);
     ck_assert_int_eq(file.state, JOURNAL_FILE_UPLOADED);
-    ck_assert_int_eq(file.notice, JOURNAL_NOTICE_REFUSED);
+    ck_assert_int_eq(file.notice,
+                     refusals[_i].status == 200 ? JOURNAL_NOTICE_UNCLEAR : JOURNAL_NOTICE_REFUSED);
     ck_assert_str_eq(file.last_error, error->text);
+}
+END_TEST
+
+START_TEST(what_the_backend_may_have_taken_is_told_again_only_when_a_person_calls)
+{
+    answers[0] = (struct backend_answer){HTTP_OK, 204, ""};
+    answers[1] = (struct backend_answer){HTTP_OK, 200, "{\"id\": 9}"};
+    answer_count = 2;
+    unit_write_text(in_session(MEDIA), "x");
+    add_row(MEDIA, true);
+    ck_assert_ptr_nonnull(deliver());
+    unattended = true;
+    for (int i = 0; i < 2; i++) {
+        const struct error *error = deliver();
+
+        ck_assert_ptr_nonnull(error);
+        ck_assert_int_eq(error->kind, ERROR_PERMANENT);
+        ck_assert_ptr_nonnull(strstr(error->text, "with no row's id"));
+        ck_assert_uint_eq(notice_count, 1);
+        ck_assert_int_eq(file.state, JOURNAL_FILE_UPLOADED);
+        ck_assert_int_eq(file.notice, JOURNAL_NOTICE_UNCLEAR);
+    }
+    unattended = false;
+    assert_safe(deliver());
+    ck_assert_uint_eq(notice_count, 2);
 }
 END_TEST
 
@@ -718,6 +746,7 @@ int main(void)
     tcase_add_test(cases, another_file_is_uploaded_without_a_notice);
     tcase_add_test(cases, without_notices_a_recording_is_safe_once_it_is_uploaded);
     tcase_add_loop_test(cases, a_refused_notice_leaves_the_file_and_says_why, 0, 5);
+    tcase_add_test(cases, what_the_backend_may_have_taken_is_told_again_only_when_a_person_calls);
     tcase_add_test(cases, a_refused_notice_is_sent_again_by_the_next_run_without_an_upload);
     tcase_add_loop_test(cases, a_notice_that_failed_is_sent_again_with_the_same_idempotency_key, 0,
                         5);
