@@ -82,7 +82,12 @@ use_server() {
 	trap leave EXIT
 }
 
+# What failed comes once more at the end: a long log may have been cut by then.
 leave() {
+	if [ -s "$work/failures" ]; then
+		echo "what failed:"
+		sed 's/^/    /' "$work/failures"
+	fi
 	[ "$own_server" = no ] || stop_server || true
 	rm -rf "$work"
 }
@@ -114,6 +119,10 @@ run() {
 	fi
 	failure_count=$((failure_count + 1))
 	echo "not ok - $sentence"
+	{
+		echo "not ok - $sentence"
+		grep -E -m 1 '^(FAILED: |line [0-9]+ of .* failed: )' "$case_dir/log" | sed 's/^/    /'
+	} >>"$work/failures"
 	tail -n 100 "$case_dir/log" | sed 's/^/    /'
 	if [ -n "${E2E_KEEP:-}" ]; then
 		cp -a "$case_dir" "$state/failed-$$-$case_count"
@@ -216,14 +225,15 @@ read_clock() {
 	clock_s=${clock_s%.*}
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds. It has four times as long: the seconds are those of a
+# quiet machine.
 wait_for() {
 	local clock_s deadline
 	read_clock
-	deadline=$((clock_s + $1 + 1))
+	deadline=$((clock_s + 4 * $1 + 1))
 	until "${@:2}"; do
 		read_clock
-		[ "$clock_s" -lt "$deadline" ] || fail "not within $1 s: ${*:2}"
+		[ "$clock_s" -lt "$deadline" ] || fail "not within 4 times $1 s: ${*:2}"
 		pause
 	done
 }

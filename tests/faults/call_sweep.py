@@ -308,7 +308,7 @@ def main():
                         picked.append(kinds[kind].pop(generator.randrange(len(kinds[kind]))))
             generator.shuffle(picked)
             tries = picked[:arguments.sample]
-        violations = hits = 0
+        violations, hits = [], 0
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
             futures = {pool.submit(try_one, world, f'case{number:05}', *one, arguments.keep): one
                        for number, one in enumerate(tries, 1)}
@@ -316,9 +316,9 @@ def main():
                 lies, hit, log = future.result()
                 hits += hit
                 if lies:
-                    violations += 1
                     role, call, at, error, forever = futures[future]
-                    print(f'VIOLATED {role}:{call}:{at}:{error}{":forever" * forever}')
+                    violations.append(f'VIOLATED {role}:{call}:{at}:{error}{":forever" * forever}')
+                    print(violations[-1])
                     for lie in lies:
                         print(f'    {lie}')
                     if arguments.verbose or arguments.only:
@@ -327,7 +327,9 @@ def main():
                 elif arguments.only:
                     print(log)
         print(f'call sweep: {len(tries)} of {total} failing calls tried (seed {arguments.seed}), {hits} of them reached, in '
-              f'{time.monotonic() - began:.0f} s; {violations} violations')
+              f'{time.monotonic() - began:.0f} s; {len(violations)} violations')
+        for violation in violations:
+            print(f'    {violation}')
         return 1 if violations else 0
     finally:
         world.close()

@@ -288,7 +288,8 @@ report() {
 	for ((number = 1; number <= try_count; number++)); do
 		if [ ! -e "$work/$number.result" ]; then
 			violations=$((violations + 1))
-			echo "VIOLATED, killed ${labels[number]//_/ }:"
+			echo "VIOLATED, killed ${labels[number]//_/ }:" | tee -a "$work/failures"
+			grep -m 1 '^FAILED: ' "$work/$number.log" >>"$work/failures" || true
 			sed 's/^/    /' "$work/$number.log"
 			[ ! -e "$work/$number/events" ] || sed -n '$s/^/    the last event: /p' "$work/$number/events"
 			sed 's/^/    /' "$work/$number/output"
@@ -315,7 +316,7 @@ report() {
 expect_no_uploads() {
 	local left
 	left=$(open_uploads)
-	[ -z "$left" ] || { echo "VIOLATED, multipart uploads left in the bucket: $left" && return 1; }
+	[ -z "$left" ] || { echo "VIOLATED, multipart uploads left in the bucket: $left" | tee -a "$work/failures" && return 1; }
 }
 
 RANDOM=$seed

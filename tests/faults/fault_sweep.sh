@@ -170,17 +170,19 @@ expect_end() {
 }
 
 a_fault() {
-	local before repeat
+	local before repeat silence=30s
 	proxy_log=$case_dir/proxy.log
 	tls_options=()
 	[ "$fault" != tls1.1 ] || tls_options=(--tls-most 1.1)
-	environment+=(CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_S3_PARALLEL=4 CONFOMEET_S3_RETRY_FOR=10s
-		CONFOMEET_S3_IDLE_TIMEOUT=2s CONFOMEET_S3_CONNECT_TIMEOUT=2s CONFOMEET_FINALIZE_WAIT=25s
-		CONFOMEET_BACKEND_TIMEOUT=3s)
+	# A busy machine is silent for seconds, too: what is not about silence waits for longer.
+	case $fault in hang* | lost-quietly | half | drip) silence=4s ;; esac
+	environment+=(CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_S3_PARALLEL=4 CONFOMEET_S3_RETRY_FOR=20s
+		"CONFOMEET_S3_IDLE_TIMEOUT=$silence" CONFOMEET_S3_CONNECT_TIMEOUT=10s CONFOMEET_FINALIZE_WAIT=60s
+		"CONFOMEET_BACKEND_TIMEOUT=$silence")
 	prepare
 	before=$(state_of "$session")
 	begin_fault
-	limit=40 finalize "${settings[@]}" "$session"
+	limit=120 finalize "${settings[@]}" "$session"
 	cat "$proxy_log"
 	if [ "$code_wanted" = any ]; then
 		expect_match "exit code" '^(1|75)$' "$code"
@@ -195,7 +197,7 @@ a_fault() {
 	if [ "$code" != 0 ]; then
 		expect "the files" "$before" "$(state_of "$session")"
 		end_fault
-		limit=40 finalize "CONFOMEET_S3_URL=$proxy_url" "$session"
+		limit=120 finalize "CONFOMEET_S3_URL=$proxy_url" "$session"
 		cat "$proxy_log"
 		expect_code 0 ': safe: 1 recording'
 	fi

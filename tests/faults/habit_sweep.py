@@ -119,7 +119,8 @@ def main():
     arguments = parser.parse_args()
     began = time.monotonic()
     world = call_sweep.World(arguments.build)
-    bad = tried = 0
+    tried = 0
+    bad = []
     try:
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
             wanted = [row for row in rows() if re.search(arguments.pattern, row[0])]
@@ -127,14 +128,17 @@ def main():
             for name, result in results:
                 lies, log, summary = result.result()
                 tried += 1
-                bad += bool(lies)
+                if lies:
+                    bad.append(f'{name}: {lies[0]}')
                 print(f'{"not ok" if lies else "ok"} - {name} ({summary})')
                 for lie in lies:
                     print(f'    {lie}')
                 if lies:
                     print('\n'.join('      | ' + line[:400] for line in log.splitlines()[-12:]))
                 sys.stdout.flush()
-        print(f'habit sweep: {tried} habits tried in {time.monotonic() - began:.0f} s; {bad} not as they should')
+        print(f'habit sweep: {tried} habits tried in {time.monotonic() - began:.0f} s; {len(bad)} not as they should')
+        for name in bad:
+            print(f'    not ok - {name}')
         return 1 if bad or not tried else 0
     finally:
         world.close()
