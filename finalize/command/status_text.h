@@ -30,6 +30,9 @@ unsigned status_text_append_state(struct buffer *out, enum report_state state,
 #define STATUS_TEXT_TIME_SIZE 32
 const char *status_text_time(int64_t seconds, char out[STATUS_TEXT_TIME_SIZE]);
 
+/* "in 3 min 5 s"; "now" where that is not ahead. Returns `out`. */
+const char *status_text_from_now(int64_t seconds, int64_t now, char *out, size_t size);
+
 /* "3 safe, 1 uploading, 1 waiting since 14:02: …", and below it what to type where that helps. */
 void status_text_append_summary(struct buffer *out, const struct report_totals *totals,
                                 const struct status_text_style *style);
