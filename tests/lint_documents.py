@@ -85,6 +85,15 @@ def check_platform_variables():
             findings.append(f"{name}: {variable} is there, or in finalize/s3/credentials_platform.c, but not in both")
 
 
+def check_options():
+    manual = "finalize/command/jibri-finalize.1.in"
+    table = (ROOT / "finalize/command/command_table.def").read_text()
+    known = set(re.findall(r'^ *\{"([a-z-]+)", ', table, flags=re.M)) | {"config", "help", "version"}
+    named = set(re.findall(r"(?:Fl|\|) \\-([a-z\\-]+)", (ROOT / manual).read_text()))
+    for option in known ^ {name.replace("\\-", "-") for name in named}:
+        findings.append(f"{manual}: --{option} is there, or in command_table.def, but not in both")
+
+
 def main():
     files = sources()
     for path in files:
@@ -92,6 +101,7 @@ def main():
             check_links(path)
         check_names(path)
     check_platform_variables()
+    check_options()
     for english, russian in PAIRS:
         check_pair(english, russian)
     for line in findings:
