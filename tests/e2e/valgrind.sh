@@ -18,7 +18,7 @@ under_valgrind() {
 	program_prefix=(valgrind --quiet --error-exitcode=99 --leak-check=full
 		--errors-for-leak-kinds=definite --num-callers=30 "--log-file=$case_dir/valgrind.%p")
 	# shellcheck disable=SC2034  # e2e.sh reads it
-	limit=300
+	limit=600
 }
 
 expect_clean() {
@@ -28,7 +28,7 @@ expect_clean() {
 }
 
 a_recording_in_parts_is_finalized_without_an_error() {
-	make_file "$session/12345_a.mp4" $((11 * MIB))
+	make_file "$session/12345_a.mp4" $((6 * MIB))
 	make_file "$session/logs/ffmpeg.log" 1000
 	make_file "$session/metadata.json" 0
 	printf '{"meeting_url":"https://meet.example.org/12345","participants":[{"name":"Ann"}],"share":true,%s' \

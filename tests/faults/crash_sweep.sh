@@ -6,7 +6,7 @@
 #
 #   E2E_BUILD=BUILD-DIRECTORY tests/faults/crash_sweep.sh [--all] [--seed N] [--jobs N] [--at N[,N]...]
 #
-#   --all     every instant, and 200 random ones; else a sample of them, and 40 (for CI)
+#   --all     every instant, and 200 random ones; else a sample of them, and 30 (for CI)
 #   --seed    of the sample and of the random instants; printed, by default another each time
 #   --jobs    recordings tried side by side, each with a journal of its own (3)
 #   --at      only this: killed at event N, the next run at the next N, and so on
@@ -19,7 +19,7 @@
 
 set -euo pipefail
 
-sample=48 random_count=40 all=no seed=$RANDOM$RANDOM jobs=3 only=''
+sample=36 random_count=30 all=no seed=$RANDOM$RANDOM jobs=3 only=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--all) all=yes random_count=200 ;;
