@@ -295,6 +295,14 @@ static json_t *parse_body(const struct http_reply *reply)
     return json_loads(text, JSON_ALLOW_NUL, NULL);
 }
 
+/* A page is of what stands before the backend: its API has none. */
+static bool is_page(const struct http_reply *reply)
+{
+    const char *text = buffer_text(&reply->body);
+
+    return text[strspn(text, " \t\r\n")] == '<';
+}
+
 /* A reply that arrived, if only its beginning. */
 static void judge_reply(const struct settings *settings, const char *file_name,
                         const struct http_reply *reply, struct notice_result *result,
@@ -307,7 +315,7 @@ static void judge_reply(const struct settings *settings, const char *file_name,
         result->outcome = NOTICE_ACCEPTED;
         result->backend_row = row_in(body);
     } else if (success) {
-        result->may_be_taken = true;
+        result->may_be_taken = !is_page(reply);
         buffer_append_format(text,
                              "the backend answered the notice of %s with %d, but with no row's id: "
                              "it may have recorded it or not",

@@ -51,7 +51,7 @@ struct notice_result {
     enum notice_outcome outcome;
     bool sent;           /* false: no connection was made, the backend cannot have acted. A reply
                             with an error status is "sent" too. */
-    bool may_be_taken;   /* NOTICE_REFUSED: the reply was a 2xx, but named no row */
+    bool may_be_taken;   /* NOTICE_REFUSED: a 2xx that named no row, and is no page */
     int64_t backend_row; /* NOTICE_ACCEPTED: the id in the reply */
     uint64_t retry_after_ms; /* at most an hour; 0: none, or given as a date */
     struct error error;      /* unless accepted: e.g. "backend refused the notice of <file>: 400
