@@ -212,6 +212,16 @@ expect_at_most() {
 	[ "$3" -le "$2" ] || fail "$1: at most $2, got $3"
 }
 
+# expect_within SECONDS GOT: on a machine with work for as many processors as it has; on a busier one as much more.
+expect_within() { expect_at_most "seconds" "$(as_busy_as_it_is "$1")" "$2"; }
+as_busy_as_it_is() {
+	local load processors
+	read -r load _ </proc/loadavg
+	processors=$(nproc)
+	load=$(((${load%.*} + processors) / processors))
+	echo $((load * $1))
+}
+
 # A short one that starts no process: nothing ever comes through this pipe. (With `sleep`, a test that
 # waits for minutes takes so many process ids that those of its children come round again, and bash
 # forgets how they ended.)

@@ -20,7 +20,7 @@ stop_while_resolving() {
 	started=$SECONDS
 	kill -TERM "$pid"
 	finish_finalize "$pid"
-	expect_at_most "seconds" 5 $((SECONDS - started))
+	expect_within 5 $((SECONDS - started))
 	expect_code 75
 }
 
@@ -43,7 +43,7 @@ jibri_is_not_held_longer_than_it_may_be() {
 	silence "$1=http://some.silent/"
 	finalize CONFOMEET_FINALIZE_WAIT=2s "$session"
 	expect_code 75
-	expect_at_most "seconds" 6 $((SECONDS - started))
+	expect_within 6 $((SECONDS - started))
 }
 
 # The notice of the first file is waited for while the second one is sent.
@@ -63,7 +63,7 @@ events_that_cannot_be_delivered_hold_up_nobody() {
 	silence CONFOMEET_WEBHOOK_URL=http://hook.silent/
 	finalize "$session"
 	expect_code 0
-	expect_at_most "seconds" 8 $((SECONDS - started))
+	expect_within 8 $((SECONDS - started))
 }
 
 run a_stop_does_not_wait_for_the_name_of_the_bucket

@@ -170,7 +170,7 @@ a_platform_that_is_silent_holds_nothing_longer_than_the_wait_that_is_set() {
 	finalize CONFOMEET_FINALIZE_WAIT=2s "$session"
 	expect_code 75
 	read_clock
-	expect_at_most "seconds" 8 $((clock_s - began_s))
+	expect_within 8 $((clock_s - began_s))
 }
 
 where_there_are_no_keys_at_all_it_says_what_to_set() {

@@ -102,7 +102,7 @@ told_to_stop_while_the_backend_does_not_answer() {
 	started=$SECONDS
 	kill -TERM "$pid"
 	finish_finalize "$pid"
-	expect_at_most "seconds" 5 $((SECONDS - started))
+	expect_within 5 $((SECONDS - started))
 	expect_code 75
 	expect_to_be_continued 1
 }

@@ -103,7 +103,7 @@ told_to_stop_it_stops_and_goes_on_later() {
 	started=$SECONDS
 	kill "-$1" "$pid"
 	finish_finalize "$pid"
-	expect_at_most "seconds" 5 $((SECONDS - started))
+	expect_within 5 $((SECONDS - started))
 	expect_code 75 'stopped.*what to do: call it again'
 	cmp "$session/12345_a.mp4" "$copies/12345_a.mp4"
 	expect "accepted notices" 0 "$(accepted_notices)"
@@ -132,7 +132,7 @@ told_to_stop_while_it_waits_it_stops() {
 	started=$SECONDS
 	kill -TERM "$pid"
 	finish_finalize "$pid"
-	expect_at_most "seconds" 5 $((SECONDS - started))
+	expect_within 5 $((SECONDS - started))
 	expect_code 75
 	expect_finished "$copies/12345_a.mp4"
 }

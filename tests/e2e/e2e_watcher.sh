@@ -304,7 +304,7 @@ the_finalizer_goes_before_the_watcher_s_own_run() {
 	wait_for 20 has_parts 1
 	began=$SECONDS
 	finalize_all # the watcher would need 35 s
-	expect_at_most "seconds" 30 $((SECONDS - began))
+	expect_within 30 $((SECONDS - began))
 	watcher_says 'another process goes on with it' || fail "the watcher does not say so"
 	expect "objects" "$(stat -c %s "$copies/$media")" "$(sink_lines D | cut -d ' ' -f 4)"
 	expect "uploads" 1 "$(sink_lines C | wc -l)"

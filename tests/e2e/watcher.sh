@@ -53,7 +53,7 @@ stop_watcher() {
 	wait "$watcher_pid" || code=$?
 	expect "the watcher's exit code" 0 "$code"
 	read_clock
-	expect_at_most "seconds to stop" 10 $((clock_s - began))
+	expect_within 6 $((clock_s - began))
 	cat "$case_dir/watcher.log" >>"$outputs"
 }
 

@@ -145,7 +145,7 @@ expect_given_up() {
 	before=$(state_of "$session")
 	began=$SECONDS
 	finalize "${@:2}" "$session"
-	expect_at_most "seconds" 25 $((SECONDS - began))
+	expect_within 25 $((SECONDS - began))
 	expect "exit code" 75 "$code"
 	expect_match "the last line" ' error: not finished: .*; what to do: .*(call it|try) again' "$last_line"
 	expect_match "what was said" "$1" "$output"

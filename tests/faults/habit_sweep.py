@@ -94,6 +94,8 @@ def try_habit(world, number, name, habits, recording, settings, code_wanted, las
         elif key == 'failed':
             if case.row()['state'] != 3:
                 lies.append(f'a person is needed, and the row says {case.row()["state"]}')
+        elif key == 'seconds' and comparison == '<=' and got <= float(value) * max(1, os.getloadavg()[0] / os.cpu_count()):
+            pass  # on a busy machine it takes longer
         elif comparison and not (got <= float(value) + (0.01 if key == 'sent' else 0) if comparison == '<=' else got >= float(value)):
             lies.append(f'{key} is {got}, not {comparison} {value}')
     if objects is not None and len(case.bucket.objects) != objects:
