@@ -496,16 +496,6 @@ an_id_of_ones_own_is_kept_and_wrong_values_are_said() {
 	has "$(in_container wrong jibri-watcher --version)" jibri-watcher
 }
 
-a_recordings_directory_that_is_read_only_is_said() {
-	mkdir -p "$work/elsewhere"
-	chown 1000 "$work/elsewhere"
-	start closed --network none -v "$work/elsewhere:/elsewhere:ro" -e JIBRI_RECORDING_DIR=/elsewhere
-	wait_for closed 'JIBRI CANNOT RECORD: /elsewhere cannot be written'
-	wait_for closed 'JIBRI CANNOT RECORD until then'
-	wait_for closed 'jibri: started'
-	pod stop -t 10 closed >/dev/null
-}
-
 # With a root file system that can be written, Jibri records there.
 a_recordings_directory_in_no_volume_is_noted() {
 	[ "$release" = bullseye ] || return 0
@@ -581,7 +571,6 @@ headline "other containers"
 run ids_of_containers_with_one_host_name_differ
 run without_settings_it_records_and_says_so_loudly
 run an_id_of_ones_own_is_kept_and_wrong_values_are_said
-run a_recordings_directory_that_is_read_only_is_said
 run a_recordings_directory_in_no_volume_is_noted
 run an_id_that_cannot_be_one_ends_the_start
 headline "$failures failed"
