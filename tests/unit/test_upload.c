@@ -684,6 +684,9 @@ static void reads_fail(void)
  * One file on its way. First, where `killed` says so, a run that is killed then, whose requests
  * under way arrive in the bucket or not; `meanwhile` happens; then the run that counts.
  */
+/* gcc 10 wants each field of rows within a designated member. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 static const struct scenario {
     const char *name; /* the sentence that it proves */
     size_t size;
@@ -694,9 +697,6 @@ static const struct scenario {
     struct moment killed;
     bool arrives;
     void (*meanwhile)(void);
-
-/* gcc 10 wants each field of rows within a designated member. */
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
     /* Of the run that counts: */
     const char *requests; /* "head put head", "part*3" */
