@@ -1,8 +1,8 @@
 /*
  * rescue_index - a completed recording in fragments becomes an ordinary mp4, as the finalizer makes
  * it of a file (mp4_index.h): of the object, only what that looks at is read, the boxes' headers,
- * into a file in memory that has holes where the media are. What changes is sent, the first part
- * and the tail; the server copies all between.
+ * into a file without a name that has holes where the media are. What changes is sent, the first
+ * part and the tail; the server copies all between.
  */
 #include "finalize/delivery/rescue_private.h"
 
@@ -14,7 +14,9 @@
 #include "finalize/session/mp4_head.h"
 #include "finalize/session/mp4_index.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -57,7 +59,7 @@ static bool fetch(struct copy *copy, uint64_t at, uint64_t length, struct error 
             return false;
         ok = result.outcome == S3_DONE && result.body.length == call.length;
         if (ok && !write_at(copy->fd, result.body.data, result.body.length, at))
-            error_set(err, ERROR_TRANSIENT, "no memory for the headers of %s", copy->key);
+            error_set(err, ERROR_TRANSIENT, "no room for the headers of %s (TMPDIR)", copy->key);
         else if (!ok)
             error_set(err, ERROR_TRANSIENT, "cannot read %s: %s", copy->key,
                       result.outcome == S3_DONE ? "the reply has other bytes than were asked for"
@@ -107,7 +109,20 @@ static bool leave_out_rest(struct copy *copy, struct error *err)
     if (bytes && bytes < copy->end)
         copy->end = bytes;
     return ftruncate(copy->fd, (off_t)copy->end) == 0 ||
-           error_set(err, ERROR_TRANSIENT, "no memory for the headers of %s", copy->key);
+           error_set(err, ERROR_TRANSIENT, "no room for the headers of %s (TMPDIR)", copy->key);
+}
+
+/* Whether the headers of a fragment that begins there were read: always all of them at once. */
+static bool is_there(const struct copy *copy, uint64_t at, struct mp4_box *ret_box)
+{
+    struct error ignored = ERROR_INIT;
+    struct mp4_box media;
+    bool there;
+
+    return mp4_box_read(copy->fd, at, copy->end, ret_box, &there, &ignored) && there &&
+           mp4_is(ret_box->type, "moof") && ret_box->size_bytes < copy->end - at &&
+           mp4_box_read(copy->fd, at + ret_box->size_bytes, copy->end, &media, &there, &ignored) &&
+           there && mp4_is(media.type, "mdat");
 }
 
 /* From the first box to the last fragment. False when that can't be read. */
@@ -129,7 +144,8 @@ static bool fetch_headers(struct copy *copy, struct error *err)
     }
     if (!leave_out_rest(copy, err))
         return false;
-    while (fetch_box(copy, at, FRAGMENT_BYTES, &box, err)) {
+    rescue_read_ahead(copy->object, copy->fd, at, copy->end);
+    while (is_there(copy, at, &box) || fetch_box(copy, at, FRAGMENT_BYTES, &box, err)) {
         at += box.size_bytes;
         if (!mp4_is(box.type, "moof"))
             continue;
@@ -348,6 +364,18 @@ static bool look_at_indexed(struct copy *copy, struct rescue_result *result, str
     return true;
 }
 
+/* Without a name, on a disk where there is one: each fragment takes a page or two. */
+static int open_file(void)
+{
+    const char *const directories[] = {secure_getenv("TMPDIR"), "/var/tmp", "/tmp"};
+    int fd = -1;
+
+    for (size_t i = 0; fd < 0 && i < sizeof directories / sizeof *directories; i++)
+        if (directories[i])
+            fd = open(directories[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return fd < 0 ? memfd_create("recording", MFD_CLOEXEC) : fd;
+}
+
 bool rescue_index(struct rescue_object *object, struct rescue_result *result, struct error *err)
 {
     const struct rescue *rescue = object->rescue;
@@ -363,10 +391,10 @@ bool rescue_index(struct rescue_object *object, struct rescue_result *result, st
 
     if (!file_name_is_mp4(copy.key))
         return true;
-    copy.fd = memfd_create("recording", MFD_CLOEXEC);
+    copy.fd = open_file();
     if (copy.fd < 0 || ftruncate(copy.fd, (off_t)copy.end) != 0) {
         close(copy.fd);
-        return error_set(err, ERROR_TRANSIENT, "no memory for the headers of %s", copy.key);
+        return error_set(err, ERROR_TRANSIENT, "no room for the headers of %s (TMPDIR)", copy.key);
     }
     ok =
         fetch_headers(&copy, &failure) && (copy.last_at ? make_index(&copy, result, &failure)

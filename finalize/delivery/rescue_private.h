@@ -71,3 +71,7 @@ void rescue_abort(const struct rescue *rescue, const char *key, const char *uplo
  */
 bool rescue_index(struct rescue_object *object, struct rescue_result *result, struct error *err)
     __attribute__((warn_unused_result));
+
+/* Reads the headers of the object's fragments between `from`, where the first one is, and `end`
+ * into `fd`, each whole at its place; best effort (rescue_ahead.c). */
+void rescue_read_ahead(const struct rescue_object *object, int fd, uint64_t from, uint64_t end);

@@ -62,6 +62,7 @@ class Habits:
         self.page = 0  # entries of a listing at once
         self.takes_subset = False  # Complete may name fewer parts than there are
         self.hours_ago = 0  # the age of uploads and parts, as listed
+        self.latency_ms = 0  # of a GET
         self.fails_from = 0  # 503 to this request and all later ones
         for name in names:
             name, _, value = name.partition('=')
@@ -292,6 +293,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def get(self):
         found = self.bucket.objects.get(self.key)
+        time.sleep(self.bucket.habits.latency_ms / 1000)
         asked = re.fullmatch(r'bytes=(\d+)-(\d+)', self.headers.get('Range') or '')
         if not found:
             self.refuse(404, 'NoSuchKey')
