@@ -274,7 +274,7 @@ static bool complete_over(struct rescue_object *object, const struct rescue_uplo
         there && object->record.there && (!upload || upload->bytes <= object->head.size_bytes);
     if (result->was_there)
         return finish(object, result, err);
-    if (!may_complete(object->key, upload, there && !object->record.there, err))
+    if (!may_complete(object->key, upload, there && !object->record.there, err) || !upload)
         return false;
     object->record.bytes = upload->bytes;
     if (!rescue_note_upload(object, "", err))

@@ -4,7 +4,6 @@
 #include "finalize/session/mp4_movie.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define MVHD_BYTES   108u /* as ffmpeg writes it; the first box of moov */
 #define MAX_CHILDREN 64u
@@ -61,7 +60,7 @@ static bool has_index(int fd, uint64_t size_bytes, const struct mp4_box *media, 
 bool mp4_head_look(int fd, uint64_t size_bytes, const struct mp4_box *media, bool put_back,
                    bool *ret_lost, struct error *err)
 {
-    uint8_t bytes[16];
+    uint8_t bytes[16] = {0, 0, 0, 0, 'm', 'o', 'o', 'v', 0, 0, 0, MVHD_BYTES, 'm', 'v', 'h', 'd'};
     uint64_t end = 0;
     bool indexed;
 
@@ -74,9 +73,6 @@ bool mp4_head_look(int fd, uint64_t size_bytes, const struct mp4_box *media, boo
     if (!*ret_lost || !put_back)
         return true;
     mp4_put_number(bytes, 4, end - media->at);
-    memcpy(bytes + 4, "moov", 4);
-    mp4_put_number(bytes + 8, 4, MVHD_BYTES);
-    memcpy(bytes + 12, "mvhd", 4);
     return write_at(fd, bytes, media->header_bytes, media->at) ||
            error_set_errno(err, ERROR_PERMANENT, errno, "cannot index the recording");
 }

@@ -165,7 +165,7 @@ def what_looks_like_a_fragment_in_the_media_is_none(case):
     content = bytes(content)
     case.upload(case.world.split(content))
     case.expect('exit code', 0, case.rescue('--force', KEY))
-    case.expect_rescued(case.world.finalized('looks', content))
+    case.expect_rescued(case.world.finalized(999, content))
 
 
 def what_comes_after_a_gap_is_left_out(case):
