@@ -80,6 +80,13 @@ void peer_wait_for_end(const struct peer *peer)
         continue;
 }
 
+bool peer_has_left(const struct peer *peer)
+{
+    struct pollfd poll_fd = {.fd = peer->fd, .events = POLLRDHUP};
+
+    return poll(&poll_fd, 1, 0) > 0;
+}
+
 size_t peer_read_head(struct peer *peer, char *head)
 {
     size_t length = 0;

@@ -41,6 +41,9 @@ void peer_reset_on_close(const struct peer *peer);
 /* Until the other end closes its connection. */
 void peer_wait_for_end(const struct peer *peer);
 
+/* Whether it has. */
+bool peer_has_left(const struct peer *peer);
+
 /*
  * Copies what comes after `name` in `text` (any case; a header's line, or a name in a query), up to
  * one of `ends`; "" when there is none.

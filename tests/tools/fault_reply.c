@@ -244,6 +244,8 @@ bool reply_hand_back(struct peer *client, const struct fault *fault, struct repl
     default:
         break;
     }
+    if (peer_has_left(client))
+        return false; /* which hears of nothing any more */
     *ret_status = reply->status;
     return peer_write(client, reply->bytes, reply->length) && !reply->ends_connection;
 }
