@@ -147,8 +147,8 @@ static bool complete(const struct rescue *rescue, const struct rescue_upload *fo
     }
     if (!rescue_head(rescue, found->key, ret_head, err))
         return false;
-    if (ret_head->outcome == S3_DONE &&
-        ret_head->size_bytes == (all ? ret_upload->all_bytes : ret_upload->bytes))
+    if (ret_head->outcome == S3_DONE && (ret_head->size_bytes == ret_upload->all_bytes ||
+                                         (!all && ret_head->size_bytes == ret_upload->bytes)))
         return true;
     s3_result_done(ret_head);
     return error_set(err, ERROR_TRANSIENT, "%s is not there after it was completed", found->key);
