@@ -105,7 +105,11 @@ SHA_NI static void compress(uint32_t first_of[8], const uint8_t *first, uint32_t
 
         load_words(&a, first);
         load_words(&b, second);
+#ifdef __clang__
+#pragma clang loop unroll(full)
+#else
 #pragma GCC unroll 16
+#endif
         for (unsigned four = 0; four < 16; four++) {
             four_rounds(&a, four);
             four_rounds(&b, four);
