@@ -19,7 +19,8 @@
 struct work {
     int fd;
     bool only_looks;
-    bool lost; /* there was an index; its header was put back, unless it only looks */
+    bool lost;        /* there was an index; its header was put back, unless it only looks */
+    uint8_t head[16]; /* what that was put over */
     uint64_t movie_at;
     uint8_t *movie_bytes;
     struct mp4_movie movie;
@@ -376,8 +377,11 @@ static bool read_head(struct work *work, struct mp4_box *ret_box, bool *ret_ther
     if (fstat(work->fd, &status) != 0)
         return fail_to_read(err);
     work->walk.size_bytes = (uint64_t)status.st_size;
-    if (!find_first(work, ret_box, &known_brand, ret_there, err) ||
-        (*ret_there && !mp4_head_look(work->fd, work->walk.size_bytes, ret_box, !work->only_looks,
+    if (!find_first(work, ret_box, &known_brand, ret_there, err))
+        return false;
+    if (*ret_there && read_at(work->fd, work->head, sizeof work->head, ret_box->at) < 0)
+        return fail_to_read(err);
+    if ((*ret_there && !mp4_head_look(work->fd, work->walk.size_bytes, ret_box, !work->only_looks,
                                       &work->lost, err)) ||
         (work->lost &&
          !mp4_box_read(work->fd, ret_box->at, work->walk.size_bytes, ret_box, ret_there, err)))
@@ -408,6 +412,14 @@ enum mp4_layout mp4_index_look(int fd)
     return index.layout;
 }
 
+/* Where no index could be made after all, the file is left as it was found. */
+static bool restore_head(struct work *work, const struct mp4_box *box, struct error *err)
+{
+    work->lost = false;
+    return write_at(work->fd, work->head, sizeof work->head, box->at) ||
+           error_set_errno(err, ERROR_PERMANENT, errno, "cannot index the recording");
+}
+
 bool mp4_index_make(int fd, struct mp4_index *ret_index, struct error *err)
 {
     struct mp4_index index = {.layout = MP4_ORDINARY};
@@ -420,6 +432,8 @@ bool mp4_index_make(int fd, struct mp4_index *ret_index, struct error *err)
         ok = index_fragments(&work, &index, err);
     else if (ok && there)
         ok = look_at_ordinary(&work, box, &index, err);
+    if (ok && work.lost && index.layout != MP4_INDEXED && index.layout != MP4_FRAGMENTED)
+        ok = restore_head(&work, &box, err);
     index.changed = index.changed || work.lost;
     free_work(&work);
     if (ok)

@@ -489,6 +489,29 @@ START_TEST(an_index_that_was_lost_is_made_again_from_the_fragments_that_are_ther
 }
 END_TEST
 
+START_TEST(a_lost_index_that_cannot_be_made_again_leaves_the_file_as_it_is)
+{
+    struct content content = read_recorded(0), indexed, after;
+    int fd = open_copy(&content, content.length);
+    struct mp4_index index;
+
+    make_index(fd);
+    indexed = content_of(fd);
+    close(fd);
+    indexed.length = content.length - 100;
+    memcpy(indexed.bytes + find_last(&content, "trex") + 4, "tre?", 4);
+    fd = open_copy(&indexed, indexed.length);
+    index = make_index(fd);
+    ck_assert(index.layout != MP4_INDEXED && !index.changed);
+    after = content_of(fd);
+    ck_assert(is_same(&after, &indexed));
+    close(fd);
+    free(content.bytes);
+    free(indexed.bytes);
+    free(after.bytes);
+}
+END_TEST
+
 static void assert_fragments_play(int fd, uint64_t duration_ms)
 {
     unsigned long end_ms;
@@ -986,6 +1009,7 @@ int main(void)
     tcase_add_loop_test(cases,
                         an_index_that_was_lost_is_made_again_from_the_fragments_that_are_there, 0,
                         RECORDED_COUNT);
+    tcase_add_test(cases, a_lost_index_that_cannot_be_made_again_leaves_the_file_as_it_is);
     tcase_add_loop_test(cases, a_full_disk_leaves_fragments_until_there_is_room, 0, RECORDED_COUNT);
     tcase_add_loop_test(cases, what_a_full_disk_leaves_plays_without_a_complaint, 0,
                         COMMANDS_COUNT * 2);
