@@ -120,7 +120,7 @@ if [ -z "${SANITIZED:-}" ]; then
 	before=$(ticks)
 	sleep 5
 	used=$(($(ticks) - before))
-	[ "$used" -le $(($(getconf CLK_TCK) * 5 / 100)) ] || fail "$used ticks in 5 idle seconds"
+	[ "$used" -le $(($(getconf CLK_TCK) * 25 / 100)) ] || fail "$used ticks in 5 idle seconds"
 	ok "with 1,000 recordings it takes $((peak / 1024)) MiB at most, and is idle when nobody asks"
 fi
 stop_watcher
