@@ -2,7 +2,7 @@
  * rescue - a recording whose recorder is gone for good: what the bucket holds of it becomes an
  * object that plays, and the backend is told.
  *
- * S3 lets nobody read the parts of an upload before it is completed. So it is completed first, from
+ * The parts of an upload cannot be read before it is completed. So it is completed first, from
  * the parts that are there in a row from number 1 on, and looked at then: a recording in fragments
  * gets its index, as the finalizer makes it, by a second upload whose parts the server copies.
  *

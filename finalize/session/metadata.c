@@ -151,7 +151,7 @@ static bool is_secret_member(const char *name)
     return !strcasecmp(name, SECRET_MEMBER);
 }
 
-/* A name as of a secret, whoever put it there. */
+/* A name as of a secret, wherever it comes from. */
 static bool looks_secret(const char *name)
 {
     static const char *const words[] = {
