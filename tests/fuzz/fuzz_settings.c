@@ -73,8 +73,10 @@ static void check_load(const char *const *environment, const char *path, bool re
     bool ok = settings_load(environment, path, &settings, &problems);
 
     PROMISE(ok == !problems.errors);
-    PROMISE(!ok || (settings.s3_url && settings.s3_bucket && settings.s3_client_id &&
-                    settings.s3_client_secret));
+    PROMISE(!ok || (settings.s3_url && settings.s3_bucket));
+    /* Without keys of the settings, the platform's are used. */
+    PROMISE(!ok || (settings.s3_client_id == NULL) == (settings.s3_client_secret == NULL));
+    PROMISE(!ok || settings.s3_client_id || !settings.s3_session_token);
     PROMISE(!ok || (settings.s3_parallel >= 1 && settings.s3_parallel <= 64));
     PROMISE(!ok || settings.s3_part_size_bytes >= 5u * 1024 * 1024);
     PROMISE(!ok || readable);
