@@ -147,6 +147,7 @@ static bool complete(const struct rescue *rescue, const struct rescue_upload *fo
     }
     if (!rescue_head(rescue, found->key, ret_head, err))
         return false;
+    /* All parts may also be there by the Complete of an earlier call that was killed. */
     if (ret_head->outcome == S3_DONE && (ret_head->size_bytes == ret_upload->all_bytes ||
                                          (!all && ret_head->size_bytes == ret_upload->bytes)))
         return true;
