@@ -86,7 +86,7 @@ a_recording_by_ffmpeg_plays_and_is_the_same() {
 	plays_s=$(ffprobe -v error -show_entries format=duration -of csv=p=0 "$session/$media")
 	finalize CONFOMEET_S3_PART_SIZE=5MiB "$session"
 	expect_code 0 'safe: 1 recording, ([0-9.]+) s, '
-	awk -v said="${BASH_REMATCH[1]}" -v is="$plays_s" 'BEGIN { exit !(said - is <= 0.1 && is - said < 1) }' ||
+	awk -v said="${BASH_REMATCH[1]}" -v is="$plays_s" 'BEGIN { exit !(said - is < 1 && is - said < 1) }' ||
 		fail "it plays $plays_s s"
 	expect_object_for_all "$media" "$copies/$media" video/mp4
 	rclone_ cat ":s3:$bucket/$media" >"$case_dir/got"
