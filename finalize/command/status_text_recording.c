@@ -102,7 +102,7 @@ void status_text_append_file(struct buffer *out, const struct journal_view_file 
             buffer_append_text(&text, " in ");
         text_column_append(&text, file->location, 0);
     }
-    if (file->backend_row > 0)
+    if (file->notice == JOURNAL_NOTICE_ACCEPTED && file->backend_row > 0)
         buffer_append_format(&text, ", row %lld of the backend", (long long)file->backend_row);
     append_labelled(out, "file", buffer_text(&text), style);
     buffer_done(&text);

@@ -103,8 +103,10 @@ struct journal_file {
     uint64_t object_bytes; /* size of the object; another than the file's only for a redacted
                               metadata.json */
     enum journal_file_state state;
-    char mark[S3_MARK_SIZE]; /* random, made with the row, renewed when the file's content is
-                                another */
+    char mark[S3_MARK_SIZE];      /* random, made with the row, renewed when the file's content is
+                                     another */
+    char told_mark[S3_MARK_SIZE]; /* of the last object whose notice was accepted before the mark
+                                     was renewed; "": none */
     char location[S3_LOCATION_SIZE]; /* where it is sent to, or was (s3_location.h); "": to nowhere
                                         yet, or by a version that did not note it */
     char key[S3_MAX_KEY_BYTES + 1];  /* "" until chosen */
@@ -117,7 +119,7 @@ struct journal_file {
     char etag[S3_ETAG_SIZE];    /* of the object */
     int64_t uploaded_at;
     enum journal_notice notice;
-    int64_t backend_row; /* the id that the backend answered */
+    int64_t backend_row; /* the id that the backend answered to the last notice that it accepted */
     int64_t safe_at;
     int64_t removed_at; /* when we removed the local copy; 0: not yet */
     char last_error[640];

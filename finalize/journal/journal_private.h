@@ -100,6 +100,7 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
     X(object_bytes, object_bytes, JOURNAL_SIZE)                                     \
     X(state, state, JOURNAL_INTEGER, JOURNAL_FILE_PENDING, JOURNAL_FILE_WITHHELD)   \
     X(mark, mark, JOURNAL_TEXT)                                                     \
+    X(told_mark, told_mark, JOURNAL_TEXT)                                           \
     X(location, location, JOURNAL_TEXT)                                             \
     X(key, key, JOURNAL_TEXT_OR_NULL)                                               \
     X(key_suffix, key_suffix, JOURNAL_COUNT)                                        \

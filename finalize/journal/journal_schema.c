@@ -67,6 +67,7 @@ static const char *const schema[] = {
     "        -- 3 safe: the local copy may go; 4 gone: vanished before it was safe;\n"
     "        -- 5 withheld: stays on disk, may hold a token\n"
     "    mark TEXT NOT NULL, -- jibri-mark of the object: tells that it is this file's\n"
+    "    told_mark TEXT NOT NULL DEFAULT '', -- of an earlier object that the backend knows of\n"
     "    location TEXT NOT NULL DEFAULT '', -- server and bucket that it is sent to, or was: '' "
     "to\n"
     "        -- nowhere yet, or by a version that did not note it\n"

@@ -76,6 +76,8 @@ static void renew_mark(const struct intake *intake, struct journal_file *file)
 
 static void begin_again(const struct intake *intake, struct journal_file *file)
 {
+    if (file->notice == JOURNAL_NOTICE_ACCEPTED) /* its bytes may prove to be the same */
+        memcpy(file->told_mark, file->mark, sizeof file->told_mark);
     renew_mark(intake, file);
     file->state = JOURNAL_FILE_PENDING;
     file->notice = file->media ? JOURNAL_NOTICE_DUE : JOURNAL_NOTICE_NONE;
@@ -84,7 +86,6 @@ static void begin_again(const struct intake *intake, struct journal_file *file)
     file->uploaded_at = 0;
     file->safe_at = 0;
     file->removed_at = 0;
-    file->backend_row = 0;
     file->complete_refusals = 0;
 }
 
@@ -102,7 +103,8 @@ static void adapt_to_change(const struct intake *intake, struct journal_file *fi
     if (!object_may_exist)
         return;
     if (file->state != JOURNAL_FILE_GONE && file->state != JOURNAL_FILE_WITHHELD)
-        remark(intake, file->path, "sent again as a whole: the file changed after it was stored");
+        remark(intake, file->path,
+               "changed, or was copied, after it was stored: it is compared with the object");
     begin_again(intake, file);
 }
 

@@ -52,8 +52,9 @@ static void log_file(const char *session_id, const struct journal_file *file, co
         {"file", file->path},
         {"key", file->key},
         {"bytes", number(file->object_bytes, size, sizeof size)},
-        {"backend_row",
-         file->backend_row ? number((uint64_t)file->backend_row, row, sizeof row) : NULL},
+        {"backend_row", file->notice == JOURNAL_NOTICE_ACCEPTED && file->backend_row
+                            ? number((uint64_t)file->backend_row, row, sizeof row)
+                            : NULL},
         {0}};
 
     log_line(SETTINGS_LOG_INFO, fields, "%s", sentence);

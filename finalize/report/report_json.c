@@ -97,7 +97,8 @@ static bool on_file(void *context, const struct journal_view_file *view, struct 
     json_text_member_time(out, "safe_at", file->safe_at);
     json_text_member_time(out, "removed_at", file->removed_at);
     json_text_member(out, "notice", notice_names[file->notice]);
-    write_number_or_null(out, "backend_row", file->backend_row, 1);
+    write_number_or_null(out, "backend_row",
+                         file->notice == JOURNAL_NOTICE_ACCEPTED ? file->backend_row : 0, 1);
     json_text_member(out, "last_error", file->last_error);
     putc('}', out);
     writer->entries_begun = true;

@@ -98,7 +98,8 @@ bool upload_fail_as_altered(struct upload *upload, const struct s3_result *resul
 
 /* ---- an object that the journal does not know ------------------------------------------------ */
 
-/* Nothing was sent yet, but the object may be this file, sent before the journal was lost. */
+/* Nothing was sent yet, but the object may be this file: sent before the journal was lost, or
+ * before the file was touched or copied. */
 static bool may_adopt(struct upload *upload, const struct s3_result *result)
 {
     if (upload->stage != UPLOAD_STAGE_PROBE || upload->options.file->phase != JOURNAL_PHASE_NONE)
@@ -111,6 +112,7 @@ static bool may_adopt(struct upload *upload, const struct s3_result *result)
 bool upload_take_adopted(struct upload *upload, const struct hasher_result *bytes,
                          struct error *err)
 {
+    struct journal_file *file = upload->options.file;
     uint64_t offset, length;
 
     if (!upload_adopt_take(upload->adopt, bytes))
@@ -119,9 +121,11 @@ bool upload_take_adopted(struct upload *upload, const struct hasher_result *byte
         return true;
     if (!upload_adopt_is_same(upload->adopt))
         return upload_leave_key(upload, err);
-    upload_report(upload, "the bucket already has this file, uploaded before the journal was lost");
-    memcpy(upload->options.file->mark, upload->adopt->mark, S3_MARK_SIZE);
-    return journal_save_file(upload->options.journal, upload->options.file, err) &&
+    upload_report(upload, "the bucket already has this file: it is not sent again");
+    memcpy(file->mark, upload->adopt->mark, sizeof file->mark);
+    if (!strcmp(file->mark, file->told_mark))
+        file->notice = JOURNAL_NOTICE_ACCEPTED;
+    return journal_save_file(upload->options.journal, file, err) &&
            upload_go_to(upload, UPLOAD_STAGE_PROBE); /* which finds the mark to be ours now */
 }
 

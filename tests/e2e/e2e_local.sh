@@ -60,6 +60,28 @@ a_kept_file_that_changed_is_uploaded_beside_the_first() {
 		"$(notices '.body|"\(.fileSize) \(.key)"' | sort | paste -s -d ';')"
 }
 
+was_touched() { touch "$1"; }
+got_another_inode() { cp -p "$1" "$case_dir/copy" && mv "$case_dir/copy" "$1"; }
+
+# As on a file system that numbers its files anew when it is mounted.
+a_kept_file_of_the_same_bytes_is_neither_sent_nor_told_again() { # WHAT-BECAME-OF-IT
+	local name
+	make_file "$session/1_small.mp4" 1000
+	make_file "$session/2_large.mp4" $((11 * MIB))
+	finalize CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_KEEP_LOCAL=forever "$session"
+	expect_code 0
+	for name in 1_small 2_large; do "$1" "$session/$name.mp4"; done
+	finalize CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_KEEP_LOCAL=forever "$session"
+	expect_code 0 ': safe: 2 recordings'
+	expect "keys" "1_small.mp4 2_large.mp4" "$(keys | paste -s -d ' ')"
+	expect "requests to the backend" 2 "$(notices .status | wc -l)"
+	expect "rows of the backend" '[1,2]' "$(env -i "${environment[@]}" "CONFOMEET_RECORDINGS_DIR=$recordings" "$program" status --json | jq -c ".recordings[0].files|map(.backend_row)")"
+	finalize "$session"
+	expect_code 0
+	expect_all_gone
+	for name in 1_small 2_large; do expect_object "$name.mp4" "$copies/$name.mp4"; done
+}
+
 a_file_that_comes_after_the_first_call_is_uploaded() {
 	make_file "$session/12345_a.mp4" 1000
 	finalize CONFOMEET_KEEP_LOCAL=forever "$session"
@@ -182,6 +204,8 @@ run kept_files_are_uploaded_once forever
 run kept_files_are_uploaded_once 48h
 run kept_files_go_when_their_time_is_over
 run a_kept_file_that_changed_is_uploaded_beside_the_first
+run a_kept_file_of_the_same_bytes_is_neither_sent_nor_told_again was_touched
+run a_kept_file_of_the_same_bytes_is_neither_sent_nor_told_again got_another_inode
 run a_file_that_comes_after_the_first_call_is_uploaded
 run a_call_for_a_recording_that_is_done_is_fine
 run the_journal_can_be_elsewhere
