@@ -139,7 +139,9 @@ void settings_problems_done(struct settings_problems *problems);
 const char *settings_default_file(void);
 
 /* The documents that come from the table. */
-void settings_write_help(FILE *out); /* for --help: name, value and default, one line each */
+/* For --help: name, value and default, one line each; of the settings of the watcher alone, or of
+ * all others. */
+void settings_write_help(FILE *out, bool of_watcher);
 void settings_write_descriptions(FILE *out); /* for `settings`: name, meaning, value, default */
 void settings_write_example(FILE *out);      /* config/example.env, whole */
 void settings_write_markdown(FILE *out);     /* docs/settings.md */

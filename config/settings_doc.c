@@ -14,9 +14,9 @@ struct document {
 };
 
 static const struct document documents[] = {
-    {"example", settings_write_example}, {"markdown", settings_write_markdown},
-    {"man", settings_write_man},         {"help", settings_write_help},
-    {"compose", settings_write_compose}, {"template", settings_write_template},
+    {"example", settings_write_example},   {"markdown", settings_write_markdown},
+    {"man", settings_write_man},           {"compose", settings_write_compose},
+    {"template", settings_write_template},
 };
 
 int main(int argc, char **argv)
@@ -31,6 +31,6 @@ int main(int argc, char **argv)
         }
         return 0;
     }
-    fputs("usage: settings-doc example|markdown|man|help|compose|template\n", stderr);
+    fputs("usage: settings-doc example|markdown|man|compose|template\n", stderr);
     return EX_USAGE;
 }

@@ -10,6 +10,9 @@
 
 #define COMPOSE_WIDTH 98
 #define EXAMPLE_WIDTH 80
+#define HELP_WIDTH    80
+#define NAME_WIDTH    31 /* of the columns of the help */
+#define FORM_WIDTH    22
 #define MAN_WIDTH     72 /* escapes come on top */
 #define VALUE_BYTES   32
 #define FORM_BYTES    SETTINGS_EXPECTED_BYTES
@@ -81,14 +84,21 @@ static void write_group_title(FILE *out, size_t i)
                 settings_table_group_title(settings_table[i].group));
 }
 
-void settings_write_help(FILE *out)
+void settings_write_help(FILE *out, bool of_watcher)
 {
     for (size_t i = 0; i < settings_table_length; i++) {
+        const struct settings_row *row = &settings_table[i];
+        const char *fallback = default_of(row);
         char form[FORM_BYTES];
-        write_group_title(out, i);
-        fprintf(out, "  %-31s %-22s [%s]\n", settings_table[i].name,
-                settings_value_form(&settings_table[i], form, sizeof form),
-                default_of(&settings_table[i]));
+        if ((row->group == SETTINGS_GROUP_WATCHER) != of_watcher)
+            continue;
+        if (begins_group(i))
+            fprintf(out, "%s:\n", settings_table_group_title(row->group));
+        /* A long default begins further to the left than the others. */
+        int room = HELP_WIDTH - (int)(strlen("    []") + NAME_WIDTH + strlen(fallback));
+        fprintf(out, "  %-*s %-*s [%s]\n", NAME_WIDTH, row->name,
+                room < FORM_WIDTH ? room : FORM_WIDTH, settings_value_form(row, form, sizeof form),
+                fallback);
     }
 }
 

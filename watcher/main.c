@@ -14,33 +14,34 @@
 
 static void print_help(void)
 {
-    printf(
-        "Usage: jibri-watcher [--config FILE] [--health]\n"
-        "\n"
-        "Runs beside Jibri, under a supervisor, as Jibri's user: sends finished parts of a\n"
-        "recording while Jibri still records, tries again what failed, and finalizes what a crash\n"
-        "interrupted. Runs until SIGTERM; SIGHUP makes it read its settings again. Shows a status\n"
-        "page, metrics and health over HTTP (CONFOMEET_STATUS_LISTEN).\n"
-        "\n"
-        "  --config FILE  settings as NAME=value lines; default: the first of\n"
-        "                 /run/jibri-finalize/finalize.env, /etc/jibri-finalize/finalize.env\n"
-        "  --health       tell whether a watcher runs for the recordings directory (exit code\n"
-        "                 0 or 1), and nothing else\n"
-        "  --help         this text\n"
-        "  --version      the version\n"
-        "\n"
-        "Exit codes: 0 stopped by a signal; 78 no recordings directory is known, or the settings\n"
-        "cannot be read as its owner; 75 start it again; 64 usage. With settings that cannot be\n"
-        "used it logs them and waits: recordings stay on disk.\n"
-        "\n"
-        "Examples:\n"
-        "  jibri-watcher\n"
-        "  CONFOMEET_RECORDINGS_DIR=/config/recordings jibri-watcher --config ./finalize.env\n"
-        "  jibri-watcher --health || echo 'no watcher runs'\n"
-        "\n"
-        "Settings (`jibri-finalize settings NAME` explains one): name, value, [default].\n"
-        "The environment wins over the file.\n\n");
-    settings_write_help(stdout);
+    printf("Usage: jibri-watcher [--config FILE] [--health]\n"
+           "\n"
+           "Runs beside Jibri, under a supervisor, as Jibri's user: sends finished parts of\n"
+           "a recording while Jibri still records, tries again what failed, and finalizes\n"
+           "what a crash interrupted. Runs until SIGTERM; SIGHUP makes it read its settings\n"
+           "again. Shows a status page, metrics and health over HTTP\n"
+           "(CONFOMEET_STATUS_LISTEN).\n"
+           "\n"
+           "  --config FILE  settings, NAME=value; default /run/jibri-finalize/finalize.env,\n"
+           "                 else /etc/jibri-finalize/finalize.env\n"
+           "  --health       tell whether a watcher runs for the recordings directory (exit\n"
+           "                 code 0 or 1), and nothing else\n"
+           "  --help         this text\n"
+           "  --version      the version\n"
+           "\n"
+           "Exit codes: 0 stopped by a signal; 75 start it again; 64 usage; 78 no recordings\n"
+           "directory is known, or its owner cannot read the settings. Settings that cannot\n"
+           "be used are logged, and it waits: recordings stay on disk.\n"
+           "\n"
+           "Examples:\n"
+           "  jibri-watcher\n"
+           "  CONFOMEET_RECORDINGS_DIR=/recordings jibri-watcher --config ./finalize.env\n"
+           "  jibri-watcher --health || echo 'no watcher runs'\n"
+           "\n"
+           "Settings: name, value, [default]. The environment wins over the file.\n"
+           "`jibri-finalize settings NAME` explains one; `jibri-finalize --help` lists those\n"
+           "that the watcher reads as well.\n\n");
+    settings_write_help(stdout, true);
 }
 
 static int usage_error(const char *what)

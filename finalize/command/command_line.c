@@ -49,8 +49,8 @@ static void print_help(const struct command_row *row)
     printf("\n%s\n\n", row->about);
     if (row->takes_recordings) {
         printf("  %-*s  ", (int)width, "ID");
-        print_lines("a session id or its first 4 characters or more, a number of the\n"
-                    "column ID of status, or the meeting id of one recording alone",
+        print_lines("a session id or its first 4 characters or more, a number of\n"
+                    "the column ID of status, or a meeting id with one recording",
                     "", width + 4);
     }
     for (const struct command_option *option = row->options; option->name; option++) {

@@ -15,39 +15,37 @@
 
 static void print_help(void)
 {
-    printf(
-        "Usage: jibri-finalize [--config FILE] DIR\n"
-        "       jibri-finalize [--config FILE] COMMAND [ARGUMENT...]\n"
-        "\n"
-        "Uploads the recording in the session directory DIR to the S3 bucket of the settings,\n"
-        "tells the backend, and then frees the disk. Jibri calls it when a meeting has ended\n"
-        "(JIBRI_FINALIZE_RECORDING_SCRIPT_PATH); called again with the same directory, it goes\n"
-        "on where it stopped. Also installed as finalize-s3.sh, which it replaces.\n"
-        "\n"
-        "  DIR            the session directory, as Jibri names it; write ./check for one that is\n"
-        "                 named like a command\n"
-        "  --config FILE  settings as NAME=value lines; default: the first of\n"
-        "                 /run/jibri-finalize/finalize.env, /etc/jibri-finalize/finalize.env\n"
-        "  --help         this text; after a command: what it does, with examples\n"
-        "  --version      the version\n"
-        "\n"
-        "Commands, for operators:\n");
+    printf("Usage: jibri-finalize [--config FILE] DIR\n"
+           "       jibri-finalize [--config FILE] COMMAND [ARGUMENT...]\n"
+           "\n"
+           "Uploads the recording in the session directory DIR to the S3 bucket of the\n"
+           "settings, tells the backend, and then frees the disk. Jibri calls it when a\n"
+           "meeting has ended (JIBRI_FINALIZE_RECORDING_SCRIPT_PATH); called again with the\n"
+           "same directory, it goes on where it stopped. Also installed as finalize-s3.sh,\n"
+           "which it replaces.\n"
+           "\n"
+           "  DIR            the session directory; ./check for one named like a command\n"
+           "  --config FILE  settings, NAME=value; default /run/jibri-finalize/finalize.env,\n"
+           "                 else /etc/jibri-finalize/finalize.env\n"
+           "  --help         this text; after a command: what it does, with examples\n"
+           "  --version      the version\n"
+           "\n"
+           "Commands, for operators:\n");
     command_table_print();
     printf("\n"
            "Run as root, all of them first become the owner of the recordings directory.\n"
            "\n"
-           "Exit codes: 0 all is safe; 75 try again later; 1 a person is needed; 78 settings;\n"
-           "66 DIR isn't there or holds nothing; 64 usage. Without 0, the files stay on disk.\n"
+           "Exit codes: 0 all is safe; 75 try again later; 1 a person is needed; 64 usage;\n"
+           "66 DIR isn't there or holds nothing; 78 settings. Without 0, files stay on disk.\n"
            "\n"
            "Examples:\n"
            "  jibri-finalize check\n"
            "  jibri-finalize /config/recordings/nzqxnaoiugxqlhbp\n"
-           "  jibri-finalize status\n"
            "  jibri-finalize retry --all\n"
            "\n"
-           "Settings (`jibri-finalize settings NAME` explains one): name, value, [default].\n"
-           "The environment wins over the file.\n\n");
-    settings_write_help(stdout);
+           "Settings: name, value, [default]. The environment wins over the file. One is\n"
+           "explained by `settings NAME`; those of the watcher are in jibri-watcher --help.\n\n");
+    settings_write_help(stdout, false);
 }
 
 static int usage_error(const char *what)

@@ -197,7 +197,13 @@ help_and_version_need_no_settings() {
 	expect_code 0
 	expect_match "the help" 'Usage: jibri-finalize' "$output"
 	expect_match "the help" CONFOMEET_S3_CLIENT_SECRET "$output"
-	expect_at_most "lines of the help, which fits two screens" 100 "$(wc -l <<<"$output")"
+	expect_at_most "lines of the help, which fits two screens" 80 "$(wc -l <<<"$output")"
+	expect_at_most "columns of the help" 80 "$(wc -L <<<"$output")"
+	local help
+	help=$("$build/watcher/jibri-watcher" --help)
+	expect_match "the watcher's help" CONFOMEET_LIVE_RATE_LIMIT "$help"
+	expect_at_most "lines of the watcher's help" 80 "$(wc -l <<<"$help")"
+	expect_at_most "columns of the watcher's help" 80 "$(wc -L <<<"$help")"
 	finalize --version
 	expect_code 0
 	expect_match "the version" '^jibri-finalize [0-9]+\.[0-9]+\.[0-9]+$' "$output"

@@ -398,11 +398,13 @@ a_thousand_recordings_are_shown_in_a_tenth_of_a_second() {
 	expect recordings 1000 "$(jq '.recordings | length' <<<"$output")"
 }
 
-every_command_has_help_with_examples() {
+every_command_has_help_with_examples_on_one_screen() {
 	local name
-	for name in status retry abandon wait events check settings; do
+	for name in status retry abandon wait events rescue check settings; do
 		finalize "$name" --help
 		expect_code 0
+		expect_at_most "lines of the help of $name, which fits a screen" 28 "$(wc -l <<<"$output")"
+		expect_at_most "columns of the help of $name" 80 "$(wc -L <<<"$output")"
 		expect_match "help of $name" "jibri-finalize $name" "${output#*Examples:}"
 		finalize "$name" --nonsense
 		expect_code 64 "see jibri-finalize $name --help"
@@ -419,7 +421,7 @@ for name in status_tells_how_a_recording_is_from_the_disk_to_the_bucket \
 	what_vanished_before_it_was_safe_stays_lost_until_it_is_abandoned \
 	a_notice_goes_out_without_the_directory an_ambiguous_name_is_not_guessed json_is_json_whatever_the_names_are \
 	root_becomes_the_owner_of_the_recordings \
-	a_thousand_recordings_are_shown_in_a_tenth_of_a_second every_command_has_help_with_examples; do
+	a_thousand_recordings_are_shown_in_a_tenth_of_a_second every_command_has_help_with_examples_on_one_screen; do
 	run "$name"
 done
 
