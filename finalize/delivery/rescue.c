@@ -1,6 +1,8 @@
 #include "finalize/delivery/rescue_private.h"
 
 #include "finalize/base/clock.h"
+#include "finalize/base/read_at.h"
+#include "finalize/hash/digest.h"
 #include "finalize/notify/notice.h"
 #include "finalize/session/file_name.h"
 #include "finalize/upload/retry.h"
@@ -54,6 +56,43 @@ bool rescue_ask(const struct rescue *rescue, const struct s3_call *call,
         pause_for(rescue, retry_delay_ms(tries, ret_result->retry_after_ms, rescue->rng));
         error_clear(err);
     }
+}
+
+static bool hash_bytes(const struct s3_call *call, enum digest_kind kind, uint8_t *ret_digest)
+{
+    struct digest_stream *stream = digest_stream_open(kind);
+    bool ok = stream && digest_stream_begin(stream);
+    uint8_t piece[32768];
+
+    for (uint64_t done = 0; ok && done < call->length;) {
+        uint64_t left = call->length - done;
+        size_t size = left < sizeof piece ? (size_t)left : sizeof piece;
+
+        ok = read_at(call->fd, piece, size, call->offset + done) == (ssize_t)size &&
+             digest_stream_update(stream, piece, size);
+        done += size;
+    }
+    ok = ok && digest_stream_end(stream, ret_digest);
+    digest_stream_close(stream);
+    return ok;
+}
+
+bool rescue_send(const struct rescue *rescue, const struct s3_call *call,
+                 struct s3_result *ret_result, struct error *err)
+{
+    char sha256[DIGEST_SHA256_HEX], md5[DIGEST_MD5_BASE64];
+    uint8_t digest[DIGEST_SHA256_BYTES];
+    struct s3_call sent = *call;
+
+    if (!hash_bytes(call, DIGEST_SHA256, digest))
+        return error_set(err, ERROR_TRANSIENT, "no memory to send what %s is made of", call->key);
+    digest_hex(digest, sizeof digest, sha256);
+    sent.payload_sha256 = sha256;
+    if (rescue->settings->s3_content_md5 && hash_bytes(call, DIGEST_MD5, digest)) {
+        digest_md5_base64(digest, md5);
+        sent.content_md5 = md5;
+    }
+    return rescue_ask(rescue, &sent, ret_result, err);
 }
 
 bool rescue_head(const struct rescue *rescue, const char *key, struct s3_result *ret_head,

@@ -1,14 +1,12 @@
 /*
  * rescue_index - a completed recording in fragments becomes an ordinary mp4, as the finalizer makes
  * it of a file (mp4_index.h): of the object, only what that looks at is read, the boxes' headers,
- * into a file without a name that has holes where the media are. What changes is sent, the first
- * part and the tail; the server copies all between.
+ * into a file without a name that has holes where the media are. Of the media, only those are read
+ * that lie in the same part as bytes which change: the first part's and the tail's.
  */
 #include "finalize/delivery/rescue_private.h"
 
 #include "finalize/base/read_at.h"
-#include "finalize/hash/digest.h"
-#include "finalize/s3/part.h"
 #include "finalize/session/file_name.h"
 #include "finalize/session/mp4_box.h"
 #include "finalize/session/mp4_head.h"
@@ -17,7 +15,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,7 +29,6 @@
 struct copy {
     const struct rescue *rescue;
     const char *key;
-    const struct s3_result *head;
     struct rescue_object *object;
     int fd;
     uint64_t end;     /* of what is looked at: of the object, later of the media */
@@ -157,89 +153,7 @@ static bool fetch_headers(struct copy *copy, struct error *err)
     return err->kind == ERROR_NONE;
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
-
-static bool hash_range(int fd, const struct part_range *range, enum digest_kind kind,
-                       uint8_t *ret_digest)
-{
-    struct digest_stream *stream = digest_stream_open(kind);
-    bool ok = stream && digest_stream_begin(stream);
-    uint8_t piece[32768];
-
-    for (uint64_t done = 0; ok && done < range->length;) {
-        uint64_t left = range->length - done;
-        size_t size = left < sizeof piece ? (size_t)left : sizeof piece;
-
-        ok = read_at(fd, piece, size, range->offset + done) == (ssize_t)size &&
-             digest_stream_update(stream, piece, size);
-        done += size;
-    }
-    ok = ok && digest_stream_end(stream, ret_digest);
-    digest_stream_close(stream);
-    return ok;
-}
-
-/* Sends a part, or has it copied; its ETag goes to `body`. */
-static bool make_part(struct copy *copy, const char *upload_id, unsigned number,
-                      const struct part_range *range, bool changed, struct buffer *body,
-                      struct error *err)
-{
-    char sha256[DIGEST_SHA256_HEX], md5[DIGEST_MD5_BASE64];
-    uint8_t digest[DIGEST_SHA256_BYTES];
-    struct s3_call call = {.operation = S3_UPLOAD_PART,
-                           .key = copy->key,
-                           .upload_id = upload_id,
-                           .part_number = number,
-                           .copy_from = changed ? NULL : copy->key,
-                           .payload_sha256 = sha256,
-                           .fd = copy->fd,
-                           .offset = range->offset,
-                           .length = range->length};
-    struct s3_result result;
-    bool ok;
-
-    if (changed) {
-        if (!hash_range(copy->fd, range, DIGEST_SHA256, digest))
-            return error_set(err, ERROR_TRANSIENT, "no memory");
-        digest_hex(digest, sizeof digest, sha256);
-        if (copy->rescue->settings->s3_content_md5 &&
-            hash_range(copy->fd, range, DIGEST_MD5, digest)) {
-            digest_md5_base64(digest, md5);
-            call.content_md5 = md5;
-        }
-    }
-    if (!rescue_ask(copy->rescue, &call, &result, err))
-        return false;
-    ok = result.outcome == S3_DONE;
-    if (ok)
-        s3_xml_add_part(body, number, result.etag);
-    else
-        *err = result.error;
-    s3_result_done(&result);
-    return ok;
-}
-
-/* All parts by the plan of the recording's upload: those that hold bytes which the index changes
- * are sent. */
-static bool make_parts(struct copy *copy, const char *upload_id, struct part_plan plan,
-                       uint64_t size_bytes, struct buffer *body, struct error *err)
-{
-    unsigned count = part_count(plan, size_bytes);
-    uint64_t changed_from = copy->last_at;
-
-    if (count > S3_MAX_PARTS)
-        return error_set(err, ERROR_PERMANENT, "%s has too many parts", copy->key);
-    s3_xml_begin_complete(body);
-    for (unsigned number = 1; number <= count; number++) {
-        struct part_range range = part_range_in(plan, number, size_bytes);
-        bool changed = number == 1 || range.offset + range.length > changed_from;
-
-        if (!make_part(copy, upload_id, number, &range, changed, body, err))
-            return false;
-    }
-    s3_xml_end_complete(body);
-    return !body->failed || error_set(err, ERROR_TRANSIENT, "no memory");
-}
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* Before the index is made: the media of the parts that are to be sent. */
 static bool fetch_changing(struct copy *copy, struct part_plan plan, struct error *err)
@@ -253,92 +167,30 @@ static bool fetch_changing(struct copy *copy, struct part_plan plan, struct erro
                                   : fetch(copy, tail_at, copy->end, err));
 }
 
-static bool complete(struct copy *copy, const char *upload_id, const struct buffer *body,
-                     uint64_t size_bytes, struct error *err)
-{
-    const struct s3_call call = {.operation = S3_COMPLETE_UPLOAD,
-                                 .key = copy->key,
-                                 .upload_id = upload_id,
-                                 .replaces = true,
-                                 .fd = -1,
-                                 .body = body};
-    struct s3_result result, head;
-    bool ok;
-
-    if (!rescue_ask_once(copy->rescue, &call, &result, err))
-        return false;
-    if (!rescue_head(copy->rescue, copy->key, &head, err)) {
-        s3_result_done(&result);
-        return false;
-    }
-    ok = head.outcome == S3_DONE && head.size_bytes == size_bytes &&
-         !strcmp(head.mark, copy->head->mark);
-    if (!ok && result.outcome != S3_DONE)
-        *err = result.error;
-    else if (!ok)
-        error_set(err, ERROR_TRANSIENT, "%s is not there after it was completed", copy->key);
-    s3_result_done(&result);
-    s3_result_done(&head);
-    return ok;
-}
-
-/* Puts the file in the object's place. */
-static bool replace(struct copy *copy, struct part_plan plan, uint64_t size_bytes,
-                    struct error *err)
-{
-    const struct s3_object_metadata metadata = {
-        .mark = copy->head->mark,
-        .session_id = copy->head->session_id[0] ? copy->head->session_id : NULL,
-        .instance_id = copy->head->instance_id[0] ? copy->head->instance_id : NULL,
-        .part_size_bytes = plan.base_bytes};
-    const struct s3_call create = {.operation = S3_CREATE_UPLOAD,
-                                   .key = copy->key,
-                                   .content_type = "video/mp4",
-                                   .metadata = &metadata,
-                                   .fd = -1};
-    struct s3_result created;
-    struct buffer body;
-    bool ok;
-
-    if (!rescue_ask(copy->rescue, &create, &created, err))
-        return false;
-    buffer_init(&body, RESCUE_BODY_CEILING);
-    ok = created.outcome == S3_DONE;
-    if (!ok)
-        *err = created.error;
-    ok = ok && rescue_note_upload(copy->object, created.upload_id, err) &&
-         make_parts(copy, created.upload_id, plan, size_bytes, &body, err) &&
-         complete(copy, created.upload_id, &body, size_bytes, err);
-    if (!ok && created.upload_id[0])
-        rescue_abort(copy->rescue, copy->key, created.upload_id);
-    buffer_done(&body);
-    s3_result_done(&created);
-    return ok;
-}
-
-/* ---- all of it ------------------------------------------------------------------------------- */
-
 /* What the file in memory, which has the object's headers, tells and becomes. */
 static bool make_index(struct copy *copy, struct rescue_result *result, struct error *err)
 {
-    struct part_plan plan = {.base_bytes = copy->head->part_size_bytes};
+    struct rescue_file file = {.fd = copy->fd,
+                               .changed_from = copy->last_at,
+                               .plan = {.base_bytes = copy->object->head.part_size_bytes}};
     struct mp4_index index;
     struct stat status;
 
-    if (plan.base_bytes < S3_MIN_PART_BYTES || plan.base_bytes > S3_MAX_PART_BYTES)
-        plan.base_bytes = copy->rescue->settings->s3_part_size_bytes;
+    if (file.plan.base_bytes < S3_MIN_PART_BYTES || file.plan.base_bytes > S3_MAX_PART_BYTES)
+        file.plan.base_bytes = copy->rescue->settings->s3_part_size_bytes;
     result->plays = mp4_index_look(copy->fd) == MP4_FRAGMENTED;
     if (!result->plays)
         return true;
-    if (!fetch_changing(copy, plan, err) || !mp4_index_make(copy->fd, &index, err))
+    if (!fetch_changing(copy, file.plan, err) || !mp4_index_make(copy->fd, &index, err))
         return false;
     result->duration_ms = index.duration_ms;
     if (index.layout != MP4_INDEXED || fstat(copy->fd, &status) != 0)
         return error_set(err, ERROR_PERMANENT, "its fragments are not understood");
-    if (!replace(copy, plan, (uint64_t)status.st_size, err))
+    file.size_bytes = (uint64_t)status.st_size;
+    if (!rescue_replace(copy->object, &file, err))
         return false;
     result->indexed = true;
-    result->bytes = (uint64_t)status.st_size;
+    result->bytes = file.size_bytes;
     return true;
 }
 
@@ -381,7 +233,6 @@ bool rescue_index(struct rescue_object *object, struct rescue_result *result, st
     const struct rescue *rescue = object->rescue;
     struct copy copy = {.rescue = rescue,
                         .key = object->key,
-                        .head = &object->head,
                         .object = object,
                         .fd = -1,
                         .end = object->head.size_bytes};

@@ -1,11 +1,13 @@
 /*
  * rescue_private - what the files of rescue.h share: rescue_list.c finds uploads and lists their
- * parts, rescue.c completes and notifies, rescue_record.c
- * keeps what was done, rescue_index.c makes an ordinary mp4 of the object.
+ * parts, rescue.c completes and notifies, rescue_record.c keeps what was done, rescue_index.c makes
+ * an ordinary mp4 of what is read of the object (rescue_ahead.c), rescue_replace.c puts that in its
+ * place.
  */
 #pragma once
 
 #include "finalize/delivery/rescue.h"
+#include "finalize/s3/part.h"
 
 #define RESCUE_BODY_CEILING (2u << 20) /* 10,000 parts take 1.4 MiB */
 
@@ -15,6 +17,12 @@
  */
 bool rescue_ask(const struct rescue *rescue, const struct s3_call *call,
                 struct s3_result *ret_result, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* The same for a PutObject or UploadPart of the bytes at `call`'s offset of its file: their digests
+ * are made here. ERROR_TRANSIENT also when they can't be read. */
+bool rescue_send(const struct rescue *rescue, const struct s3_call *call,
+                 struct s3_result *ret_result, struct error *err)
     __attribute__((warn_unused_result));
 
 /* The same once, for what may be done though no reply says so: whatever the answer is. */
@@ -70,6 +78,19 @@ void rescue_abort(const struct rescue *rescue, const char *key, const char *uplo
  * object stays as it is.
  */
 bool rescue_index(struct rescue_object *object, struct rescue_result *result, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* What is to take the object's place. */
+struct rescue_file {
+    int fd; /* borrowed; its first part, and all from `changed_from` on, are wholly there */
+    uint64_t size_bytes;
+    uint64_t changed_from;
+    struct part_plan plan;
+};
+
+/* Puts the file in the object's place, with its metadata. The object stays as it is when that
+ * fails. */
+bool rescue_replace(struct rescue_object *object, const struct rescue_file *file, struct error *err)
     __attribute__((warn_unused_result));
 
 /* Reads the headers of the object's fragments between `from`, where the first one is, and `end`

@@ -6,7 +6,6 @@
 
 #include "finalize/base/number.h"
 #include "finalize/base/read_at.h"
-#include "finalize/hash/digest.h"
 #include "finalize/upload/key.h"
 
 #include <inttypes.h>
@@ -19,56 +18,40 @@
 #define BYTES_LINE   "Bytes of its parts: "
 #define UPLOAD_LINE  "Its index is put in by the upload: "
 
-/* The object <key>.rescued. Its file in memory; -1 without memory. */
-static int make_record(const struct rescue_record *record, struct s3_call *call,
-                       char ret_sha256[DIGEST_SHA256_HEX], uint8_t digest[DIGEST_SHA256_BYTES],
-                       char text[RECORD_BYTES])
+static void append_text(const struct rescue_record *record, struct buffer *out)
 {
-    int fd = memfd_create("record", MFD_CLOEXEC);
-
-    snprintf(text, RECORD_BYTES,
-             "The recorder of this recording was gone: jibri-finalize rescue completed what the "
-             "bucket held of it.\nThe backend was told of it: %s\n" BYTES_LINE "%" PRIu64 "\n",
-             record->told[0] ? "yes" : "not yet", record->bytes);
+    buffer_append_format(out,
+                         "The recorder of this recording was gone: jibri-finalize rescue completed "
+                         "what the bucket held of it.\nThe backend was told of it: %s\n" BYTES_LINE
+                         "%" PRIu64 "\n",
+                         record->told[0] ? "yes" : "not yet", record->bytes);
     if (record->upload_id[0])
-        snprintf(text + strlen(text), RECORD_BYTES - strlen(text), UPLOAD_LINE "%s\n",
-                 record->upload_id);
-    call->length = strlen(text);
-    if (fd >= 0 && write_at(fd, text, call->length, 0) &&
-        digest_sha256(text, call->length, digest)) {
-        digest_hex(digest, DIGEST_SHA256_BYTES, ret_sha256);
-        return fd;
-    }
-    close(fd);
-    return -1;
+        buffer_append_format(out, UPLOAD_LINE "%s\n", record->upload_id);
 }
 
 bool rescue_write_record(const struct rescue *rescue, const char *key,
                          const struct rescue_record *record, struct error *err)
 {
     const struct s3_object_metadata metadata = {.mark = record->told[0] ? record->told : NULL};
-    char record_key[S3_MAX_KEY_BYTES + 1], text[RECORD_BYTES], sha256[DIGEST_SHA256_HEX];
-    char md5[DIGEST_MD5_BASE64];
-    uint8_t digest[DIGEST_SHA256_BYTES];
+    char record_key[S3_MAX_KEY_BYTES + 1];
     struct s3_call call = {.operation = S3_PUT_OBJECT,
                            .key = record_key,
                            .content_type = "text/plain",
                            .metadata = &metadata,
                            .replaces = true,
-                           .payload_sha256 = sha256};
+                           .fd = -1};
     struct s3_result result;
-    bool ok;
+    struct buffer text;
+    bool ok = key_of_rescue(key, record_key, err);
 
-    if (!key_of_rescue(key, record_key, err))
-        return false;
-    call.fd = make_record(record, &call, sha256, digest, text);
-    if (call.fd < 0)
-        return error_set(err, ERROR_TRANSIENT, "no memory");
-    if (rescue->settings->s3_content_md5 && digest_md5(text, call.length, digest)) {
-        digest_md5_base64(digest, md5);
-        call.content_md5 = md5;
-    }
-    ok = rescue_ask(rescue, &call, &result, err);
+    buffer_init(&text, RECORD_BYTES);
+    append_text(record, &text);
+    call.length = text.length;
+    call.fd = memfd_create("record", MFD_CLOEXEC);
+    if (ok && (call.fd < 0 || text.failed || !write_at(call.fd, text.data, text.length, 0)))
+        ok = error_set(err, ERROR_TRANSIENT, "no memory");
+    buffer_done(&text);
+    ok = ok && rescue_send(rescue, &call, &result, err);
     close(call.fd);
     if (!ok)
         return false;

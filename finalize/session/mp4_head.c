@@ -4,10 +4,50 @@
 #include "finalize/session/mp4_movie.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define MVHD_BYTES   108u /* as ffmpeg writes it; the first box of moov */
 #define MAX_CHILDREN 64u
+#define MAX_PADDING  8u
 #define LEAST_BYTES  1024u
+
+static bool is_known_brand(const uint8_t *brand)
+{
+    static const char *const BRANDS[] = {"isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42"};
+
+    for (size_t i = 0; i < sizeof BRANDS / sizeof *BRANDS; i++)
+        if (memcmp(brand, BRANDS[i], 4) == 0)
+            return true;
+    return false;
+}
+
+bool mp4_head_find(int fd, uint64_t size_bytes, struct mp4_box *ret_box, bool *ret_known_brand,
+                   bool *ret_there, struct error *err)
+{
+    uint8_t brand[4];
+    ssize_t got;
+
+    if (!mp4_box_read(fd, 0, size_bytes, ret_box, ret_there, err))
+        return false;
+    *ret_there = *ret_there && mp4_is(ret_box->type, "ftyp");
+    if (!*ret_there)
+        return true;
+    got = read_at(fd, brand, sizeof brand, ret_box->header_bytes);
+    if (got < 0)
+        return error_set_errno(err, ERROR_TRANSIENT, errno,
+                               "cannot read the recording to index it");
+    *ret_known_brand = got == sizeof brand && is_known_brand(brand);
+    for (unsigned count = 0; *ret_there && count < MAX_PADDING; count++) {
+        *ret_there = ret_box->size_bytes <= size_bytes - ret_box->at;
+        if (*ret_there && !mp4_box_read(fd, ret_box->at + ret_box->size_bytes, size_bytes, ret_box,
+                                        ret_there, err))
+            return false;
+        if (*ret_there && !mp4_is(ret_box->type, "free") && !mp4_is(ret_box->type, "skip"))
+            return true;
+    }
+    *ret_there = false;
+    return true;
+}
 
 bool mp4_head_was_fragments(int fd, const struct mp4_box *media, bool *ret_was, struct error *err)
 {

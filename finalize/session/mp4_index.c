@@ -192,10 +192,9 @@ static bool write_index(struct work *work, struct mp4_index *index, struct error
     bool ok;
 
     index->changed = true;
-    if (!name_partial(work, "moof") || !bound_tail(work))
-        fail_to_write(&failure);
+    ok = (name_partial(work, "moof") && bound_tail(work)) || fail_to_write(&failure);
     end = work->walk.size_bytes;
-    ok = failure.kind == ERROR_NONE && look_for_end(work, end, index, &failure);
+    ok = ok && look_for_end(work, end, index, &failure);
     if (ok && !write_movie(work))
         ok = fail_to_write(&failure);
     ok = ok && mp4_walk(&work->walk, &failure);
@@ -264,46 +263,6 @@ static bool look_at_ordinary(const struct work *work, struct mp4_box box, struct
     return true;
 }
 
-static bool is_known_brand(const uint8_t *brand)
-{
-    static const char *const BRANDS[] = {"isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42"};
-
-    for (size_t i = 0; i < sizeof BRANDS / sizeof *BRANDS; i++)
-        if (memcmp(brand, BRANDS[i], 4) == 0)
-            return true;
-    return false;
-}
-
-/* The first box that isn't padding; *ret_there is false when the file doesn't begin as an MP4. */
-static bool find_first(struct work *work, struct mp4_box *ret_box, bool *ret_known_brand,
-                       bool *ret_there, struct error *err)
-{
-    uint8_t brand[4];
-    ssize_t got;
-
-    if (!mp4_box_read(work->fd, 0, work->walk.size_bytes, ret_box, ret_there, err))
-        return false;
-    *ret_there = *ret_there && mp4_is(ret_box->type, "ftyp");
-    if (!*ret_there)
-        return true;
-    got = read_at(work->fd, brand, sizeof brand, ret_box->header_bytes);
-    if (got < 0)
-        return fail_to_read(err);
-    *ret_known_brand = got == sizeof brand && is_known_brand(brand);
-    for (unsigned count = 0; *ret_there && count < MAX_LEADING; count++) {
-        uint64_t next = ret_box->at + ret_box->size_bytes;
-
-        *ret_there = ret_box->size_bytes <= work->walk.size_bytes - ret_box->at;
-        if (*ret_there &&
-            !mp4_box_read(work->fd, next, work->walk.size_bytes, ret_box, ret_there, err))
-            return false;
-        if (*ret_there && !mp4_is(ret_box->type, "free") && !mp4_is(ret_box->type, "skip"))
-            return true;
-    }
-    *ret_there = false;
-    return true;
-}
-
 static bool is_fragmented(struct mp4_span whole)
 {
     struct mp4_view view;
@@ -332,10 +291,8 @@ static bool read_movie(struct work *work, const struct mp4_box *box, bool *ret_f
     work->walk.movie = &work->movie;
     work->walk.tables = work->tables;
     *ret_fragmented = is_fragmented(work->movie.whole);
-    if (!*ret_fragmented)
-        return true;
-    work->walk.strange = box->at % SECTOR_BYTES + 16 > SECTOR_BYTES ||
-                         !mp4_movie_read(work->movie.whole, &work->movie);
+    work->walk.strange = *ret_fragmented && (box->at % SECTOR_BYTES + 16 > SECTOR_BYTES ||
+                                             !mp4_movie_read(work->movie.whole, &work->movie));
     return true;
 }
 
@@ -377,7 +334,7 @@ static bool read_head(struct work *work, struct mp4_box *ret_box, bool *ret_ther
     if (fstat(work->fd, &status) != 0)
         return fail_to_read(err);
     work->walk.size_bytes = (uint64_t)status.st_size;
-    if (!find_first(work, ret_box, &known_brand, ret_there, err))
+    if (!mp4_head_find(work->fd, work->walk.size_bytes, ret_box, &known_brand, ret_there, err))
         return false;
     if (*ret_there && read_at(work->fd, work->head, sizeof work->head, ret_box->at) < 0)
         return fail_to_read(err);
@@ -416,8 +373,7 @@ enum mp4_layout mp4_index_look(int fd)
 static bool restore_head(struct work *work, const struct mp4_box *box, struct error *err)
 {
     work->lost = false;
-    return write_at(work->fd, work->head, sizeof work->head, box->at) ||
-           error_set_errno(err, ERROR_PERMANENT, errno, "cannot index the recording");
+    return write_at(work->fd, work->head, sizeof work->head, box->at) || fail_to_write(err);
 }
 
 bool mp4_index_make(int fd, struct mp4_index *ret_index, struct error *err)
