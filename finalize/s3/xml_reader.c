@@ -17,6 +17,7 @@ struct reading {
     bool in_row;
     bool complete; /* the root has ended */
     bool refused;
+    bool has_forbidden; /* characters: on_error() */
     bool cut;
     size_t length;
     char text[XML_MAX_TEXT_BYTES + 1];
@@ -110,6 +111,36 @@ static void on_end(void *context, const xmlChar *name, const xmlChar *prefix, co
     reading->complete = --reading->depth == 0;
 }
 
+#if LIBXML_VERSION < 21200
+#define CONST_SINCE_2_12
+#else
+#define CONST_SINCE_2_12 const
+#endif
+
+/*
+ * The keys of a bucket may have characters that XML 1.0 forbids, even as references, and servers
+ * write them so: one such key would make the listing of all unreadable. Control characters are
+ * taken for what they are, U+FFFE and U+FFFF are left out. Any other fatal error refuses the
+ * document.
+ */
+static void on_error(void *context, CONST_SINCE_2_12 xmlError *error)
+{
+    struct reading *reading = context;
+    int character = error->int1;
+    bool is_control = character > 0 && character < ' ';
+
+    if (error->level != XML_ERR_FATAL)
+        return;
+    if (error->code != XML_ERR_INVALID_CHAR ||
+        !(is_control || character == 0xfffe || character == 0xffff)) {
+        reading->refused = true;
+        return;
+    }
+    reading->has_forbidden = true;
+    if (is_control)
+        on_text(reading, &(xmlChar){(xmlChar)character}, 1);
+}
+
 /* Without an error function, libxml2 prints that memory ran out. */
 static void say_nothing(void *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -128,7 +159,8 @@ bool xml_read(const char *xml, size_t length, const struct xml_document *documen
                              .startElementNs = on_start,
                              .endElementNs = on_end,
                              .characters = on_text,
-                             .cdataBlock = on_text};
+                             .cdataBlock = on_text,
+                             .serror = on_error};
     struct reading reading = {.document = document, .result = result};
     bool well_formed, no_memory;
 
@@ -147,9 +179,9 @@ bool xml_read(const char *xml, size_t length, const struct xml_document *documen
         return false;
     }
     xmlCtxtUseOptions(reading.parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                          XML_PARSE_IGNORE_ENC);
+                                          XML_PARSE_IGNORE_ENC | XML_PARSE_RECOVER);
     xmlParseChunk(reading.parser, xml, (int)length, 1);
-    well_formed = reading.parser->wellFormed;
+    well_formed = reading.parser->wellFormed || reading.has_forbidden;
     no_memory = reading.parser->errNo == XML_ERR_NO_MEMORY || errno == ENOMEM;
     xmlFreeParserCtxt(reading.parser);
     explicit_bzero(reading.text, sizeof reading.text); /* may be a key */

@@ -27,8 +27,10 @@ struct xml_document {
 /*
  * False when the text is not well-formed XML in UTF-8, has another root, a DTD, more than 16 levels
  * or more than 16 MiB; `result` may have been filled in part by then. White space before the
- * document is passed over, namespaces and attributes are ignored. errno is ENOMEM when it failed
- * for want of memory, so that nothing is known of the document, else 0.
+ * document is passed over, namespaces and attributes are ignored. What XML 1.0 forbids, written as
+ * such or as a reference, is part of a text as well (control characters) or left out of it (U+FFFE,
+ * U+FFFF). errno is ENOMEM when it failed for want of memory, so that nothing is known of the
+ * document, else 0.
  */
 bool xml_read(const char *xml, size_t length, const struct xml_document *document, void *result)
     __attribute__((warn_unused_result));

@@ -107,7 +107,9 @@ static const char *const not_errors[] = {
     "<Error><Code>X</Code></Error>x",
     "<Error><Code>X & Y</Code></Error>",
     "<Error><Code>&undefined;</Code></Error>",
-    "<Error><Code>X\x01</Code></Error>",
+    "<Error><Code\x01>X</Code></Error>",
+    "<Error><Code>&#xd800;</Code></Error>",
+    "<Error><Code>&#x110000;</Code></Error>",
     "<Error><Code>&#0;</Code></Error>",
     "<Error><Code>X\xff</Code></Error>",
     "<Error><Code>\xc0\x80</Code></Error>",
@@ -467,6 +469,27 @@ START_TEST(uploads_are_listed)
 }
 END_TEST
 
+/* By its references to them, which XML 1.0 forbids as well: what Ceph does. */
+START_TEST(keys_may_have_characters_that_xml_forbids)
+{
+    struct s3_xml_listing listing;
+
+    ck_assert(read_uploads(
+        UPLOADS("<NextKeyMarker>&#x1f;z\x02</NextKeyMarker>"
+                "<Upload><Key>a&#x01;b&#xfffe;</Key><UploadId>i</UploadId></Upload>"
+                "<Upload><Key>\x1b[31m\xef\xbf\xbf</Key><UploadId>j</UploadId></Upload>"
+                "<Upload><Key>k</Key><UploadId>l</UploadId></Upload>"),
+        &listing));
+    ck_assert_int_eq((int)listing.count, 3);
+    ck_assert_str_eq(listing.next_key_marker, "\x1fz\x02");
+    ck_assert_str_eq(listing.items[0].key, "a\x01"
+                                           "b");
+    ck_assert_str_eq(listing.items[1].key, "\x1b[31m");
+    ck_assert_str_eq(listing.items[2].key, "k");
+    s3_xml_listing_done(&listing);
+}
+END_TEST
+
 START_TEST(uploads_tell_when_they_began_and_where_the_next_page_begins)
 {
     struct s3_xml_listing listing;
@@ -589,6 +612,7 @@ int main(void)
                         COUNT(not_parts));
     tcase_add_test(tests, a_page_has_at_most_1000_items);
     tcase_add_test(tests, uploads_are_listed);
+    tcase_add_test(tests, keys_may_have_characters_that_xml_forbids);
     tcase_add_test(tests, uploads_tell_when_they_began_and_where_the_next_page_begins);
     tcase_add_test(tests, a_part_that_was_copied_has_its_etag_in_the_body);
     tcase_add_loop_test(tests, a_list_of_uploads_with_anything_odd_in_it_is_unreadable, 0,
