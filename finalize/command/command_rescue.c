@@ -71,7 +71,9 @@ static void append_upload(const struct work *work, const struct rescue_upload *u
                          format_time(upload->last_part_at, last, sizeof last), upload->in_a_row);
     buffer_append_format(out, "  %9s  ", units_format_size(upload->bytes, size, sizeof size));
     text_column_append(out, upload->key, 0);
-    if (upload->parts > upload->in_a_row)
+    if (upload->of_rescue)
+        buffer_append_text(out, " (of rescue KEY, which was interrupted: call it again)");
+    else if (upload->parts > upload->in_a_row)
         buffer_append_format(out, " (of %u parts: there is a gap)", upload->parts);
     buffer_append_text(out, "\n");
     buffer_done(&meeting);
@@ -104,8 +106,8 @@ static void write_upload_json(const struct work *work, const struct rescue_uploa
     json_text_member(out, "meeting", buffer_text(&meeting));
     json_text_member_time(out, "started_at", upload->started_at);
     json_text_member_time(out, "last_part_at", upload->last_part_at);
-    fprintf(out, ",\"parts\":%u,\"parts_in_a_row\":%u,\"bytes\":%" PRIu64 "}", upload->parts,
-            upload->in_a_row, upload->bytes);
+    fprintf(out, ",\"parts\":%u,\"parts_in_a_row\":%u,\"bytes\":%" PRIu64 ",\"of_rescue\":%s}",
+            upload->parts, upload->in_a_row, upload->bytes, upload->of_rescue ? "true" : "false");
     buffer_done(&meeting);
 }
 
@@ -201,14 +203,20 @@ static bool on_found(void *context, const struct rescue_upload *upload, struct e
     return true;
 }
 
-/* Of one meeting's key there may be several, when an upload was begun again: the one with most. */
-static const struct rescue_upload *longest(const struct work *work)
+/* Of one meeting's key there may be several, when an upload was begun again: the one with most. An
+ * earlier call's own tells nothing of the recorder. */
+static const struct rescue_upload *longest(const struct work *work, size_t *ret_count)
 {
     const struct rescue_upload *found = NULL;
 
-    for (size_t i = 0; i < work->count; i++)
+    *ret_count = 0;
+    for (size_t i = 0; i < work->count; i++) {
+        if (work->uploads[i].of_rescue)
+            continue;
+        ++*ret_count;
         if (!found || work->uploads[i].bytes > found->bytes)
             found = &work->uploads[i];
+    }
     return found;
 }
 
@@ -253,12 +261,12 @@ static int complete(struct work *work)
 {
     const struct rescue_upload *upload;
     struct error err = ERROR_INIT;
-    int code;
+    size_t count;
 
     work->key = work->line->names[0];
     if (!rescue_list(&work->rescue, work->key, on_found, work, &err))
         return fail(&err);
-    upload = longest(work);
+    upload = longest(work, &count);
     if (upload && is_recent(upload) && !command_line_value(work->line, "force")) {
         if (!isatty(STDIN_FILENO))
             return command_line_misused(
@@ -271,13 +279,12 @@ static int complete(struct work *work)
     }
     if (!rescue_complete(&work->rescue, work->key, upload, &work->result, &err))
         return fail(&err);
-    if (work->count > 1)
+    if (count > 1)
         fprintf(stderr,
                 "jibri-finalize: it leaves %zu other multipart upload(s) of this key open\n",
-                work->count - 1);
-    code = command_line_value(work->line, "json") ? command_print_json(write_result_json, work)
+                count - 1);
+    return command_line_value(work->line, "json") ? command_print_json(write_result_json, work)
                                                   : command_print_text(write_result, work);
-    return code;
 }
 
 static int run(struct work *work)

@@ -283,14 +283,12 @@ static bool may_complete(const char *key, const struct rescue_upload *upload, bo
     return true;
 }
 
-/* One that an earlier call began: noted in the record, or, when it did not come to that, without
- * parts. */
-static bool abort_begun(void *context, const struct rescue_upload *upload, struct error *err)
+static bool abort_own(void *context, const struct rescue_upload *upload, struct error *err)
 {
     const struct rescue_object *object = context;
 
     (void)err;
-    if (!upload->parts || !strcmp(upload->upload_id, object->record.upload_id))
+    if (upload->of_rescue)
         rescue_abort(object->rescue, object->key, upload->upload_id);
     return true;
 }
@@ -304,12 +302,9 @@ static bool complete_over(struct rescue_object *object, const struct rescue_uplo
 
     if (!rescue_read_record(object->rescue, object->key, &object->record, err))
         return false;
-    if (there && object->record.there && upload) {
-        if (!rescue_list(object->rescue, object->key, abort_begun, object, err))
-            return false;
-        if (!upload->parts || !strcmp(upload->upload_id, object->record.upload_id))
-            upload = NULL;
-    }
+    if (there && object->record.there &&
+        !rescue_list(object->rescue, object->key, abort_own, object, err))
+        return false;
     result->was_there =
         there && object->record.there && (!upload || upload->bytes <= object->head.size_bytes);
     if (result->was_there)

@@ -43,6 +43,8 @@ struct rescue_upload {
     unsigned in_a_row;    /* of them, those from number 1 on without a gap */
     uint64_t bytes;       /* of these */
     uint64_t all_bytes;
+    bool of_rescue; /* begun for the index by a call that was killed: the next call of this key
+                       aborts it */
 };
 
 /* The file's name in the key: its last name, without what the prefix of the settings puts before
@@ -70,10 +72,11 @@ struct rescue_result {
 };
 
 /*
- * Completes the upload, or goes on with the object at `key` that an earlier call left (`upload`
- * NULL). `ret_result` says how far it came when it fails: ERROR_NO_INPUT when there is nothing to
- * complete, ERROR_PERMANENT when another object has the key, when what there is does not play, or
- * when the backend refuses the notice; ERROR_TRANSIENT, ERROR_STOPPED.
+ * Completes the upload (one that is not `of_rescue`), or goes on with the object at `key` that an
+ * earlier call left (`upload` NULL). `ret_result` says how far it came when it fails:
+ * ERROR_NO_INPUT when there is nothing to complete, ERROR_PERMANENT when another object has the
+ * key, when what there is does not play, or when the backend refuses the notice; ERROR_TRANSIENT,
+ * ERROR_STOPPED.
  */
 bool rescue_complete(const struct rescue *rescue, const char *key,
                      const struct rescue_upload *upload, struct rescue_result *ret_result,

@@ -174,7 +174,9 @@ void rescue_read_ahead(const struct rescue_object *object, int fd, uint64_t from
 
     most = most < READERS ? most : READERS;
     most = most < rescue->settings->s3_parallel ? most : rescue->settings->s3_parallel;
-    for (unsigned i = 0; most > 1 && i < most; i++) {
+    if (most < 2)
+        return;
+    for (unsigned i = 0; i < most; i++) {
         ahead.readers[i] =
             (struct reader){.at = from + (end - from) / most * i,
                             .end = i + 1 < most ? from + (end - from) / most * (i + 1) : end,

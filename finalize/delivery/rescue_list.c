@@ -157,6 +157,17 @@ bool rescue_list_parts(const struct rescue *rescue, struct rescue_upload *upload
 
 /* ---- uploads --------------------------------------------------------------------------------- */
 
+/* Noted in the record, or, where it did not come to that, without parts. A record that can't be
+ * read tells nothing: that is for the call that completes. */
+static bool is_of_rescue(const struct rescue *rescue, const struct rescue_upload *upload)
+{
+    struct error ignored = ERROR_INIT;
+    struct rescue_record record;
+
+    return rescue_read_record(rescue, upload->key, &record, &ignored) && record.there &&
+           (!upload->parts || !strcmp(upload->upload_id, record.upload_id));
+}
+
 /* One of the listing. It may have ended since. */
 static bool look_at(const struct rescue *rescue, const struct s3_xml_item *item,
                     bool (*found)(void *context, const struct rescue_upload *upload,
@@ -179,7 +190,10 @@ static bool look_at(const struct rescue *rescue, const struct s3_xml_item *item,
         *err = failure;
         return false;
     }
-    return !fits || found(context, &upload, err);
+    if (!fits)
+        return true;
+    upload.of_rescue = is_of_rescue(rescue, &upload);
+    return found(context, &upload, err);
 }
 
 static bool same_text(const char *a, const char *b)

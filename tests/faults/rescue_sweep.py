@@ -297,6 +297,20 @@ def hostile_names_are_only_names(case):
     case.expect('notices', sorted(names), sorted(notice['body']['key'] for notice in case.backend.notices()))
 
 
+def an_upload_that_a_killed_rescue_left_is_no_recorder_at_work(case):
+    content = case.world.recording[:3 * PART]
+    record = f'Bytes of its parts: {len(content)}\nIts index is put in by the upload: second\n'.encode()
+    case.bucket.objects[KEY] = bucket_server.Object(content, METADATA, '"00-3"')
+    case.bucket.objects[KEY + '.rescued'] = bucket_server.Object(record, [], '"00"')
+    case.upload({n: case.world.parts[n] for n in (1, 2)}, upload_id='second')
+    case.expect('exit code', 0, case.rescue('--json'))
+    case.expect('list', [True], [upload['of_rescue'] for upload in json.loads(case.stdout)['uploads']])
+    case.expect('exit code', 0, case.rescue())
+    case.expect('the list says what to do', True, 'call it again' in case.stdout)
+    case.expect('exit code', 0, case.rescue(KEY))
+    case.expect_rescued(case.world.finalized(3 * PART))
+
+
 def killed_at(case, parts, habits, number):
     """Killed there, and called again until it is done: one object, whole, and nothing else."""
     one = Case(case.world, f'{case.name}-{number}', parts, habits)
@@ -353,6 +367,7 @@ CASES = [what_is_in_a_row_is_rescued, what_looks_like_a_fragment_in_the_media_is
          without_a_terminal_a_recent_part_needs_force, what_a_recorder_left_between_its_last_requests_is_rescued,
          a_backend_that_fails_is_told_by_the_next_call, nothing_is_found_in_an_empty_bucket,
          of_two_uploads_of_a_key_the_longer_one_is_rescued, the_object_of_another_is_left_alone, hostile_names_are_only_names,
+         an_upload_that_a_killed_rescue_left_is_no_recorder_at_work,
          killed_at_each_request_and_called_again_it_comes_to_the_same, killed_at_each_request_with_a_gap_it_comes_to_the_same]
 
 
