@@ -153,7 +153,9 @@ bool journal_open(const char *path, struct journal **ret_journal, struct error *
  * with its journal, and be seen by another name from another container: to the directory above one
  * that is named .jibri-finalize and holds the journal, else to `recordings_dir`, which the journal
  * notes for processes that have NULL there. Where none was ever told of it, and for those
- * elsewhere, absolute. The names given and returned here are absolute always.
+ * elsewhere, absolute. When a process is told of another directory than before, those of which it
+ * has one of the same name, and which are not where they were, are in it from then on. The names
+ * given and returned here are absolute always.
  */
 bool journal_open_for(const char *path, const char *recordings_dir, struct journal **ret_journal,
                       struct error *err) __attribute__((warn_unused_result));

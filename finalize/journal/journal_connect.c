@@ -207,39 +207,49 @@ static int switch_to_wal(struct opening *opening)
     return status == SQLITE_OK && !switched ? SQLITE_CANTOPEN : status;
 }
 
-/* A process that isn't told where recordings are takes what the journal has noted of one that was.
- */
-static int note_root(struct opening *opening)
+/* How many recordings have absolute names although they are in the root: it was not known when they
+ * were written. */
+static int count_outside(struct opening *opening, int64_t *ret_count)
 {
-    char *noted = NULL, *sql;
-    int status = journal_query_text(opening->database, "SELECT directory FROM root", &noted);
-
-    if (status == SQLITE_OK && !*opening->root && noted) {
-        snprintf(opening->root, sizeof opening->root, "%s", noted);
-    } else if (status == SQLITE_OK && *opening->root &&
-               (!noted || strcmp(noted, opening->root) != 0)) {
-        sql = sqlite3_mprintf("REPLACE INTO root (id, directory) VALUES (1, CAST('%q' AS BLOB))",
-                              opening->root);
-        status = sql ? execute(opening, sql) : SQLITE_NOMEM;
-        sqlite3_free(sql);
-    }
-    sqlite3_free(noted);
-    return status;
-}
-
-/* The root was not known when they were written. */
-static int move_into_root(struct opening *opening)
-{
-    int64_t outside = 0;
     char *sql = sqlite3_mprintf("SELECT count(*) FROM recording WHERE directory >= CAST('%q/' AS "
                                 "BLOB) AND directory < CAST('%q0' AS BLOB)",
                                 opening->root, opening->root);
-    int status = sql ? read_number(opening, sql, &outside) : SQLITE_NOMEM;
+    int status = sql ? read_number(opening, sql, ret_count) : SQLITE_NOMEM;
 
     sqlite3_free(sql);
-    if (status != SQLITE_OK || !*opening->root || !outside)
+    return status;
+}
+
+static int note_root(struct opening *opening)
+{
+    char *sql = sqlite3_mprintf("REPLACE INTO root (id, directory) VALUES (1, CAST('%q' AS BLOB))",
+                                opening->root);
+    int status = sql ? execute(opening, sql) : SQLITE_NOMEM;
+
+    sqlite3_free(sql);
+    return status;
+}
+
+/* A process that isn't told where recordings are takes what the journal has noted of one that was.
+ */
+static int settle_root(struct opening *opening)
+{
+    char *noted = NULL;
+    int64_t outside = 0;
+    bool is_new;
+    int status = journal_query_text(opening->database, "SELECT directory FROM root", &noted);
+
+    if (status == SQLITE_OK && !*opening->root && noted)
+        snprintf(opening->root, sizeof opening->root, "%s", noted);
+    is_new = *opening->root && (!noted || strcmp(noted, opening->root) != 0);
+    sqlite3_free(noted);
+    if (status == SQLITE_OK && *opening->root)
+        status = count_outside(opening, &outside);
+    if (status != SQLITE_OK || (!is_new && !outside))
         return status;
     status = execute(opening, "BEGIN IMMEDIATE");
+    if (status == SQLITE_OK && is_new)
+        status = note_root(opening);
     if (status == SQLITE_OK)
         status = journal_schema_move_directories(opening->database, opening->root);
     return end_transaction(opening, status);
@@ -312,9 +322,7 @@ static bool set_up(struct opening *opening, const char *path, struct error *err)
     if (status == SQLITE_OK && opening->version < JOURNAL_SCHEMA_VERSION)
         status = insist(bring_up_to_date, opening);
     if (status == SQLITE_OK)
-        status = insist(note_root, opening);
-    if (status == SQLITE_OK)
-        status = insist(move_into_root, opening);
+        status = insist(settle_root, opening);
     if (status != SQLITE_OK)
         return journal_query_fail(opening->database, status, path, err);
     return judge_identity(opening, path, err);

@@ -235,25 +235,29 @@ static int move_leftovers(struct sqlite3 *database)
 }
 
 /*
- * Before version 7 directories were absolute. Those that are not where they were have moved with
- * the journal, or are gone: they are relative from now on. One that has a row by both names keeps
- * that of where it is.
+ * within_root(directory, guess): relative, when it is in the root. What is neither there nor where
+ * it was stays absolute with the guess 0, has moved with the root with 1, and with 2 when a
+ * directory of its name is in the root.
  */
 static void within_root(sqlite3_context *context, int count, sqlite3_value **values)
 {
-    const char *root = sqlite3_user_data(context);
-    char directory[SESSION_PATH_SIZE];
-    const char *within;
+    const char *root = sqlite3_user_data(context), *within;
+    char directory[SESSION_PATH_SIZE], here[2 * SESSION_PATH_SIZE];
+    int guess = sqlite3_value_int(values[1]);
 
     (void)count;
     snprintf(directory, sizeof directory, "%.*s", sqlite3_value_bytes(values[0]),
              (const char *)sqlite3_value_blob(values[0]));
     within = journal_query_within(root, directory);
-    if (*within == '/' && sqlite3_value_int(values[1]) && access(directory, F_OK))
-        within = strrchr(directory, '/') + 1;
+    if (*within == '/' && guess && access(directory, F_OK)) {
+        snprintf(here, sizeof here, "%s%s", root, strrchr(directory, '/'));
+        if (guess == 1 || !access(here, F_OK))
+            within = strrchr(directory, '/') + 1;
+    }
     sqlite3_result_blob(context, within, (int)strlen(within), SQLITE_TRANSIENT);
 }
 
+/* A session that has a row by both names keeps that of where it is: it comes first. */
 #define MOVE(table, guess) \
     "UPDATE OR IGNORE " table " SET directory = within_root(directory, " guess ");"
 
@@ -270,7 +274,8 @@ static int move_directories(struct sqlite3 *database, const char *root, const ch
 
 int journal_schema_move_directories(struct sqlite3 *database, const char *root)
 {
-    return move_directories(database, root, MOVE("recording", "0") MOVE("claim", "0"));
+    return move_directories(database, root,
+                            MOVE("recording", "0") MOVE("recording", "2") MOVE("claim", "2"));
 }
 
 int journal_schema_apply(struct sqlite3 *database, int64_t version, const char *root)
@@ -284,6 +289,7 @@ int journal_schema_apply(struct sqlite3 *database, int64_t version, const char *
                      ? renew_table(database, schema[i], name)
                      : execute(database, schema[i]);
     }
+    /* Before version 7 directories were absolute. */
     if (status == SQLITE_OK && version < 7 && *root)
         status = move_directories(database, root,
                                   MOVE("recording", "0") MOVE("recording", "1") MOVE("claim", "1"));

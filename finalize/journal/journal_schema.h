@@ -18,6 +18,6 @@ struct sqlite3;
 int journal_schema_apply(struct sqlite3 *database, int64_t version, const char *root)
     __attribute__((warn_unused_result));
 
-/* Makes the directories that are in `root` relative to it. */
+/* Makes the directories that are in `root`, or have moved there, relative to it. */
 int journal_schema_move_directories(struct sqlite3 *database, const char *root)
     __attribute__((warn_unused_result));

@@ -91,8 +91,10 @@ bool run_settle_vanished(struct run *run, struct error *err)
     error_set(
         &failure, ERROR_TRANSIENT, "%s is gone with %s not yet in the bucket%s", run->directory,
         units_format_count(loss.files, "file", files, sizeof files),
-        mounted ? "; it is given up after a day"
-                : "; the recordings directory is another one than before: is its volume mounted?");
+        mounted
+            ? "; it is given up after a day"
+            : "; the recordings directory is another one than before: is its volume mounted? If "
+              "it was moved, set CONFOMEET_RECORDINGS_DIR to where it is");
     run_note_failure(run, NULL, &failure);
     return true;
 }

@@ -294,6 +294,24 @@ the_recordings_directory() {
 was_moved() { mv "$1" "$2" && mkdir "$1"; }
 was_copied_to_another_disk() { cp -a "$1" "$2"; }
 
+# Nothing had told the journal where recordings are, until they were moved.
+a_journal_elsewhere_goes_on_where_the_settings_say_that_recordings_are() {
+	local moved=$recordings.moved
+	journal=$case_dir/elsewhere/journal.db
+	environment+=("CONFOMEET_JOURNAL=$journal")
+	make_file "$session/12345_a.mp4" $((64 * MIB))
+	kill_at 3 CONFOMEET_S3_RATE_LIMIT=32MiB
+	was_moved "$recordings" "$moved"
+	finalize "CONFOMEET_RECORDINGS_DIR=$moved" "$moved/${session##*/}"
+	expect_code 0
+	[ ! -e "$moved/${session##*/}" ] || fail "the session is still there"
+	expect_object 12345_a.mp4 "$copies/12345_a.mp4"
+	expect keys 12345_a.mp4 "$(keys)"
+	expect "accepted notices" 1 "$(accepted_notices)"
+	expect "recordings in the journal" 1 "$(query 'SELECT count(*) FROM recording')"
+	rm -rf "$moved"
+}
+
 # What is in the bucket already is told from the copy, which has other inodes.
 a_copy_of_the_recordings_directory_is_not_uploaded_again() {
 	local moved=$recordings.moved
@@ -312,6 +330,7 @@ a_copy_of_the_recordings_directory_is_not_uploaded_again() {
 run killed_at_several_points_of_300_MiB
 run the_recordings_directory was_moved
 run the_recordings_directory was_copied_to_another_disk
+run a_journal_elsewhere_goes_on_where_the_settings_say_that_recordings_are
 run a_copy_of_the_recordings_directory_is_not_uploaded_again
 run only_parts_that_were_under_way_are_sent_again
 run told_to_stop_it_stops_and_goes_on_later TERM

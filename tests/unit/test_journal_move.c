@@ -188,6 +188,28 @@ START_TEST(what_was_written_without_a_recordings_directory_is_found_with_one)
 }
 END_TEST
 
+START_TEST(what_has_moved_before_a_process_was_told_of_a_recordings_directory_is_found_where_it_is)
+{
+    int64_t moved, elsewhere, gone;
+    bool claimed;
+
+    open_beside(NULL);
+    moved = begin(in(before, "session"));
+    gone = begin("/gone/before");
+    elsewhere = begin(base); /* it still is where it was */
+    ck_assert(journal_claim(journal, in(before, "session"), 0, 5, &err));
+    ck_assert_int_eq(mkdir(in(before, "session"), 0700), 0);
+    move();
+    open_beside(NULL);
+    ck_assert_int_eq(find(in(after, "session")), 0);
+    open_beside(after);
+    ck_assert_int_eq(find(in(after, "session")), moved);
+    ck_assert_int_eq(find("/gone/before"), gone);
+    ck_assert_int_eq(find(base), elsewhere);
+    ck_assert(journal_is_claimed(journal, in(after, "session"), 5, &claimed, &err) && claimed);
+}
+END_TEST
+
 /* As the finalizer without CONFOMEET_RECORDINGS_DIR, beside a watcher that has it. */
 START_TEST(a_process_that_is_not_told_of_the_directory_finds_the_same_recordings)
 {
@@ -243,6 +265,9 @@ int main(void)
     tcase_add_test(tests, a_recording_elsewhere_keeps_its_absolute_name);
     tcase_add_test(tests, a_journal_elsewhere_goes_on_for_the_directory_that_the_settings_name);
     tcase_add_test(tests, what_was_written_without_a_recordings_directory_is_found_with_one);
+    tcase_add_test(
+        tests,
+        what_has_moved_before_a_process_was_told_of_a_recordings_directory_is_found_where_it_is);
     tcase_add_test(tests, a_process_that_is_not_told_of_the_directory_finds_the_same_recordings);
     tcase_add_test(tests, an_older_journal_that_has_moved_with_its_directory_is_brought_up_to_date);
     tcase_add_test(tests, of_two_rows_of_one_session_that_of_its_present_place_counts);
