@@ -158,6 +158,12 @@ wait_for 10 grep -q . "$root/srv/recordings/.at-start" || fail "Jibri did not st
 within systemctl show -P Result jibri-watcher | grep -qx success || fail "it did not stop in order"
 echo "ok - it starts before Jibri and stops after it"
 
+before=$(within systemctl show -P MainPID jibri-watcher)
+step within dpkg -i /opt/jibri-finalize.deb # over itself: for the package's scripts, an upgrade
+wait_for 10 within systemctl is-active jibri-watcher || fail "it does not run after an upgrade"
+[ "$(within systemctl show -P MainPID jibri-watcher)" != "$before" ] || fail "the old program runs after an upgrade"
+echo "ok - an upgrade starts it again"
+
 step within env DEBIAN_FRONTEND=noninteractive apt-get -q -y purge jibri-finalize
 ! within systemctl is-active jibri-watcher >/dev/null || fail "it runs without its package"
 [ ! -e "$root/etc/jibri-finalize" ] || fail "settings are left"
