@@ -65,6 +65,12 @@ missing=$(comm -23 "$work/asked" "$work/there")
 [ -z "$missing" ] || fail "asked for, and not there: $missing"
 ok "every metric that rules and dashboard ask for is there"
 
+sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$work/metrics" | while IFS= read -r metric; do
+	grep -qE "^$metric(_bucket|_count|_sum)?\$" "$work/asked" || echo "$metric"
+done >"$work/unasked"
+[ ! -s "$work/unasked" ] || fail "no rule or panel shows $(paste -sd ' ' "$work/unasked")"
+ok "every metric is on the dashboard or in a rule"
+
 while IFS= read -r expression; do
 	# shellcheck disable=SC2016  # Grafana's variable
 	expression=${expression//'$instance_id'/.*}
