@@ -105,6 +105,8 @@ const char *status_text_detail(const struct report_recording *recording,
         error = "";
         break;
     case REPORT_LOST:
+        if (strstr(error, "vanished")) /* the cause is not named twice */
+            break;
         if (recording->safety.gone)
             buffer_append_format(
                 next(&sentence), "%s vanished",

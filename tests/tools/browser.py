@@ -89,7 +89,7 @@ class Browser:
             raise RuntimeError(result["exceptionDetails"]["exception"].get("description", "it threw"))
         return result["result"].get("value")
 
-    def wait(self, expression, seconds=15):
+    def wait(self, expression, seconds=60):
         until = time.monotonic() + seconds
         while not self.evaluate("!!(" + expression + ")"):
             if time.monotonic() > until:

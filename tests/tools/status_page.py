@@ -185,13 +185,13 @@ def case_contact(browser, url, pid, again):
     browser.size(375, 812)
     open_page(browser, url)
     os.kill(int(pid), 15)
-    browser.wait("document.getElementById('contact').className === 'lost'", 30)
+    browser.wait("document.getElementById('contact').className === 'lost'")
     check(text(browser, "#contact").startswith("No contact since "), text(browser, "#contact"))
     check(count(browser, ".recording") > 0, "what was known is gone")
     picture(browser, "no-contact")
     with open(again, "w"):
         pass  # status_page.sh starts it again
-    browser.wait("document.getElementById('contact').className === ''", 30)
+    browser.wait("document.getElementById('contact').className === ''")
 
 
 def main():

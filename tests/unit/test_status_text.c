@@ -207,6 +207,18 @@ START_TEST(what_waits_says_when_it_is_tried_again)
 }
 END_TEST
 
+START_TEST(what_was_lost_is_told_once)
+{
+    recording.state = REPORT_LOST;
+    ck_assert_str_eq(detail(), "its directory is gone");
+    recording.safety.gone = 1;
+    strcpy(recording.row.last_error, "the backend refused the notice");
+    ck_assert_str_eq(detail(), "1 file vanished; the backend refused the notice");
+    strcpy(recording.row.last_error, "1 file vanished before being safe in the bucket");
+    ck_assert_str_eq(detail(), "1 file vanished before being safe in the bucket");
+}
+END_TEST
+
 START_TEST(what_needs_a_person_has_the_command_to_type)
 {
     recording.state = REPORT_FAILED;
@@ -274,6 +286,7 @@ int main(void)
     tcase_add_test(tests, colours_are_used_only_when_asked_for);
     tcase_add_test(tests, progress_has_rate_and_time_left);
     tcase_add_test(tests, what_waits_says_when_it_is_tried_again);
+    tcase_add_test(tests, what_was_lost_is_told_once);
     tcase_add_test(tests, what_needs_a_person_has_the_command_to_type);
     tcase_add_test(tests, why_bytes_were_sent_again_is_shown);
     tcase_add_test(tests, hostile_names_forge_no_line);

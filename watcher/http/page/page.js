@@ -8,7 +8,7 @@
       unreadable: "The watcher cannot read: {0}",
       tokenLabel: "Token", tokenHelp: "This page is protected: CONFOMEET_STATUS_TOKEN of the watcher.",
       tokenSend: "Show", tokenWrong: "This is not the token.", states: "States",
-      all: "Overview", person: "Needs a person", waiting: "Waiting", busy: "Under way", safe: "Safe", given: "Given up",
+      all: "Overview", person: "Needs a person", waiting: "Waiting", busy: "Under way", safe: "Safe", given: "Abandoned",
       newestSafe: "Safe, the newest", nothing: "There are no recordings yet.", nothingHere: "There are none.",
       headPerson: ["{0} recording needs a person: open it to see what to do.", "{0} recordings need a person: open one to see what to do."],
       headWaiting: ["{0} recording waits to be tried again.", "{0} recordings wait to be tried again."],
@@ -19,8 +19,8 @@
       tries: ["{0} try", "{0} tries"], meeting: "meeting {0}", notices: ["the backend was not told of {0} file", "the backend was not told of {0} files"],
       incomplete: "incomplete, does not play", plays: "plays {0}", cutOff: "cut off, plays up to {0}", noMedia: "no media file: the backend was not notified", history: "History", files: "Files", noHistory: "The history is empty.", loading: "Loading …",
       session: "Session", directory: "Directory", url: "Meeting", created: "First seen", safeAt: "Safe since", reason: "Reason", error: "Last error",
-      command: "What to do", key: "Key", worker: "Worked on by", retryHint: "repair what the last error says (jibri-finalize status --failed tells how), then:", lostHint: "find out who removed the file, then:",
-      st: { safe: "safe", uploading: "uploading", recording: "recording", interrupted: "interrupted", waiting: "waiting", failed: "needs a person", lost: "lost", abandoned: "given up", found: "found on disk" },
+      command: "What to do", key: "Key", worker: "Worked on by", retryHint: "repair what the last error says (jibri-finalize status --failed tells how), then:", lostHint: "find out who removed the file, then:", foundHint: "nothing: the watcher finalizes it once it is quiet",
+      st: { safe: "safe", uploading: "uploading", recording: "recording", interrupted: "interrupted", waiting: "waiting", failed: "needs a person", lost: "lost", abandoned: "abandoned", found: "found on disk" },
       fs: { pending: "not uploaded yet", uploaded: "in the bucket, the backend was not told", safe: "safe", gone: "vanished", withheld: "kept on the disk, may hold credentials" },
       units: ["B", "KiB", "MiB", "GiB", "TiB"], time: ["s", "min", "h", "d"], point: "."
     },
@@ -29,7 +29,7 @@
       unreadable: "Наблюдатель не может прочитать: {0}",
       tokenLabel: "Токен", tokenHelp: "Страница защищена: нужен CONFOMEET_STATUS_TOKEN наблюдателя.",
       tokenSend: "Показать", tokenWrong: "Токен не подошёл.", states: "Состояния",
-      all: "Обзор", person: "Нужен человек", waiting: "Ждут", busy: "В работе", safe: "В сохранности", given: "Оставлены",
+      all: "Обзор", person: "Нужен человек", waiting: "Ждут", busy: "В работе", safe: "В сохранности", given: "Отменены",
       newestSafe: "В сохранности, последние", nothing: "Записей пока нет.", nothingHere: "Таких нет.",
       headPerson: ["{0} запись требует вмешательства: откройте её, чтобы узнать, что делать.",
         "{0} записи требуют вмешательства: откройте любую, чтобы узнать, что делать.",
@@ -43,8 +43,8 @@
       notices: ["сервер не уведомлён о {0} файле", "сервер не уведомлён о {0} файлах", "сервер не уведомлён о {0} файлах"],
       incomplete: "неполная, не воспроизводится", plays: "длительность {0}", cutOff: "оборвана, воспроизводится до {0}", noMedia: "нет медиафайлов: сервер не уведомлялся", history: "История", files: "Файлы", noHistory: "История пуста.", loading: "Загрузка …",
       session: "Сеанс", directory: "Каталог", url: "Встреча", created: "Замечена", safeAt: "В сохранности с", reason: "Причина", error: "Последняя ошибка",
-      command: "Что делать", key: "Ключ", worker: "Работает", retryHint: "устраните последнюю ошибку (как – подскажет jibri-finalize status --failed), затем:", lostHint: "выясните, кто удалил файл, затем:",
-      st: { safe: "в сохранности", uploading: "передаётся", recording: "записывается", interrupted: "прервана", waiting: "ждёт", failed: "нужен человек", lost: "утрачена", abandoned: "оставлена", found: "найдена на диске" },
+      command: "Что делать", key: "Ключ", worker: "Процесс", retryHint: "устраните последнюю ошибку (как – подскажет jibri-finalize status --failed), затем:", lostHint: "выясните, кто удалил файл, затем:", foundHint: "ничего: jibri-watcher загрузит её, когда файлы перестанут меняться",
+      st: { safe: "в сохранности", uploading: "передаётся", recording: "записывается", interrupted: "прервана", waiting: "ждёт", failed: "нужен человек", lost: "утрачена", abandoned: "отправка отменена", found: "найдена на диске" },
       fs: { pending: "будет передан", uploaded: "в хранилище, сервер не уведомлён", safe: "в сохранности", gone: "пропал", withheld: "остаётся на диске, может содержать пароли" },
       units: ["Б", "КиБ", "МиБ", "ГиБ", "ТиБ"], time: ["с", "мин", "ч", "д"], point: ","
     }
@@ -179,6 +179,7 @@
       hint.append((recording.state === "failed" ? T.retryHint : T.lostHint) + " ", make("code", "", visible(command)));
       facts.append(make("dt", "", T.command), hint);
     }
+    addFact(facts, T.command, recording.state === "found" && T.foundHint);
     addFact(facts, T.error, recording.last_error);
     addFact(facts, T.reason, recording.reason);
     addFact(facts, T.session, recording.session);
@@ -449,6 +450,7 @@
     document.documentElement.lang = LANGUAGE;
     document.title = T.title;
     set($("title"), T.title);
+    set($("contact"), T.loading);
     $("tabs").setAttribute("aria-label", T.states);
     set($("token-label"), T.tokenLabel);
     set($("token-help"), T.tokenHelp);
