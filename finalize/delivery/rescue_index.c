@@ -135,8 +135,8 @@ static bool fetch_headers(struct copy *copy, struct error *err)
             return false;
         movie = mp4_is(box.type, "moov");
         at += box.size_bytes;
-        if (!movie && box.size_bytes > HEAD_BYTES)
-            return true; /* media first: no recording in fragments */
+        if (mp4_is(box.type, "mdat") || (!movie && box.size_bytes > HEAD_BYTES))
+            return true; /* media first: not in fragments, or not any more */
     }
     if (!leave_out_rest(copy, err))
         return false;

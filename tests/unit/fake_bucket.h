@@ -40,7 +40,7 @@ struct fake_part {
     bool there;
     char etag[64];
     size_t size;
-    uint8_t bytes[FAKE_PART_BYTES];
+    uint8_t bytes[FAKE_OBJECT_BYTES];
 };
 
 struct fake_upload {
@@ -78,6 +78,7 @@ struct fake_bucket {
     char last_location[S3_LOCATION_SIZE]; /* of the last call */
     size_t part_bytes_sent;
     unsigned page_parts; /* in one page of ListParts; 0: all */
+    bool large_parts;    /* of more than FAKE_PART_BYTES */
     bool opaque_etags;   /* as of a server that encrypts: not the MD5 of the bytes */
     bool conditional;    /* objects are not replaced */
     bool drops_metadata; /* HEAD shows no mark */
@@ -224,6 +225,21 @@ static inline void fake_head(struct fake_bucket *bucket, const struct s3_call *c
     snprintf(result->etag, sizeof result->etag, "%s", object->etag);
 }
 
+static inline void fake_get(struct fake_bucket *bucket, const struct s3_call *call,
+                            struct s3_result *result)
+{
+    const struct fake_object *object = fake_find_object(bucket, call->key);
+    size_t at = (size_t)call->offset, left;
+
+    if (!object) {
+        fake_answer(result, S3_NO_SUCH_KEY, NULL);
+        return;
+    }
+    left = at < object->size ? object->size - at : 0;
+    buffer_init(&result->body, FAKE_OBJECT_BYTES);
+    buffer_append(&result->body, object->bytes + at, call->length < left ? call->length : left);
+}
+
 static inline void fake_put(struct fake_bucket *bucket, const struct s3_call *call,
                             struct s3_result *result)
 {
@@ -234,7 +250,8 @@ static inline void fake_put(struct fake_bucket *bucket, const struct s3_call *ca
     else if (bucket->conditional && !call->replaces && fake_find_object(bucket, call->key))
         fake_answer(result, S3_KEY_TAKEN, "PreconditionFailed");
     else
-        fake_put_object(bucket, call->key, call->metadata->mark, bytes, call->length);
+        fake_put_object(bucket, call->key, call->metadata->mark ? call->metadata->mark : "", bytes,
+                        call->length);
 }
 
 static inline void fake_upload_part(struct fake_bucket *bucket, const struct s3_call *call,
@@ -251,7 +268,7 @@ static inline void fake_upload_part(struct fake_bucket *bucket, const struct s3_
     ck_assert_str_eq(upload->key, call->key);
     ck_assert_uint_ge(call->part_number, 1);
     ck_assert_uint_le(call->part_number, FAKE_PARTS);
-    ck_assert_uint_le(call->length, FAKE_PART_BYTES);
+    ck_assert_uint_le(call->length, bucket->large_parts ? FAKE_OBJECT_BYTES : FAKE_PART_BYTES);
     if (!fake_read_body(call, bytes)) {
         fake_answer(result, S3_RETRY, "XAmzContentSHA256Mismatch");
         return;
@@ -370,8 +387,7 @@ static inline void fake_act(struct fake_bucket *bucket, const struct s3_call *ca
         fake_head(bucket, call, result);
         break;
     case S3_GET_RANGE:
-        if (!fake_find_object(bucket, call->key))
-            fake_answer(result, S3_NO_SUCH_KEY, NULL);
+        fake_get(bucket, call, result);
         break;
     case S3_PUT_OBJECT:
         fake_put(bucket, call, result);
