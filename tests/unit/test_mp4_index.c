@@ -34,6 +34,25 @@ static const char *const COMMANDS[] = {
 };
 #define COMMANDS_COUNT 3
 
+/* With the sanitizers it takes ten times as long: fewer of the same kind, and less of the long
+ * ones. */
+#ifdef SANITIZED
+#define EACH   7
+#define KILLED 2
+#define LONG_S 1800u
+#else
+#define EACH   1
+#define KILLED RECORDED_COUNT
+#define LONG_S (12 * 3600u)
+#endif
+
+/* As ck_assert(), which writes to a file each time, for what is done very often. */
+#define CHECK(condition)                            \
+    do {                                            \
+        if (!(condition))                           \
+            ck_abort_msg("not so: %s", #condition); \
+    } while (0)
+
 static char base[] = "/tmp/test_mp4_index_XXXXXX";
 static bool have_ffmpeg;
 static struct error err;
@@ -99,9 +118,9 @@ static void fail_from(unsigned first, unsigned calls, int errno_value)
 
 __attribute__((format(printf, 1, 2))) static const char *in_base(const char *format, ...)
 {
-    static char paths[4][256];
+    static char paths[8][256];
     static unsigned next;
-    char *path = paths[next++ % 4];
+    char *path = paths[next++ % 8];
     int length = snprintf(path, sizeof paths[0], "%s/", base);
     va_list arguments;
 
@@ -126,8 +145,7 @@ static void make_recordings(void)
 {
     if (!mkdtemp(base))
         abort();
-    have_ffmpeg =
-        system("ffmpeg -version >/dev/null 2>&1 && ffprobe -version >/dev/null 2>&1") == 0;
+    have_ffmpeg = system("command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null") == 0;
     for (unsigned i = 0; have_ffmpeg && i < COMMANDS_COUNT; i++)
         run("ffmpeg -v error -y %s -t 3.3 " FRAGMENTS " -f mp4 %s", COMMANDS[i],
             in_base("made%u.mp4", i));
@@ -156,11 +174,11 @@ static struct content read_file(const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
 
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(fstat(fd, &status), 0);
+    CHECK(fd >= 0);
+    CHECK(fstat(fd, &status) == 0);
     content.length = (size_t)status.st_size;
     content.bytes = malloc(content.length + 1);
-    ck_assert_int_eq(pread(fd, content.bytes, content.length, 0), status.st_size);
+    CHECK(pread(fd, content.bytes, content.length, 0) == status.st_size);
     close(fd);
     return content;
 }
@@ -170,8 +188,8 @@ static int open_copy(const struct content *content, size_t length)
 {
     int fd = memfd_create("recording", MFD_CLOEXEC);
 
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(syscall(SYS_pwrite64, fd, content->bytes, length, 0), (long)length);
+    CHECK(fd >= 0);
+    CHECK(syscall(SYS_pwrite64, fd, content->bytes, length, 0) == (long)length);
     return fd;
 }
 
@@ -209,7 +227,8 @@ static struct mp4_index make_index(int fd)
 {
     struct mp4_index index = {.layout = MP4_STRANGE};
 
-    ck_assert_msg(mp4_index_make(fd, &index, &err), "%s", err.text);
+    if (!mp4_index_make(fd, &index, &err))
+        ck_abort_msg("%s", err.text);
     return index;
 }
 
@@ -222,17 +241,64 @@ static void assert_ordinary(int fd)
     struct mp4_view view;
 
     for (size_t i = 0; i < 3; i++) {
-        ck_assert(mp4_view_next(&rest, &view));
-        ck_assert_msg(mp4_is(view.type, TYPES[i]), "%.4s", view.type);
+        CHECK(mp4_view_next(&rest, &view));
+        CHECK(mp4_is(view.type, TYPES[i]));
     }
-    ck_assert_uint_eq(rest.length, 0);
+    CHECK(rest.length == 0);
     free(content.bytes);
 }
 
-/* Frames as they are shown, and when. */
-static void write_frames(const char *path, const char *frames)
+/* The moov box that comes after the mdat box. To be freed. */
+static struct content read_movie(int fd)
 {
-    run("ffmpeg -v error -i %s -f framemd5 - >%s 2>%s", path, frames, in_base("complaints"));
+    struct mp4_box box = {.size_bytes = 0};
+    struct content movie;
+    bool there = true;
+
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert(mp4_box_read(fd, box.at + box.size_bytes, UINT64_MAX, &box, &there, &err) &&
+                  there);
+    ck_assert(mp4_is(box.type, "moov"));
+    movie.length = (size_t)box.size_bytes;
+    movie.bytes = malloc(movie.length);
+    ck_assert_int_eq(pread(fd, movie.bytes, movie.length, (off_t)box.at), (ssize_t)movie.length);
+    return movie;
+}
+
+static size_t find(const struct content *content, const char *type)
+{
+    const uint8_t *found = memmem(content->bytes, content->length, type, 4);
+
+    ck_assert_msg(found != NULL, "%s", type);
+    return (size_t)(found - content->bytes);
+}
+
+/* How many samples the index has of a track. */
+static uint64_t samples_of(int fd, unsigned track)
+{
+    struct content movie = read_movie(fd), rest = movie;
+    uint64_t count;
+
+    for (unsigned i = 0; i <= track; i++) {
+        size_t at = find(&rest, "stsz") + 4;
+
+        rest.bytes += at;
+        rest.length -= at;
+    }
+    count = mp4_number(rest.bytes + 8, 4);
+    free(movie.bytes);
+    return count;
+}
+
+/* Frames as they are shown, and when, of both: to "frames" and "frames2". One process, since to
+ * start ffmpeg takes longer than all that it does here. */
+static void write_frames_of(const char *one, const char *two)
+{
+    run("ffmpeg -y -nostdin -v error -threads 1 -i %s -threads 1 -i %s -map 0 -f framemd5 %s -map "
+        "1 -f "
+        "framemd5 "
+        "%s 2>%s",
+        one, two, in_base("frames"), in_base("frames2"), in_base("complaints"));
     run("test ! -s %s", in_base("complaints"));
 }
 
@@ -277,20 +343,18 @@ START_TEST(what_any_of_three_ffmpegs_wrote_is_understood_at_every_length)
     uint64_t before_ms = 0;
 
     /* Of two of them each one. */
-    for (size_t length = 0; length <= content.length; length += _i % 4 == 0 ? 1 : 17) {
+    for (size_t length = 0; length <= content.length; length += _i % 4 == 0 ? EACH : 17) {
         int fd = open_copy(&content, length);
         struct mp4_index index = make_index(fd);
 
-        ck_assert_msg(index.layout == MP4_INDEXED || index.layout == MP4_EMPTY ||
-                          index.layout == MP4_ORDINARY,
-                      "%zu: %d", length, index.layout);
-        ck_assert_msg(index.duration_ms >= before_ms, "%zu", length);
-        ck_assert_msg(index.layout != MP4_INDEXED || index.duration_ms, "%zu", length);
-        ck_assert(index.changed == (index.layout == MP4_INDEXED));
-        if (index.layout == MP4_INDEXED) {
-            ck_assert_msg(index.cut_off == (length < content.length), "%zu", length);
+        if (!(index.layout == MP4_INDEXED || index.layout == MP4_EMPTY ||
+              index.layout == MP4_ORDINARY) ||
+            index.duration_ms < before_ms || (index.layout == MP4_INDEXED && !index.duration_ms) ||
+            index.changed != (index.layout == MP4_INDEXED) ||
+            (index.layout == MP4_INDEXED && index.cut_off != (length < content.length)))
+            ck_abort_msg("%zu: layout %d, %" PRIu64 " ms", length, index.layout, index.duration_ms);
+        if (index.layout == MP4_INDEXED)
             assert_ordinary(fd);
-        }
         before_ms = index.duration_ms;
         close(fd);
     }
@@ -338,13 +402,10 @@ START_TEST(an_indexed_recording_is_an_ordinary_one_with_the_same_frames)
     ck_assert(index.duration_ms >= 3300 && index.duration_ms < 3500);
     assert_ordinary(fd);
     write_copy(fd, in_base("indexed.mp4"));
-    write_frames(in_base("made%d.mp4", _i), in_base("frames"));
-    write_frames(in_base("indexed.mp4"), in_base("frames2"));
+    write_frames_of(in_base("made%d.mp4", _i), in_base("indexed.mp4"));
     run("cmp %s %s", in_base("frames"), in_base("frames2"));
-    ck_assert_uint_eq(number_from("ffprobe -v error -select_streams v -show_entries "
-                                  "stream=nb_frames -of csv=p=0 %s",
-                                  in_base("indexed.mp4")),
-                      99);
+    ck_assert_uint_eq(number_from("grep -c '^0,' %s", in_base("frames2")), 99);
+    ck_assert_uint_eq(samples_of(fd, 0), 99);
     close(fd);
     free(content.bytes);
 }
@@ -394,15 +455,51 @@ START_TEST(a_recording_that_was_cut_off_plays_up_to_its_last_samples)
         if (index.layout == MP4_INDEXED) {
             ck_assert(index.cut_off && index.duration_ms > 0);
             assert_ordinary(fd);
-            if (i % 3 == 0) { /* ffmpeg takes its time */
-                write_copy(fd, in_base("indexed.mp4"));
-                write_frames(in_base("indexed.mp4"), in_base("frames"));
-            }
+            write_copy(fd, in_base("cut%zu.mp4", i));
         } else {
             ck_assert_int_eq(index.layout, MP4_EMPTY);
         }
         close(fd);
     }
+    write_frames_of(in_base("cut3.mp4"), in_base("cut6.mp4"));
+    free(content.bytes);
+}
+END_TEST
+
+/* Whole, and cut off in the media of the last fragment. */
+START_TEST(a_recording_of_sound_or_picture_alone_plays_as_well)
+{
+    static const struct {
+        const char *drop;
+        unsigned samples_a_second;
+    } KINDS[] = {{"-an", 30}, {"-vn", 43}};
+    struct content content;
+    uint64_t samples[2];
+
+    if (!have_ffmpeg)
+        return;
+    run("ffmpeg -y -nostdin -v error -i %s %s -c copy " FRAGMENTS " -f mp4 %s",
+        in_base("made0.mp4"), KINDS[_i].drop, in_base("alone.mp4"));
+    content = read_file(in_base("alone.mp4"));
+    for (int cut = 0; cut < 2; cut++) {
+        int fd = open_copy(&content, cut_length(&content, cut ? 3 : 0));
+        struct mp4_index index = make_index(fd);
+
+        ck_assert_int_eq(index.layout, MP4_INDEXED);
+        ck_assert_int_eq(index.cut_off, cut);
+        ck_assert(index.duration_ms > 3000 && index.duration_ms < 3500);
+        assert_ordinary(fd);
+        samples[cut] = samples_of(fd, 0);
+        write_copy(fd, in_base("indexed%d.mp4", cut));
+        close(fd);
+    }
+    ck_assert_uint_ge(samples[0], 3 * KINDS[_i].samples_a_second);
+    ck_assert(samples[1] < samples[0] && samples[1] + 3 >= samples[0]); /* 20 bytes less */
+    write_frames_of(in_base("alone.mp4"), in_base("indexed0.mp4"));
+    run("cmp %s %s", in_base("frames"), in_base("frames2"));
+    write_frames_of(in_base("indexed0.mp4"), in_base("indexed1.mp4"));
+    run("head -n $(wc -l <%s) %s | cmp - %s", in_base("frames2"), in_base("frames"),
+        in_base("frames2"));
     free(content.bytes);
 }
 END_TEST
@@ -424,12 +521,13 @@ static void assert_same_after(const struct content *content, const struct conten
             return;
         }
         /* A disk that is full is no error, until the last fsync(), when the header is written. */
-        ck_assert_msg(!done || (errno_value == ENOSPC && index.layout == MP4_FRAGMENTED), "%u",
-                      first);
+        if (done && !(errno_value == ENOSPC && index.layout == MP4_FRAGMENTED))
+            ck_abort_msg("%u", first);
         clear();
-        ck_assert_int_eq(make_index(fd).layout, MP4_INDEXED);
+        CHECK(make_index(fd).layout == MP4_INDEXED);
         after = content_of(fd);
-        ck_assert_msg(is_same(&after, expected), "failed at %u", first);
+        if (!is_same(&after, expected))
+            ck_abort_msg("failed at %u", first);
         close(fd);
         free(after.bytes);
     }
@@ -465,7 +563,8 @@ START_TEST(an_index_that_was_lost_is_made_again_from_the_fragments_that_are_ther
     make_index(fd);
     indexed = content_of(fd);
     close(fd);
-    for (size_t length = find_last(&content, "mfra") - 100; length < indexed.length; length += 11) {
+    for (size_t length = find_last(&content, "mfra") - 100; length < indexed.length;
+         length += 11 * EACH) {
         struct mp4_index index, again;
 
         fd = open_copy(&indexed, length);
@@ -512,16 +611,14 @@ START_TEST(a_lost_index_that_cannot_be_made_again_leaves_the_file_as_it_is)
 }
 END_TEST
 
-static void assert_fragments_play(int fd, uint64_t duration_ms)
+/* By when they are shown, which B-frames shift. */
+static void assert_ends_at(const char *frames, uint64_t duration_ms)
 {
-    unsigned long end_ms;
+    unsigned long end_ms =
+        number_from("awk -F'[ ,/]+' '/^#tb/ { tb[$2 + 0] = $3 / $4 } /^[0-9]/ { at = ($3 + $4) * "
+                    "tb[$1]; if (at > end) end = at } END { print 1000 * end }' %s",
+                    frames);
 
-    write_copy(fd, in_base("fragments.mp4"));
-    write_frames(in_base("fragments.mp4"), in_base("frames"));
-    /* By when they are shown, which B-frames shift. */
-    end_ms = number_from("ffprobe -v error -show_entries packet=pts_time,duration_time -of csv=p=0 "
-                         "%s | awk -F, '$1 + $2 > end { end = $1 + $2 } END { print 1000 * end }'",
-                         in_base("fragments.mp4"));
     ck_assert_msg(duration_ms <= end_ms + 1 && end_ms < duration_ms + 150, "%lu, not %" PRIu64,
                   end_ms, duration_ms);
 }
@@ -564,33 +661,32 @@ END_TEST
 
 START_TEST(what_a_full_disk_leaves_plays_without_a_complaint)
 {
+    static const int KINDS[] = {3, 5};
+    uint64_t durations_ms[2];
     struct content content;
-    struct mp4_index index;
-    int fd;
 
     if (!have_ffmpeg)
         return;
-    content = read_file(in_base("made%d.mp4", _i % COMMANDS_COUNT));
-    content.length = cut_length(&content, _i < COMMANDS_COUNT ? 3 : 5);
-    fd = open_copy(&content, content.length);
-    disk_bytes = content.length;
-    index = make_index(fd);
-    ck_assert_int_eq(index.layout, MP4_FRAGMENTED);
-    assert_fragments_play(fd, index.duration_ms);
-    close(fd);
+    content = read_file(in_base("made%d.mp4", _i));
+    for (unsigned i = 0; i < 2; i++) {
+        int fd = open_copy(&content, cut_length(&content, KINDS[i]));
+        struct mp4_index index;
+
+        disk_bytes = cut_length(&content, KINDS[i]);
+        index = make_index(fd);
+        ck_assert_int_eq(index.layout, MP4_FRAGMENTED);
+        durations_ms[i] = index.duration_ms;
+        write_copy(fd, in_base("left%u.mp4", i));
+        close(fd);
+    }
+    write_frames_of(in_base("left0.mp4"), in_base("left1.mp4"));
+    assert_ends_at(in_base("frames"), durations_ms[0]);
+    assert_ends_at(in_base("frames2"), durations_ms[1]);
     free(content.bytes);
 }
 END_TEST
 
 /* ---- other layouts --------------------------------------------------------------------------- */
-
-static size_t find(const struct content *content, const char *type)
-{
-    const uint8_t *found = memmem(content->bytes, content->length, type, 4);
-
-    ck_assert_msg(found != NULL, "%s", type);
-    return (size_t)(found - content->bytes);
-}
 
 START_TEST(what_is_not_understood_is_not_touched)
 {
@@ -786,16 +882,9 @@ START_TEST(a_track_that_begins_later_does_so_in_the_ordinary_file)
     fd = open_copy(&content, content.length);
     ck_assert_int_eq(make_index(fd).layout, MP4_INDEXED);
     write_copy(fd, in_base("indexed.mp4"));
-    ck_assert_uint_eq(
-        number_from("ffprobe -v error -select_streams a -show_entries stream=start_time "
-                    "-of csv=p=0 %s",
-                    in_base("indexed.mp4")),
-        1);
-    ck_assert_uint_eq(
-        number_from("ffprobe -v error -select_streams v -show_entries stream=start_time "
-                    "-of csv=p=0 %s",
-                    in_base("indexed.mp4")),
-        0);
+    run("test \"$(ffprobe -v error -show_entries stream=codec_type,start_time -of csv=p=0 %s | "
+        "paste -sd ' ')\" = 'video,0.000000 audio,1.000000'",
+        in_base("indexed.mp4"));
     close(fd);
     free(content.bytes);
 }
@@ -873,8 +962,8 @@ static int make_long(unsigned seconds, uint32_t frame_bytes, uint32_t sound_byte
     int fd = memfd_create("long", 0);
     static uint8_t moof[4096];
 
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(pwrite(fd, content.bytes, end, 0), (ssize_t)end);
+    CHECK(fd >= 0);
+    CHECK(pwrite(fd, content.bytes, end, 0) == (ssize_t)end);
     for (unsigned i = 0; i < seconds; i++) {
         uint64_t media = 8 + 30 * (uint64_t)frame_bytes + 43 * (uint64_t)sound_bytes;
         size_t parts = 2 * (8 + 24 + 20 + 24) + 4 * (30 + 43), length = 8 + 16 + parts;
@@ -885,21 +974,38 @@ static int make_long(unsigned seconds, uint32_t frame_bytes, uint32_t sound_byte
         next = put_part(next + 8, 1, 15360 * (uint64_t)i, 30, frame_bytes, 512, length + 8);
         next = put_part(next, 2, 43 * 1024 * (uint64_t)i, 43, sound_bytes, 1024,
                         length + 8 + 30 * frame_bytes);
-        ck_assert_int_eq(next - moof, (long)length);
+        CHECK(next - moof == (long)length);
         put_box(next, "mdat", media);
-        ck_assert_int_eq(pwrite(fd, moof, length + 8, (off_t)end), (ssize_t)length + 8);
+        CHECK(pwrite(fd, moof, length + 8, (off_t)end) == (ssize_t)length + 8);
         end += length + media;
     }
-    ck_assert_int_eq(ftruncate(fd, (off_t)end), 0);
+    CHECK(ftruncate(fd, (off_t)end) == 0);
     free(content.bytes);
     return fd;
+}
+
+/* Each chunk of the first track begins where the media of a fragment do. */
+static void assert_chunks(int fd, unsigned count)
+{
+    struct content movie = read_movie(fd);
+    const uint8_t *chunks = movie.bytes + find(&movie, "co64") + 8;
+    struct mp4_box box;
+    bool there;
+
+    ck_assert_uint_eq(mp4_number(chunks, 4), count);
+    for (unsigned i = 0; i < count; i++) {
+        CHECK(mp4_box_read(fd, mp4_number(chunks + 4 + 8 * (size_t)i, 8) - 8, UINT64_MAX, &box,
+                           &there, &err));
+        CHECK(there && mp4_is(box.type, "mdat"));
+    }
+    free(movie.bytes);
 }
 
 /* How much more may be allocated from now on; 0: no limit. */
 static void limit_memory(unsigned long more_kib)
 {
 #ifdef SANITIZED
-    (void)more_kib;
+    (void)more_kib; /* the sanitizers need memory of their own */
 #else
     char line[128];
     unsigned long kib = 0;
@@ -917,13 +1023,6 @@ static void limit_memory(unsigned long more_kib)
 #endif
 }
 
-/* The sanitizers need memory of their own, and their time. */
-#ifdef SANITIZED
-#define LONG_S 1800u
-#else
-#define LONG_S (12 * 3600u)
-#endif
-
 START_TEST(twelve_hours_are_indexed_in_4_mib_of_memory)
 {
     struct mp4_index index;
@@ -938,18 +1037,15 @@ START_TEST(twelve_hours_are_indexed_in_4_mib_of_memory)
     ck_assert_int_eq(index.layout, MP4_INDEXED);
     ck_assert(index.cut_off && index.duration_ms == LONG_S * 1000);
     ck_assert_uint_eq(make_index(fd).duration_ms, LONG_S * 1000);
-    ck_assert_uint_eq(number_from("ffprobe -v quiet -select_streams v -show_entries "
-                                  "stream=nb_frames -of csv=p=0 %s",
-                                  path_of(fd)),
-                      LONG_S * 30);
-    unlink(path_of(fd));
+    ck_assert_uint_eq(samples_of(fd, 0), LONG_S * 30);
+    ck_assert_uint_eq(samples_of(fd, 1), LONG_S * 43);
+    assert_chunks(fd, LONG_S);
+    close(fd);
 }
 END_TEST
 
 START_TEST(above_4_gib_sizes_and_offsets_are_of_64_bits)
 {
-    struct content moov;
-    const uint8_t *chunks;
     struct mp4_index index;
     struct mp4_box box;
     bool there;
@@ -963,19 +1059,7 @@ START_TEST(above_4_gib_sizes_and_offsets_are_of_64_bits)
     ck_assert_uint_eq(index.duration_ms, 600000);
     ck_assert(mp4_box_read(fd, 28, UINT64_MAX, &box, &there, &err) && there);
     ck_assert(mp4_is(box.type, "mdat") && box.header_bytes == 16 && box.size_bytes > UINT32_MAX);
-    ck_assert(mp4_box_read(fd, 28 + box.size_bytes, UINT64_MAX, &box, &there, &err) && there);
-    ck_assert(mp4_is(box.type, "moov"));
-    moov.length = (size_t)box.size_bytes;
-    moov.bytes = malloc(moov.length);
-    ck_assert_int_eq(pread(fd, moov.bytes, moov.length, (off_t)box.at), (ssize_t)moov.length);
-    chunks = moov.bytes + find(&moov, "co64") + 8;
-    ck_assert_uint_eq(mp4_number(chunks, 4), 600);
-    for (unsigned i = 0; i < 600; i++) { /* each chunk is the beginning of a fragment's media */
-        ck_assert(mp4_box_read(fd, mp4_number(chunks + 4 + 8 * i, 8) - 8, UINT64_MAX, &box, &there,
-                               &err));
-        ck_assert(there && mp4_is(box.type, "mdat"));
-    }
-    free(moov.bytes);
+    assert_chunks(fd, 600);
     index = make_index(fd);
     ck_assert(index.layout == MP4_INDEXED && !index.changed && index.cut_off);
     /* Of 16 bytes, 8 are of the box that was the first in the old one. */
@@ -1004,15 +1088,16 @@ int main(void)
     tcase_add_loop_test(cases, to_index_it_again_changes_nothing, 0, COMMANDS_COUNT);
     tcase_add_loop_test(cases, a_recording_that_was_cut_off_plays_up_to_its_last_samples, 0,
                         COMMANDS_COUNT);
+    tcase_add_loop_test(cases, a_recording_of_sound_or_picture_alone_plays_as_well, 0, 2);
     tcase_add_loop_test(cases, stopped_at_any_write_and_begun_again_it_comes_to_the_same_bytes, 0,
-                        RECORDED_COUNT);
+                        KILLED);
     tcase_add_loop_test(cases,
                         an_index_that_was_lost_is_made_again_from_the_fragments_that_are_there, 0,
                         RECORDED_COUNT);
     tcase_add_test(cases, a_lost_index_that_cannot_be_made_again_leaves_the_file_as_it_is);
     tcase_add_loop_test(cases, a_full_disk_leaves_fragments_until_there_is_room, 0, RECORDED_COUNT);
     tcase_add_loop_test(cases, what_a_full_disk_leaves_plays_without_a_complaint, 0,
-                        COMMANDS_COUNT * 2);
+                        COMMANDS_COUNT);
     tcase_add_loop_test(cases, what_is_not_understood_is_not_touched, 0, CHANGES_COUNT);
     tcase_add_test(cases, what_is_no_fragmented_recording_is_not_touched);
     tcase_add_test(cases, the_head_of_a_recording_tells_whether_it_is_in_fragments_or_was);
