@@ -102,7 +102,7 @@ failure_count=0
 
 # run NAME [ARGUMENT...]
 run() {
-	local sentence=${1//_/ } status
+	local sentence=${1//_/ } status took
 	# shellcheck disable=SC2053  # a pattern
 	[[ $1 == $wanted ]] || return 0
 	[ $# = 1 ] || sentence+=": ${*:2}"
@@ -110,8 +110,11 @@ run() {
 	case_count=$((case_count + 1))
 	case_dir=$work/$case_count
 	mkdir "$case_dir"
+	took=$SECONDS
 	(run_case "$@") >"$case_dir/log" 2>&1 </dev/null
 	status=$?
+	took=$((SECONDS - took))
+	[ "$took" -lt 5 ] || sentence+=" ($took s)"
 	if [ "$status" = 0 ]; then
 		echo "ok - $sentence"
 		rm -rf "$case_dir"

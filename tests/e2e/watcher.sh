@@ -45,6 +45,11 @@ is_alive() { grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
 
 watcher_says() { grep -qs -e "$1" "$case_dir/watcher.log"; }
 
+finalize_all() {
+	finalize CONFOMEET_S3_PART_SIZE=5MiB "$session"
+	expect_code 0
+}
+
 stop_watcher() {
 	local code=0 clock_s began
 	read_clock
