@@ -23,12 +23,12 @@ enum settings_log_level {
 };
 enum settings_log_format { SETTINGS_LOG_TEXT, SETTINGS_LOG_JSON };
 
-/* settings.keep_local_ms: the local copy is removed as soon as it is safe / never. Else
- * milliseconds. */
 #define SETTINGS_MOST_PARALLEL 48u                /* keeps memory below 16 MiB over TLS */
 #define SETTINGS_MEDIA         "mp4,mkv,webm,m4a" /* the default of settings.media */
-#define SETTINGS_KEEP_NOTHING  0u
-#define SETTINGS_KEEP_FOREVER  UINT64_MAX
+/* settings.keep_local_ms: the local copy is removed as soon as it is safe / never. Else
+ * milliseconds. */
+#define SETTINGS_KEEP_NOTHING 0u
+#define SETTINGS_KEEP_FOREVER UINT64_MAX
 
 /* All strings are owned by the struct; those that are not set are NULL unless a default is given.
  */

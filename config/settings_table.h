@@ -2,8 +2,8 @@
  * settings_table - the one table of every setting.
  *
  * What is parsed, checked, documented and shown comes from its rows and from nowhere else. To add a
- * setting: add its field to struct settings and its row to settings_table.c, then write
- * config/example.env and docs/settings.md again (settings-doc prints them; a test compares).
+ * setting: add its field to struct settings and its row to settings_table.c, call
+ * scripts/write-settings, and add it to docs/ru/settings.md (a test compares).
  */
 #pragma once
 

@@ -98,7 +98,7 @@ int64_t dispatch_start_worker(struct dispatch *dispatch, enum worker_kind kind, 
 
 static bool is_room_for(const struct dispatch *dispatch, enum worker_kind kind)
 {
-    unsigned most = kind == WORKER_FINALIZE && !dispatch->servers_gone ? MOST_FINALIZERS : 1;
+    unsigned most = kind == WORKER_FINALIZE && !dispatch->failed_probes ? MOST_FINALIZERS : 1;
 
     return worker_count(&dispatch->workers, kind) < most;
 }

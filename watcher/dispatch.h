@@ -42,7 +42,7 @@ struct dispatch {
                                      planned */
     int64_t failed_at;            /* the latest failure that the journal's rows tell of; 0: none */
     int64_t answered_at;          /* the latest probe that the servers answered */
-    bool servers_gone;            /* the last probe failed */
+    unsigned failed_probes;       /* since a server answered last */
     bool asked_to_wait;           /* a server asked for a longer pause than ours */
     char last_trouble[sizeof((struct error *)0)->text]; /* that was logged */
 };

@@ -2,38 +2,33 @@
  * delivers events, and tidies up. */
 #include "watcher/dispatch_private.h"
 
+#include "finalize/journal/schedule.h"
 #include "finalize/program/explain.h"
 #include "finalize/program/log.h"
 
 #define HOUSEKEEPING_EVERY_S 600
-#define FIRST_PROBE_S        5 /* after a failure, at most */
-#define NEXT_PROBE_S         20
 
 /* ---- whether the servers answer -------------------------------------------------------------- */
 
 void dispatch_plan_probe(struct dispatch *dispatch)
 {
-    uint64_t most_s = dispatch->servers_gone ? NEXT_PROBE_S : FIRST_PROBE_S;
-    uint64_t pause_s = dispatch->settings->retry_min_ms / 1000;
-
     if (!dispatch->failed_at) {
         dispatch->due_at[WORKER_PROBE] = 0;
-        dispatch->servers_gone = false;
+        dispatch->failed_probes = 0;
     } else if (dispatch->failed_at > dispatch->answered_at && !dispatch->due_at[WORKER_PROBE] &&
                !worker_count(&dispatch->workers, WORKER_PROBE)) {
-        if (!pause_s || pause_s > most_s)
-            pause_s = most_s;
         dispatch->due_at[WORKER_PROBE] =
-            dispatch->now + (int64_t)((pause_s + 1) / 2 + rng_up_to(&dispatch->rng, pause_s / 2));
+            schedule_next_try(dispatch->settings, SCHEDULE_PROBE, dispatch->failed_probes + 1,
+                              dispatch->now, &dispatch->rng);
     }
 }
 
 /* Everything that waits is tried only when the servers had been gone. */
 static void take_probe(struct dispatch *dispatch, bool answered)
 {
-    bool returned = answered && dispatch->servers_gone;
+    bool returned = answered && dispatch->failed_probes;
 
-    dispatch->servers_gone = !answered;
+    dispatch->failed_probes = answered ? 0 : dispatch->failed_probes + 1;
     if (!answered) {
         dispatch_plan_probe(dispatch);
         return;

@@ -92,10 +92,11 @@ bool delivery_next_notice_step(struct delivery *delivery, bool may_send, uint64_
         return refuse_notice(delivery, JOURNAL_NOTICE_REFUSED, &error, err);
     }
     if (delivery->file.notice == JOURNAL_NOTICE_UNCLEAR && delivery->options.unattended) {
-        error_set(&error, ERROR_PERMANENT,
-                  "the backend answered the notice of %s, but with no row's id: it may have "
-                  "recorded it or not, and only a person's call repeats the notice",
-                  delivery->file.path);
+        error_set(
+            &error, ERROR_PERMANENT,
+            "the backend answered the notice of %s with success, but with no row's id: it may "
+            "have recorded it or not, so the notice is repeated only when you call it again",
+            delivery->file.path);
         error.from_backend = true;
         ret_step->kind = UPLOAD_STEP_END;
         return refuse_notice(delivery, JOURNAL_NOTICE_UNCLEAR, &error, err);

@@ -1,5 +1,5 @@
 /*
- * rate - a limit in bytes per second: a bucket of allowances that fills with time.
+ * rate - a limit in bytes per second: a token bucket.
  */
 #pragma once
 

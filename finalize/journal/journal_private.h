@@ -31,8 +31,8 @@ struct journal {
 void journal_disconnect(struct journal *journal);
 
 /*
- * In all of these `sql` is a literal, and known by its address; `values` are what its '?' stand
- * for.
+ * In all of these `sql` is a literal: prepared statements are kept by its address. `values` are
+ * what its '?' stand for.
  *
  * journal_begin_query() is for what the others don't do; journal_run() runs a statement without
  * rows.

@@ -57,7 +57,7 @@ static const char *const schema[] = {
     "    incomplete INTEGER NOT NULL CHECK (incomplete IN (0, 1)), -- cut off by a crash\n"
     "    duration_ms INTEGER NOT NULL DEFAULT 0 CHECK (duration_ms >= 0), -- 0: not known\n"
     "    cut_off INTEGER NOT NULL DEFAULT 0 CHECK (cut_off IN (0, 1)), -- not ended by its writer\n"
-    "    inode INTEGER NOT NULL, -- inode, size and time of change tell whether the file still is\n"
+    "    inode INTEGER NOT NULL, -- inode, size and mtime tell whether the file still is\n"
     "        -- the one whose bytes are uploaded\n"
     "    size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),\n"
     "    mtime_ns INTEGER NOT NULL, -- nanoseconds since 1970\n"

@@ -6,6 +6,11 @@ struct pace {
     uint64_t least_ms, most_ms;
 };
 
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static struct pace pace_of(const struct settings *settings, enum schedule_pace which)
 {
     uint64_t most_ms = settings->retry_max_ms > settings->retry_min_ms ? settings->retry_max_ms
@@ -13,15 +18,16 @@ static struct pace pace_of(const struct settings *settings, enum schedule_pace w
 
     switch (which) {
     case SCHEDULE_RETRY:
-        return (struct pace){settings->retry_min_ms, most_ms};
+        break;
     case SCHEDULE_PERSON:
         return (struct pace){most_ms, most_ms};
     case SCHEDULE_EVENT:
         return (struct pace){10000, SCHEDULE_EVENT_LONGEST_S * 1000};
     case SCHEDULE_PROBE:
-        break;
+        return (struct pace){lesser(5000, settings->retry_min_ms),
+                             lesser(20000, settings->retry_min_ms)};
     }
-    return (struct pace){5000, 60000};
+    return (struct pace){settings->retry_min_ms, most_ms};
 }
 
 int64_t schedule_next_try(const struct settings *settings, enum schedule_pace which,

@@ -1,5 +1,5 @@
 /*
- * schedule - when something that failed is tried again: recordings and events alike.
+ * schedule - when something that failed is tried again: recordings, events and probes alike.
  *
  * Between whole runs; what happens between the requests of one run is retry.h's. There is no third
  * back-off.
@@ -18,7 +18,7 @@ enum schedule_pace {
     SCHEDULE_RETRY,  /* a recording: CONFOMEET_RETRY_MIN .. CONFOMEET_RETRY_MAX */
     SCHEDULE_PERSON, /* one that needs a person: CONFOMEET_RETRY_MAX */
     SCHEDULE_EVENT,  /* an event for the webhook: 10 s .. 1 h */
-    SCHEDULE_PROBE   /* whether a server is back: 5 s .. 1 min */
+    SCHEDULE_PROBE   /* whether a server is back: 5 s .. 20 s, at most CONFOMEET_RETRY_MIN */
 };
 
 /*

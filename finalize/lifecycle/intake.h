@@ -16,8 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In a row, for the file's time of change: what is in it was never looked at, since it grows or
- * could not be read. */
+/* In a row, in place of the file's mtime: its content was never looked at, since it grows or could
+ * not be read. */
 #define INTAKE_NEVER_LOOKED_INTO INT64_MIN
 
 struct intake {

@@ -13,8 +13,8 @@
 
 #define PATH_SIZE (JOURNAL_PLACE_SIZE + 16)
 
-/* Makes the journal's directory on the way, if asked: that it isn't there shows at the next step.
- */
+/* Where the lock file is: beside the journal, whose directory is made if asked. Where that fails,
+ * the open() that follows says why. */
 static bool place(const struct settings *settings, const char *parent, enum lock_file which,
                   bool making_directory, char path[PATH_SIZE])
 {

@@ -23,14 +23,13 @@ int explain_exit_code_of_states(unsigned states);
 /* The worse of two exit codes: a person is needed, then later, then all is well. */
 int explain_worse(int a, int b);
 
-/* One sentence that names the next step, and the setting to look at where there is one. A literal.
- */
+/* What to do next, in the imperative, with the setting to look at where there is one. A literal. */
 const char *explain_advice(const struct error *err);
 
-/* The same, but NULL where no more than the error's kind is known, and without a word of what to
- * call: for `check`. */
+/* The same, but NULL where no more than the error's kind is known: for `check` and `rescue`, after
+ * which nothing is tried again by itself. */
 const char *explain_repair(const struct error *err);
 
-/* The same for an error of which the text alone was kept, as the journal does. A literal, which
- * ends in "then try again" or the like: what to call is the caller's to add. */
+/* The same for an error of which the text alone was kept, as the journal does. A literal; which
+ * command to call is the caller's to add. */
 const char *explain_advice_for_text(const char *text);

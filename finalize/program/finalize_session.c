@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FAILURE_WAITS_MS 2000u /* for the end, which may say the same */
+#define FAILURE_WAITS_MS 2000u /* before it is logged: the run's last line may say the same */
 
 struct session {
     struct program_stop stop;
@@ -182,7 +182,7 @@ static void say_result(struct session *session, const char *directory, bool ok,
         say_failure(fields, summary->watched, err);
     else if (summary->was_done)
         log_line(SETTINGS_LOG_INFO, fields, "safe: an earlier run has finished this recording");
-    else if (!summary->handed_over) /* which is logged already */
+    else if (!summary->handed_over) /* on_message() has logged a hand-over */
         say_safe(fields, summary, clock_now_ms() - session->started_ms);
 }
 

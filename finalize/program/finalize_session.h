@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 enum finalize_session_caller {
-    FINALIZE_SESSION_JIBRI,    /* waits at most CONFOMEET_FINALIZE_WAIT */
+    FINALIZE_SESSION_JIBRI,    /* waits at most CONFOMEET_FINALIZE_WAIT; 10 min
+                                  where that is 0 and no watcher runs */
     FINALIZE_SESSION_OPERATOR, /* waits while there is progress */
     FINALIZE_SESSION_WATCHER   /* the same, and gives way to the other two */
 };

@@ -66,13 +66,14 @@ static bool open_web_identity(struct platform *platform, struct error *err)
     if (!region)
         region = variable("AWS_DEFAULT_REGION");
     if (own && !settings_check_url(own))
-        return error_set(err, ERROR_SETTINGS, "AWS_ENDPOINT_URL_STS is not a URL as https://host");
+        return error_set(err, ERROR_SETTINGS,
+                         "AWS_ENDPOINT_URL_STS is not a URL such as https://host");
     if (own)
         return make_url(platform, own, "", "", err);
     if (!region || (legacy && !strcasecmp(legacy, "legacy")))
         return make_url(platform, "https://sts.amazonaws.com/", "", "", err);
     if (!settings_check_name(region))
-        return error_set(err, ERROR_SETTINGS, "AWS_REGION is not a region as eu-central-1");
+        return error_set(err, ERROR_SETTINGS, "AWS_REGION is not a region such as eu-central-1");
     return make_url(platform, "https://sts.", region,
                     strncmp(region, "cn-", 3) != 0 ? ".amazonaws.com/" : ".amazonaws.com.cn/", err);
 }

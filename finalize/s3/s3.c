@@ -82,7 +82,7 @@ static bool read_endpoint(struct s3 *s3, struct error *err)
     if (host[0] == '[' || strspn(host, "0123456789.") == strcspn(host, ":"))
         return error_set(err, ERROR_SETTINGS,
                          "CONFOMEET_S3_ADDRESSING is virtual, but CONFOMEET_S3_URL has an IP "
-                         "address, which no bucket's name can be put before");
+                         "address: the bucket's name can only be put before a host name");
     return true;
 }
 

@@ -1,5 +1,5 @@
 /*
- * session_dir - a session directory: its lock, its files, and the only unlink() there is.
+ * session_dir - a session directory: its lock, its files, and the only unlink() of them.
  *
  * Links are never followed, neither the files themselves nor directories on the way to them. Paths
  * are relative to the session directory, "/" between names, any bytes but NUL.
@@ -19,7 +19,7 @@
  * Tells whether a file still is the one that it was: another file, or one that was written to,
  * differs. The device number is not part of it: LVM, btrfs, NFS and the order in which disks
  * are found give a file system another number after a reboot. An inode that is used again brings
- * another time of change, which counts nanoseconds.
+ * another mtime, which counts nanoseconds.
  */
 struct file_identity {
     uint64_t inode;

@@ -19,7 +19,7 @@ static bool fail_to_remove(const char *path, int errno_value, struct error *err)
                            "cannot remove %s", path);
 }
 
-/* The only unlink() of a file that there is. */
+/* The only unlink() of a session's file. */
 static bool remove_expected(int holder, const char *name, const char *path,
                             const struct file_identity *expected, struct error *err)
 {
@@ -135,8 +135,8 @@ bool session_dir_remove_directory(struct session_dir *session, bool *ret_removed
         return true;
     }
     if (!session_dir_still_there(session))
-        return error_set(err, ERROR_CHANGED, "not removed, since another is in its place: %s",
-                         session->path);
+        return error_set(err, ERROR_CHANGED,
+                         "not removed: another directory has taken the place of %s", session->path);
     if (!sweep_directory(session->fd, 0, LOOK) || !sweep_directory(session->fd, 0, REMOVE)) {
         *ret_removed = false;
         return true;

@@ -4,8 +4,9 @@
  *
  * A reason is noted where the decision falls: reconcile.c for a part that is compared,
  * upload_listing.c for one that the bucket does not list, upload_parts.c for a request that is
- * repeated, upload_multipart.c and upload_object.c for what is begun again as a whole. The counts
- * become one sentence for each reason, which the history of the recording shows.
+ * repeated, and where an upload is begun again as a whole (upload.c, upload_key.c,
+ * upload_multipart.c, upload_object.c). The counts become one sentence for each reason, which the
+ * history of the recording shows.
  */
 #pragma once
 

@@ -37,7 +37,9 @@ static const struct pace paces[] = {
     {30000, 3600000, 1, SCHEDULE_EVENT, 5, 10}, /* whatever the settings say */
     {1000, 1000, UINT_MAX, SCHEDULE_EVENT, 1800, 3600},
     {30000, 3600000, 1, SCHEDULE_PROBE, 3, 5},
-    {30000, 3600000, UINT_MAX, SCHEDULE_PROBE, 30, 60},
+    {30000, 3600000, 2, SCHEDULE_PROBE, 5, 10},
+    {30000, 3600000, UINT_MAX, SCHEDULE_PROBE, 10, 20},
+    {1000, 1000, UINT_MAX, SCHEDULE_PROBE, 1, 1},
 };
 
 START_TEST(the_pause_lies_between_a_half_and_all_of_its_bound)
