@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAIRS = [("README.md", "README.ru.md"), ("docs/operations.md", "docs/ru/operations.md")]
+PAIRS = [("README.md", "README.ru.md")] + [
+    (f"docs/{name}", f"docs/ru/{name}") for name in ("operations.md", "image.md", "migration.md", "settings.md")]
 findings = []
 
 
