@@ -190,35 +190,43 @@ static void load_row(struct loader *loader, const struct settings_row *row)
     }
 }
 
+/* In full up to MAX_SHOWN_NAME bytes; one may hold anything. */
+static void show_name(const char *name, size_t length, char ret_shown[MAX_SHOWN_NAME + 4])
+{
+    size_t shown = length < MAX_SHOWN_NAME ? length : MAX_SHOWN_NAME;
+
+    for (size_t i = 0; i < shown; i++)
+        ret_shown[i] = name[i] > 0x20 && name[i] < 0x7f ? name[i] : '?';
+    snprintf(ret_shown + shown, 4, "%s", length > shown ? "..." : "");
+}
+
+/* Other programs have names that begin as ours do: only of those that are nearly one of ours, or
+ * for S3, is anything said. */
+static void warn_of_unknown_name(struct loader *loader, const char *name, size_t length)
+{
+    bool is_s3 = !strncmp(name, SETTINGS_NAMES_PREFIX, strlen(SETTINGS_NAMES_PREFIX));
+    const char *reason = is_s3 ? settings_name_unsupported(name, length) : NULL;
+    const char *nearest = settings_name_nearest(name, length);
+    char shown[MAX_SHOWN_NAME + 4];
+
+    show_name(name, length, shown);
+    if (reason)
+        warn(loader, "%s is not a setting: %s", shown, reason);
+    else if (nearest)
+        warn(loader, "%s is not a setting; did you mean %s?", shown, nearest);
+    else if (is_s3)
+        warn(loader, "%s is not a setting", shown);
+}
+
 static void warn_of_unknown_names(struct loader *loader, const char *const *lines)
 {
     for (; lines && *lines; lines++) {
         size_t length = strcspn(*lines, "=");
         bool is_set = (*lines)[length] == '=' && (*lines)[length + 1] != 0;
-        bool is_s3 = !strncmp(*lines, SETTINGS_NAMES_PREFIX, strlen(SETTINGS_NAMES_PREFIX));
-        if (!is_set || strncmp(*lines, SETTINGS_NAMES_OURS, strlen(SETTINGS_NAMES_OURS)) != 0 ||
-            settings_name_is_known(*lines, length) ||
-            (!is_s3 && !settings_name_nearest(*lines, length)))
-            continue;
-        char shown[MAX_SHOWN_NAME + 1];
-        size_t shown_length = length < MAX_SHOWN_NAME ? length : MAX_SHOWN_NAME;
-        for (size_t i = 0; i < shown_length; i++) {
-            char c = (*lines)[i];
-            shown[i] = c;
-            if (c <= 0x20 || c >= 0x7f)
-                shown[i] = '?';
-        }
-        shown[shown_length] = 0;
-        const char *reason = is_s3 ? settings_name_unsupported(*lines, length) : NULL;
-        const char *nearest = reason ? NULL : settings_name_nearest(*lines, length);
-        warn(loader, "%s%s is not a setting%s%s%s", shown, length > shown_length ? "..." : "",
-             reason    ? ": "
-             : nearest ? "; did you mean "
-                       : "",
-             reason    ? reason
-             : nearest ? nearest
-                       : "",
-             nearest ? "?" : "");
+
+        if (is_set && !strncmp(*lines, SETTINGS_NAMES_OURS, strlen(SETTINGS_NAMES_OURS)) &&
+            !settings_name_is_known(*lines, length))
+            warn_of_unknown_name(loader, *lines, length);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "finalize/http/http.h"
 
+#include "finalize/base/number.h"
 #include "finalize/base/utf8.h"
 
 #include <stdio.h>
@@ -7,7 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define HEADERS_CEILING (32u * 1024)
+#define HEADERS_CEILING       (32u * 1024)
+#define LONGEST_RETRY_AFTER_S 3600u
 
 void http_request_init(struct http_request *request, const char *method)
 {
@@ -109,6 +111,24 @@ bool http_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahea
         return false;
     *ret_ahead = (long)(date - now);
     return true;
+}
+
+uint64_t http_reply_retry_after(const struct http_reply *reply)
+{
+    char value[64];
+    uint64_t seconds;
+    time_t until;
+    long past_s; /* from that time to the reply's Date */
+
+    if (!http_reply_header(reply, "Retry-After", value, sizeof value))
+        return 0;
+    if (!number_read(value, 0, UINT64_MAX, &seconds)) {
+        if (!http_read_date(value, &until) || !http_reply_clock(reply, until, &past_s) ||
+            past_s > 0)
+            return 0;
+        seconds = (uint64_t)-past_s;
+    }
+    return (seconds < LONGEST_RETRY_AFTER_S ? seconds : LONGEST_RETRY_AFTER_S) * 1000;
 }
 
 enum error_network http_failed_network(enum http_failure failure)

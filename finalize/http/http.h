@@ -89,3 +89,7 @@ bool http_read_date(const char *text, time_t *ret_time);
 /* Seconds by which the reply's Date is ahead of `now`. False when it has none or an unreadable one.
  */
 bool http_reply_clock(const struct http_reply *reply, time_t now, long *ret_ahead);
+
+/* Milliseconds that Retry-After asks for, at most an hour: given in seconds, or as a time by the
+ * reply's own Date (RFC 9110, 10.2.3). 0 where it has none that can be read. */
+uint64_t http_reply_retry_after(const struct http_reply *reply);

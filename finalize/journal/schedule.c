@@ -1,6 +1,6 @@
 #include "finalize/journal/schedule.h"
 
-#define LONGEST_RETRY_AFTER_S 3600 /* as S3 replies and notices are read */
+#define LONGEST_RETRY_AFTER_S 3600 /* as http_reply_retry_after() has it */
 
 struct pace {
     uint64_t least_ms, most_ms;

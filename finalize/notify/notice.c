@@ -1,6 +1,5 @@
 #include "finalize/notify/notice.h"
 
-#include "finalize/base/number.h"
 #include "finalize/base/utf8.h"
 
 #include <assert.h>
@@ -8,13 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NOTICE_PATH        "/api/v1/Recording/AddS3VideoRecording"
-#define URL_CEILING        (64u * 1024)
-#define BODY_CEILING       (64u * 1024)
-#define REPLY_CEILING      (64u * 1024)
-#define QUOTE_CEILING      (128u * 1024)
-#define MAX_QUOTED_BYTES   360
-#define MAX_RETRY_AFTER_MS (3600u * 1000)
+#define NOTICE_PATH      "/api/v1/Recording/AddS3VideoRecording"
+#define URL_CEILING      (64u * 1024)
+#define BODY_CEILING     (64u * 1024)
+#define REPLY_CEILING    (64u * 1024)
+#define QUOTE_CEILING    (128u * 1024)
+#define MAX_QUOTED_BYTES 360
 
 /* --- the request --- */
 
@@ -265,17 +263,6 @@ static void append_status(struct buffer *out, const struct settings *settings,
     append_problem(out, settings, body);
 }
 
-static uint64_t retry_after_ms(const struct http_reply *reply)
-{
-    char value[64];
-    uint64_t seconds;
-
-    http_reply_header(reply, "Retry-After", value, sizeof value);
-    if (!number_read(value, 0, UINT64_MAX, &seconds))
-        return 0; /* a date: nothing sends one here, and the usual pause does as well */
-    return seconds < MAX_RETRY_AFTER_MS / 1000 ? seconds * 1000 : MAX_RETRY_AFTER_MS;
-}
-
 /* The row that an accepted notice became; 0 when the reply doesn't name one. */
 static int64_t row_in(const json_t *body)
 {
@@ -323,7 +310,7 @@ static void judge_reply(const struct settings *settings, const char *file_name,
         append_problem(text, settings, body);
     } else if (is_worth_a_retry(reply->status)) {
         result->outcome = NOTICE_RETRY;
-        result->retry_after_ms = retry_after_ms(reply);
+        result->retry_after_ms = http_reply_retry_after(reply);
         buffer_append_format(text, "the backend couldn't take the notice of %s: ", file_name);
         append_status(text, settings, reply, body);
     } else if (reply->status < 400) {

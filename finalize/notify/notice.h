@@ -53,7 +53,7 @@ struct notice_result {
                             with an error status is "sent" too. */
     bool may_be_taken;   /* NOTICE_REFUSED: a 2xx that named no row, and is no page */
     int64_t backend_row; /* NOTICE_ACCEPTED: the id in the reply */
-    uint64_t retry_after_ms; /* at most an hour; 0: none, or given as a date */
+    uint64_t retry_after_ms; /* http_reply_retry_after() */
     struct error error;      /* unless accepted: e.g. "backend refused the notice of <file>: 400
                                 Validation failed: meetingId …" */
 };

@@ -81,7 +81,7 @@ bool s3_build(const struct s3 *s3, const struct s3_call *call, time_t now,
 struct s3_result {
     enum s3_outcome outcome;
     bool sent;               /* false: no connection was made, the server cannot have acted */
-    uint64_t retry_after_ms; /* what Retry-After asked for (at most an hour), or 0 */
+    uint64_t retry_after_ms; /* http_reply_retry_after() */
     char etag[S3_ETAG_SIZE]; /* without quotes */
     char upload_id[S3_UPLOAD_ID_SIZE];
     uint64_t size_bytes;              /* HEAD: Content-Length */

@@ -9,32 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_RETRY_AFTER_MS (60u * 60 * 1000)
-#define SHOWN_KEY_BYTES    120u
-#define SHOWN_TEXT_BYTES   160u
+#define SHOWN_KEY_BYTES  120u
+#define SHOWN_TEXT_BYTES 160u
 
 static bool is_success(const struct http_reply *reply)
 {
     return reply->status >= 200 && reply->status <= 299;
-}
-
-/* ---- dates ---- */
-
-/* Seconds or a date of the server's clock. */
-static uint64_t read_retry_after(const struct http_reply *reply, time_t server_now)
-{
-    char value[64];
-    uint64_t seconds;
-    time_t date;
-
-    if (!http_reply_header(reply, "Retry-After", value, sizeof value))
-        return 0;
-    if (!number_read(value, 0, UINT64_MAX, &seconds)) {
-        if (!http_read_date(value, &date) || date <= server_now)
-            return 0;
-        seconds = (uint64_t)(date - server_now);
-    }
-    return seconds < MAX_RETRY_AFTER_MS / 1000 ? seconds * 1000 : MAX_RETRY_AFTER_MS;
 }
 
 /* ---- words ---- */
@@ -292,7 +272,7 @@ void s3_read(struct s3 *s3, const struct s3_call *call, const struct http_reply 
         read_failure(call, reply, ret_result);
         return;
     }
-    ret_result->retry_after_ms = read_retry_after(reply, now + s3->clock_ahead_s);
+    ret_result->retry_after_ms = http_reply_retry_after(reply);
     if (!is_success(reply)) {
         read_refusal(s3, call, reply, now, ret_result);
         return;

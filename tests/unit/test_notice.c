@@ -410,7 +410,9 @@ START_TEST(retry_after_is_minded_up_to_an_hour)
         {"Retry-After: -5\r\n", 0},
         {"Retry-After: 1.5\r\n", 0},
         {"Retry-After: 5 s\r\n", 0},
-        {"Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", 0},
+        {"Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", 0}, /* by which clock? */
+        {"Date: Wed, 21 Oct 2026 07:27:00 GMT\r\nRetry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n",
+         60000},
         {"Retry-After:\r\n", 0},
         {"", 0},
     };
