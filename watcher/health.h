@@ -1,5 +1,5 @@
 /*
- * health - whether a watcher runs, asked from outside of it, as the image's HEALTHCHECK does.
+ * health - whether a watcher runs, asked by another process, as the image's HEALTHCHECK does.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * policy - what is to be done about a session directory, from what is known of it.
+ * policy - what is to be done about a session directory, given the facts about it.
  *
  * Pure: the facts are gathered, and the decision is carried out, elsewhere. Times are seconds since
  * 1970.

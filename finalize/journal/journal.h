@@ -149,13 +149,13 @@ struct journal_part {
 bool journal_open(const char *path, struct journal **ret_journal, struct error *err)
     __attribute__((warn_unused_result));
 /*
- * Directories of recordings are kept relative to the one in which they are, so that it can be moved
- * with its journal, and be seen by another name from another container: to the directory above one
- * that is named .jibri-finalize and holds the journal, else to `recordings_dir`, which the journal
- * notes for processes that have NULL there. Where none was ever told of it, and for those
- * elsewhere, absolute. When a process is told of another directory than before, those of which it
- * has one of the same name, and which are not where they were, are in it from then on. The names
- * given and returned here are absolute always.
+ * Directories of recordings are kept relative to the recordings directory, so that it can be moved
+ * with its journal, and have another name in another container. It is the directory above one that
+ * is named .jibri-finalize and holds the journal, else `recordings_dir`, which the journal notes
+ * for processes that pass NULL. Where neither is known, and for directories elsewhere, the absolute
+ * path is kept. When a process passes another directory than the one that was noted, recordings
+ * that are no longer where they were, and that this directory has under the same name, belong to it
+ * from then on. Names given and returned here are always absolute.
  */
 bool journal_open_for(const char *path, const char *recordings_dir, struct journal **ret_journal,
                       struct error *err) __attribute__((warn_unused_result));

@@ -76,7 +76,7 @@ struct journal_query {
     bool damaged;     /* a column held what we never write */
 };
 
-/* `directory` relative to `root`, when it is below it: what the journal keeps of it. */
+/* The name that the journal keeps: `directory` relative to `root`, when it is below that. */
 const char *journal_query_within(const char *root, const char *directory);
 void journal_query_put(struct journal_query *query, const struct journal_value *values);
 /* Puts the members of a row that `columns` describe. */

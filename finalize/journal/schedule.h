@@ -22,9 +22,9 @@ enum schedule_pace {
 };
 
 /*
- * The time (seconds since 1970) of the next try after `failures` (from 1) in a row: a bound that
- * begins with the pace's shortest pause and doubles up to its longest one, and of it a random time
- * between a half and all, so that a fleet does not come back at one instant.
+ * The time (seconds since 1970) of the next try after `failures` (from 1) in a row. The bound
+ * begins with the pace's shortest pause and doubles up to its longest one; the pause is a random
+ * time between half the bound and the bound, so that a fleet does not come back at one instant.
  */
 int64_t schedule_next_try(const struct settings *settings, enum schedule_pace which,
                           unsigned failures, int64_t now, struct rng *rng);

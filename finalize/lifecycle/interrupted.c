@@ -44,8 +44,8 @@ struct held {
     int lock_fd;
 };
 
-/* As run_lock(). False while another process has it; what can't be locked has no lock to wait for.
- */
+/* As run_lock(). False while another process holds the lock. True, without a lock, where the
+ * directory cannot be locked. */
 static bool lock(const struct settings *settings, const char *directory, struct held *ret_held)
 {
     char parent[SESSION_PATH_SIZE];

@@ -1,5 +1,5 @@
 /*
- * s3_operation - what is asked of S3 and what came of it: the two enums and their words.
+ * s3_operation - the operations of S3 and their outcomes: the two enums and their words.
  *
  * For code that counts and reports requests (stats, metrics); s3.h builds them.
  */

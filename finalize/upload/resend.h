@@ -47,7 +47,8 @@ struct resends {
 /* What happened, as a part of a sentence: "the bytes changed since they were sent". */
 const char *resend_text(enum resend_reason reason);
 
-/* What a reply makes it to repeat its request: RESEND_NOT when nothing was sent. */
+/* The reason to count when this reply has its request repeated: RESEND_NOT when nothing was sent.
+ */
 enum resend_reason resend_reason_of(const struct s3_result *result);
 
 /* Counts a part, or an object that is sent whole. Does nothing for RESEND_NOT, or

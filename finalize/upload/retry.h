@@ -42,8 +42,8 @@ struct retry_failure {
 
 /*
  * Notes a failure. True when the request is to be sent again, not before *ret_not_before_ms. False
- * when it is to be left for now: it was tried RETRY_MAX_TRIES times, or the pause would not end
- * before nothing has succeeded for `patience_ms`, be it the server's or our own.
+ * when it is to be left for now: it was tried RETRY_MAX_TRIES times, or the next try, after the
+ * server's pause or our own, would come more than `patience_ms` after the last success.
  */
 bool retry_goes_on(struct retry_streak *streak, const struct retry_failure *failure,
                    uint64_t patience_ms, struct rng *rng, uint64_t *ret_not_before_ms);

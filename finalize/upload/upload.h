@@ -1,5 +1,5 @@
 /*
- * upload - one file's way into the bucket: asked for its next step, told what came of it.
+ * upload - one file's way into the bucket: asked for its next step, told the result.
  *
  * Owns the order of things: is the key free, is there something to go on from, which parts are
  * missing, complete, confirm. Does no I/O but for the journal, and knows no time but what it is

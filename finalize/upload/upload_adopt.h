@@ -1,6 +1,5 @@
 /*
- * upload_adopt - whether an object in the bucket is this very file, though the journal knows
- * nothing of it.
+ * upload_adopt - whether an object that the journal does not know is this very file.
  *
  * So it is when the journal was lost, or when a session directory was brought from another machine.
  * An object of the same session and size is compared by its ETag, which is the MD5 of its bytes, or

@@ -97,8 +97,8 @@ bool upload_save_without_parts(struct upload *upload, enum journal_phase phase, 
     __attribute__((warn_unused_result));
 
 /*
- * True, and ended, when the file was written to since its row was made: whatever was read of it may
- * be a mixture.
+ * True, and ended, when the file was written to since its row was made: what was read may be a
+ * mixture of two contents.
  */
 bool upload_end_if_changed(struct upload *upload);
 

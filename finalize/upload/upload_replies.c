@@ -77,7 +77,8 @@ static bool take_common(struct upload *upload, const struct s3_result *result)
 bool upload_take_control_reply(struct upload *upload, struct s3_result *result, struct error *err)
 {
     upload->under_way = false;
-    /* Signed again and again, it fails like any other request: with pauses, and an end. */
+    /* A reply that asks for another signature too often is a failure like any other: the request is
+     * repeated after pauses, and not for ever. */
     if (result->outcome == S3_SIGN_AGAIN && ++upload->signings > MAX_SIGNINGS)
         result->outcome = S3_RETRY;
     if (take_common(upload, result))

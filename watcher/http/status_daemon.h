@@ -12,8 +12,8 @@ struct status_daemon;
 /* Fills in the facts that a request is answered from. */
 typedef void status_daemon_gather(void *context, struct status_facts *ret_facts);
 
-/* Accepts connections of `listen_fd`, which status_daemon_close() closes. NULL, and `listen_fd`
- * stays open, without memory. */
+/* Accepts connections of `listen_fd`, which status_daemon_close() closes. NULL when memory runs
+ * out: `listen_fd` is the caller's then. */
 struct status_daemon *status_daemon_open(int listen_fd, status_daemon_gather *gather,
                                          void *context);
 
