@@ -324,7 +324,7 @@ what_is_put_in_the_place_of() {
 		make_file "$session/$media" 1000
 		make_file "$session/metadata.json" 1000
 		make_file "$session/logs/ffmpeg.log" 1000
-		limit=20 finalize "SWAP_AT=$at" "CONFOMEET_S3_KEY_PREFIX=$at/" "$session"
+		finalize "SWAP_AT=$at" "CONFOMEET_S3_KEY_PREFIX=$at/" "$session"
 		expect_match "exit code" '^(0|1|66|75)$' "$code"
 		expect "what is outside" "$before" "$(state_of "$case_dir/outside")"
 		[ -e "$case_dir/away" ] || break # there are no more calls
