@@ -73,6 +73,10 @@ static void append_upload(const struct work *work, const struct rescue_upload *u
     text_column_append(out, upload->key, 0);
     if (upload->of_rescue)
         buffer_append_text(out, " (of rescue KEY, which was interrupted: call it again)");
+    else if (!upload->parts)
+        buffer_append_text(out, " (no part has come)");
+    else if (!upload->in_a_row)
+        buffer_append_text(out, " (its first part is missing: nothing of it plays)");
     else if (upload->parts > upload->in_a_row)
         buffer_append_format(out, " (of %u parts: there is a gap)", upload->parts);
     buffer_append_text(out, "\n");
@@ -91,6 +95,8 @@ static bool write_list(void *context, struct buffer *out, struct error *err)
                                 "SIZE  KEY\n");
     for (size_t i = 0; i < work->count; i++)
         append_upload(work, &work->uploads[i], out);
+    if (work->count)
+        buffer_append_text(out, "to make a recording of one: jibri-finalize rescue KEY\n");
     return true;
 }
 
@@ -220,14 +226,26 @@ static const struct rescue_upload *longest(const struct work *work, size_t *ret_
     return found;
 }
 
-static int fail(const struct error *err)
+/* What is in the bucket by now is said first: a recording that plays is safe, whatever failed. */
+static int fail(struct work *work, const struct error *err)
 {
+    const struct rescue_result *result = &work->result;
     const char *advice = explain_repair(err);
+    struct error ignored = ERROR_INIT;
+    struct buffer done;
 
+    if (result->plays) {
+        buffer_init(&done, 2 * S3_MAX_KEY_BYTES);
+        (void)write_result(work, &done, &ignored);
+        fprintf(stderr, "jibri-finalize: %s", buffer_text(&done));
+        buffer_done(&done);
+    }
     if (!advice && err->kind == ERROR_NO_INPUT)
         advice = "jibri-finalize rescue lists what there is";
     if (!advice && err->kind == ERROR_PERMANENT)
-        advice = "look at the object; what it is made of is all that the bucket has";
+        advice = result->plays   ? "the recording is in the bucket; tell the backend by hand"
+                 : result->bytes ? "look at the object: it is all that the bucket has of it"
+                                 : "move or delete that object if it is not wanted, and call again";
     return command_fail_with(err, advice ? advice : "call it again: it goes on where it stopped");
 }
 
@@ -236,7 +254,7 @@ static int list(struct work *work)
     struct error err = ERROR_INIT;
 
     if (!rescue_list(&work->rescue, NULL, on_found, work, &err))
-        return fail(&err);
+        return fail(work, &err);
     return command_line_value(work->line, "json") ? command_print_json(write_list_json, work)
                                                   : command_print_text(write_list, work);
 }
@@ -265,20 +283,22 @@ static int complete(struct work *work)
 
     work->key = work->line->names[0];
     if (!rescue_list(&work->rescue, work->key, on_found, work, &err))
-        return fail(&err);
+        return fail(work, &err);
     upload = longest(work, &count);
-    if (upload && is_recent(upload) && !command_line_value(work->line, "force")) {
+    if (upload && upload->in_a_row && is_recent(upload) &&
+        !command_line_value(work->line, "force")) {
         if (!isatty(STDIN_FILENO))
             return command_line_misused(
-                work->line, "its last part came within the last hour, and there is no terminal to "
-                            "ask on: say --force");
+                work->line, "its last part came within the last hour, so its recorder may be at "
+                            "work, and there is no terminal to ask on: say --force if it is gone "
+                            "for good");
         if (!is_confirmed()) {
             printf("nothing was done\n");
             return EXPLAIN_EXIT_OK;
         }
     }
     if (!rescue_complete(&work->rescue, work->key, upload, &work->result, &err))
-        return fail(&err);
+        return fail(work, &err);
     if (count > 1)
         fprintf(stderr,
                 "jibri-finalize: it leaves %zu other multipart upload(s) of this key open\n",
@@ -309,7 +329,7 @@ static int run(struct work *work)
         work->rescue.s3 = s3;
         code = work->line->count ? complete(work) : list(work);
     } else {
-        code = fail(&err);
+        code = fail(work, &err);
     }
     s3_close(s3);
     loop_close(loop);

@@ -276,6 +276,8 @@ static bool may_complete(const char *key, const struct rescue_upload *upload, bo
     if (taken)
         return error_set(err, ERROR_PERMANENT,
                          "the bucket has an object at %s already, which is left alone", key);
+    if (!upload->parts)
+        return error_set(err, ERROR_NO_INPUT, "no part of %s has come to the bucket", key);
     if (!upload->in_a_row)
         return error_set(err, ERROR_NO_INPUT,
                          "the bucket has %u part(s) of %s, but not the first: nothing of it plays",

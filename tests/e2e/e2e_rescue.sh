@@ -65,7 +65,7 @@ what_the_bucket_holds_plays_up_to_its_last_part() {
 	s3_request DELETE "/$bucket/a%01b.mp4?uploadId=$(sed 's/.*<UploadId>//; s/<.*//' "$case_dir/other")"
 	expect "open uploads" 1 "$(open_uploads | wc -l)"
 	finalize rescue "$media"
-	expect_code 64 'no terminal to ask on: say --force'
+	expect_code 64 'no terminal to ask on: say --force if'
 	expect "open uploads" 1 "$(open_uploads | wc -l)"
 	finalize rescue --force "$media"
 	expect_code 0 'plays up to .*the backend was told \(row '

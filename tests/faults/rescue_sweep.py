@@ -241,6 +241,7 @@ def what_a_recorder_left_between_its_last_requests_is_rescued(case):
 def a_backend_that_fails_is_told_by_the_next_call(case):
     case.upload({n: case.world.parts[n] for n in (1, 2, 3)})
     case.expect('exit code of 500', 75, case.rescue('--force', KEY))
+    case.expect('it says that it is there', True, 'plays up to 9 s; the backend was not told' in case.output)
     case.expect('exit code of a time-out', 75, case.rescue(KEY))
     case.expect('exit code of 400', 1, case.rescue(KEY))
     case.expect('accepted notices', 0, case.backend.accepted())
@@ -271,6 +272,16 @@ def of_two_uploads_of_a_key_the_longer_one_is_rescued(case):
     case.expect('accepted notices', 1, case.backend.accepted())
 
 
+def what_has_no_first_part_is_said_to_be_lost(case):
+    case.upload({n: case.world.parts[n] for n in (2, 3)})
+    case.upload({}, '5_2026-11-24-10-00-00.mp4', 'second')
+    case.expect('exit code', 0, case.rescue())
+    case.expect('list', True, 'its first part is missing: nothing of it plays' in case.stdout and '(no part has come)' in case.stdout)
+    case.expect('exit code', 66, case.rescue(KEY))
+    case.expect('exit code of an empty one', 66, case.rescue('5_2026-11-24-10-00-00.mp4'))
+    case.expect('objects', [], list(case.bucket.objects))
+
+
 def the_object_of_another_is_left_alone(case):
     case.bucket.objects[KEY] = bucket_server.Object(b'another one', [], '"00"')
     case.upload({n: case.world.parts[n] for n in (1, 2, 3)})
@@ -288,7 +299,7 @@ def hostile_names_are_only_names(case):
     case.expect('exit code', 0, case.rescue('--json'))
     case.expect('keys', sorted(names), sorted(upload['key'] for upload in json.loads(case.stdout)['uploads']))
     case.expect('exit code', 0, case.rescue())
-    case.expect('lines', len(names) + 1, case.stdout.count('\n'))
+    case.expect('lines', len(names) + 2, case.stdout.count('\n'))  # a header, and what to call
     case.expect('what a terminal acts on', [], re.findall('[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]', case.stdout))
     for name in names:
         case.expect(f'exit code of {name!r}', 0, case.rescue('--force', name))
@@ -366,7 +377,7 @@ CASES = [what_is_in_a_row_is_rescued, what_looks_like_a_fragment_in_the_media_is
          where_the_server_does_not_copy_it_stays_in_fragments, all_pages_are_read, a_person_is_asked_on_a_terminal,
          without_a_terminal_a_recent_part_needs_force, what_a_recorder_left_between_its_last_requests_is_rescued,
          a_backend_that_fails_is_told_by_the_next_call, nothing_is_found_in_an_empty_bucket,
-         of_two_uploads_of_a_key_the_longer_one_is_rescued, the_object_of_another_is_left_alone, hostile_names_are_only_names,
+         of_two_uploads_of_a_key_the_longer_one_is_rescued, what_has_no_first_part_is_said_to_be_lost, the_object_of_another_is_left_alone, hostile_names_are_only_names,
          an_upload_that_a_killed_rescue_left_is_no_recorder_at_work,
          killed_at_each_request_and_called_again_it_comes_to_the_same, killed_at_each_request_with_a_gap_it_comes_to_the_same]
 
