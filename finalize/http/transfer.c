@@ -215,18 +215,19 @@ static void set_authorities(struct transfer *transfer)
 /*
  * What curl reads and sends in one go. Larger pieces cost less CPU time, and memory for each
  * request under way. A line that is fast enough for that to matter has few of them under way: they
- * end sooner than their parts are hashed.
+ * end sooner than their parts are hashed. TLS writes 16 KiB at a time whatever it is given.
  */
-static long upload_buffer_bytes(unsigned others)
+static long upload_buffer_bytes(bool is_tls, unsigned others)
 {
     if (others < 4)
-        return 256L * 1024;
-    return others < 16 ? 64L * 1024 : 16L * 1024;
+        return (is_tls ? 64L : 256L) * 1024;
+    return !is_tls && others < 16 ? 64L * 1024 : 16L * 1024;
 }
 
 static void set_network(struct transfer *transfer, unsigned others)
 {
     const struct transfer_share *share = transfer->share;
+    bool is_tls = !strncmp(transfer->request.url, "https:", 6);
     CURL *easy = transfer->easy;
 
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -241,7 +242,7 @@ static void set_network(struct transfer *transfer, unsigned others)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, upload_buffer_bytes(others));
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, upload_buffer_bytes(is_tls, others));
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, REPLY_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "jibri-finalize/" PROJECT_VERSION);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)share->connect_timeout_ms);
