@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """call_sweep - one system call of a program fails, at each place where it is made; the oracle looks at what came of it.
 
-    call_sweep.py --build DIR [--all] [--seed N] [--jobs N] [--sample N] [--keep] [--only ROLE:CALL:K:ERRNO[:forever]]
+    call_sweep.py --build DIR [--all [--share I/N]] [--seed N] [--jobs N] [--sample N] [--keep] [--only ROLE:CALL:K:ERRNO[:forever]]
 
 The K-th call of each kind that tools/fail_at.c knows answers EIO, ENOSPC, EMFILE, ENOMEM, EINTR, EACCES or ESTALE, once
 or from then on (EINTR only once: a call that is interrupted for ever is none), in one of three roles:
@@ -14,7 +14,8 @@ After the run with the fault nothing that the programs say may be untrue. Then t
 again, a watcher goes on (or, where it ended, is started again), and all has to be safe, with one object, one accepted
 notice, nothing left open. A worker may not be started more than three times in ten seconds for the same recording.
 
-Without --all it tries a sample, by a seed that is printed.
+Without --all it tries a sample, by a seed that is printed. --share 2/8 tries the second eighth of all: each eighth
+call, from the second on.
 """
 
 import argparse
@@ -275,6 +276,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--build', default=os.environ.get('E2E_BUILD'))
     parser.add_argument('--all', action='store_true')
+    parser.add_argument('--share', default='1/1')
     parser.add_argument('--seed', type=int, default=random.SystemRandom().randrange(10 ** 9))
     parser.add_argument('--jobs', type=int, default=6)
     parser.add_argument('--sample', type=int, default=60)
@@ -310,6 +312,8 @@ def main():
                         picked.append(kinds[kind].pop(generator.randrange(len(kinds[kind]))))
             generator.shuffle(picked)
             tries = picked[:arguments.sample]
+        share, shares = (int(number) for number in arguments.share.split('/'))
+        tries = tries[share - 1::shares]
         violations, hits = [], 0
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
             futures = {pool.submit(try_one, world, f'case{number:05}', *one, arguments.keep): one
