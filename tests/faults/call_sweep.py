@@ -155,7 +155,8 @@ class Case:
 
     def is_safe(self):
         rows = oracle.journal_rows(str(self.recordings / '.jibri-finalize/journal.db'), 'SELECT state FROM recording')
-        return bool(rows) and all(row['state'] == 4 for row in rows) and not any(self.session.glob('*'))
+        # A journal that was set aside when all was done has no row; lies_at_the_end() looks for the objects.
+        return all(row['state'] == 4 for row in rows or ()) and not any(self.session.glob('*'))
 
     def wait_until_safe(self, process, seconds):
         end = time.monotonic() + seconds

@@ -144,7 +144,8 @@ def judge(program, recordings, originals, bucket, backend_log, bucket_name, envi
 
     def true_safe(path):
         """Whether the object equals the file, and the backend was told of a recording."""
-        key = key_of.get(path) or os.path.basename(path)
+        # Where the journal was lost, what is no recording is below its session's name.
+        key = key_of.get(path) or (os.path.basename(path) if is_media(path) else path)
         content = originals[path]
         if os.path.basename(path) == 'metadata.json' and not equals(key, content):
             # It may have been redacted; the judge compares what is left of it.
