@@ -23,10 +23,8 @@
 #define LEAST_BYTES   (UINT64_C(8) << 20) /* for each */
 #define HEADERS_BYTES 4096u               /* what the headers of a second take */
 #define SEARCH_BYTES  (256u << 10)
-#define SHORT_BYTES                                                                               \
-    (64u << 10)                  /* such fragments are cheaper to read than to ask for one by one \
-                                  */
-#define MOST_BYTES    (1u << 20) /* of a moof */
+#define SHORT_BYTES   (64u << 10) /* a fragment that is read whole, with those around it */
+#define MOST_BYTES    (1u << 20)  /* of a moof */
 #define MEDIA_HEADER  16u
 #define MOST_FAILURES 3u
 #define PATIENCE_MS   60000u

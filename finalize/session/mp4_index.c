@@ -57,8 +57,8 @@ static bool cut_at(struct work *work, uint64_t at)
     return ftruncate(work->fd, (off_t)at) == 0;
 }
 
-/* Makes whole boxes of all that is to stay, so that its end is known whatever is written after it:
- * what is left of an mdat is all of it; what is no box becomes one that is passed over. */
+/* The file is to end with a whole box before the index is appended: an mdat box that was cut off
+ * gets the size that is there, and a tail that is no box becomes a free box. */
 static bool bound_tail(struct work *work)
 {
     uint64_t length = work->walk.size_bytes - work->walk.tail_at;

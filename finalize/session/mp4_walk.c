@@ -46,7 +46,7 @@ static bool walk_fragment(struct mp4_walk *walk, const struct mp4_box *box, uint
     if (!mp4_box_read(walk->fd, box->at + box->size_bytes, walk->size_bytes, &media, &there, err))
         return false;
     if (!there || !mp4_is(media.type, "mdat")) {
-        /* What an earlier call made a free box of is the tail no more. */
+        /* A fragment that an earlier call hid as a free box is passed over; it is not the tail. */
         *ret_goes_on = mp4_is(box->type, "free");
         if (!*ret_goes_on)
             end_at(walk, MP4_TAIL_OTHER, box->at);
