@@ -73,7 +73,7 @@ class Browser:
         if self.session:
             message["sessionId"] = self.session
         os.write(self.writer, json.dumps(message).encode() + b"\0")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while True:
             answer = self.read(until)
             if answer.get("id") == self.number:
