@@ -458,8 +458,8 @@ START_TEST(of_what_others_have_and_we_do_not_the_reason_is_said)
     ck_assert(load(NULL, "CONFOMEET_S3_SECURITY_TOKEN=x", "CONFOMEET_S3_ACL=private",
                    "CONFOMEET_S3_SSE=AES256", "CONFOMEET_S3_COLOUR=x", NULL));
     static const char *const expected[] = {
-        "CONFOMEET_S3_SECURITY_TOKEN is not a setting: the token's name is "
-        "CONFOMEET_S3_SESSION_TOKEN",
+        ("CONFOMEET_S3_SECURITY_TOKEN is not a setting: the token's name is "
+         "CONFOMEET_S3_SESSION_TOKEN"),
         "CONFOMEET_S3_ACL is not a setting: CONFOMEET_S3_OBJECT_HEADERS sends such headers",
         "CONFOMEET_S3_SSE is not a setting: CONFOMEET_S3_OBJECT_HEADERS sends such headers",
         "CONFOMEET_S3_COLOUR is not a setting",
