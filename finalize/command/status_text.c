@@ -2,6 +2,7 @@
 
 #include "config/units.h"
 #include "finalize/command/text_column.h"
+#include "finalize/s3/s3_code.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -219,6 +220,14 @@ static void append_hint(struct buffer *out, const char *text, const struct statu
     text_column_append_wrapped(out, text, 0, 2, style->columns);
 }
 
+static bool is_refused(const char *error)
+{
+    enum s3_meaning meaning = s3_code_in(error)->meaning;
+
+    return meaning == S3_MEANS_RIGHT || meaning == S3_MEANS_RIGHT_TO_LIST ||
+           meaning == S3_MEANS_POLICY;
+}
+
 /* No recording waits for it, but it is paid for. */
 static void append_leftovers(struct buffer *out, const struct report_totals *totals,
                              const struct status_text_style *style)
@@ -234,10 +243,12 @@ static void append_leftovers(struct buffer *out, const struct report_totals *tot
         units_format_count(totals->leftovers.count, "unfinished upload", count, sizeof count),
         short_time(totals->leftovers.since, style->now, when));
     text_column_append(&text, totals->leftovers.error, SUMMARY_ERROR);
-    buffer_append_text(&text, "). Each run tries to abort it; what helps: the rights "
-                              "s3:AbortMultipartUpload, s3:ListMultipartUploadParts and "
-                              "s3:ListBucketMultipartUploads, or a lifecycle rule of the bucket "
-                              "that aborts unfinished uploads");
+    buffer_append_text(&text, "). Each run tries to abort it");
+    if (is_refused(totals->leftovers.error))
+        buffer_append_text(&text, "; what helps: the rights s3:AbortMultipartUpload, "
+                                  "s3:ListMultipartUploadParts and s3:ListBucketMultipartUploads, "
+                                  "or a lifecycle rule of the bucket that aborts unfinished "
+                                  "uploads");
     append_hint(out, buffer_text(&text), style);
     buffer_done(&text);
 }

@@ -112,6 +112,12 @@ START_TEST(an_upload_that_cannot_be_aborted_is_told_of_in_one_line)
            "what helps: the rights s3:AbortMultipartUpload, s3:ListMultipartUploadParts and "
            "s3:ListBucketMultipartUploads, or a lifecycle rule of the bucket that aborts "
            "unfinished uploads\n");
+    buffer_clear(&out);
+    strcpy(totals.leftovers.error, "cannot connect");
+    status_text_append_summary(&out, &totals, &style);
+    expect("3 safe\n"
+           "Left in the bucket, needed by no recording: 2 unfinished uploads (since 07:02: cannot "
+           "connect). Each run tries to abort it\n");
 }
 END_TEST
 
