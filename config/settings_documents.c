@@ -15,7 +15,6 @@
 #define FORM_WIDTH    22
 #define MAN_WIDTH     72 /* escapes come on top */
 #define VALUE_BYTES   32
-#define FORM_BYTES    SETTINGS_EXPECTED_BYTES
 
 /*
  * Writes the words of text[0..length), broken into lines of at most `width` columns. Each line
@@ -68,7 +67,7 @@ static const char *default_of(const struct settings_row *row)
 /* "size, 5MiB to 5GiB; default 8MiB". Returns `out`. */
 static const char *describe(const struct settings_row *row, char *out, size_t out_size)
 {
-    char form[FORM_BYTES];
+    char form[SETTINGS_EXPECTED_BYTES];
     snprintf(out, out_size, "%s; %s%s", settings_value_form(row, form, sizeof form),
              row->required       ? ""
              : row->default_text ? "default "
@@ -89,7 +88,7 @@ void settings_write_help(FILE *out, bool of_watcher)
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
         const char *fallback = default_of(row);
-        char form[FORM_BYTES];
+        char form[SETTINGS_EXPECTED_BYTES];
         if ((row->group == SETTINGS_GROUP_WATCHER) != of_watcher)
             continue;
         if (begins_group(i))
@@ -138,7 +137,7 @@ static void write_comment(FILE *out, const char *text)
 
 static void write_example_row(FILE *out, const struct settings_row *row)
 {
-    char description[2 * FORM_BYTES];
+    char description[2 * SETTINGS_EXPECTED_BYTES];
     fputc('\n', out);
     write_comment(out, row->help);
     write_comment(out, describe(row, description, sizeof description));
@@ -185,7 +184,7 @@ void settings_write_compose(FILE *out)
     static const char margin[] = "      # ";
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
-        char description[2 * FORM_BYTES];
+        char description[2 * SETTINGS_EXPECTED_BYTES];
         if (begins_group(i))
             fprintf(out, "%s---- %s ----\n", margin, settings_table_group_title(row->group));
         fputs(margin, out);
@@ -255,7 +254,7 @@ void settings_write_markdown(FILE *out)
 {
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
-        char form[FORM_BYTES];
+        char form[SETTINGS_EXPECTED_BYTES];
         if (begins_group(i))
             fprintf(out,
                     "%s**%s**\n\n| name | value | default | meaning |\n| --- | --- | --- | --- |\n",
@@ -316,7 +315,7 @@ void settings_write_man(FILE *out)
 {
     for (size_t i = 0; i < settings_table_length; i++) {
         const struct settings_row *row = &settings_table[i];
-        char description[2 * FORM_BYTES];
+        char description[2 * SETTINGS_EXPECTED_BYTES];
         fprintf(out, ".It Ev %s\n", row->name);
         write_man_text(out, row->help);
         if (row->alias)
