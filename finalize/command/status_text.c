@@ -243,12 +243,11 @@ static void append_leftovers(struct buffer *out, const struct report_totals *tot
         units_format_count(totals->leftovers.count, "unfinished upload", count, sizeof count),
         short_time(totals->leftovers.since, style->now, when));
     text_column_append(&text, totals->leftovers.error, SUMMARY_ERROR);
-    buffer_append_text(&text, "). Each run tries to abort it");
+    buffer_append_text(&text, "). Each run tries to abort it; what helps: ");
     if (is_refused(totals->leftovers.error))
-        buffer_append_text(&text, "; what helps: the rights s3:AbortMultipartUpload, "
-                                  "s3:ListMultipartUploadParts and s3:ListBucketMultipartUploads, "
-                                  "or a lifecycle rule of the bucket that aborts unfinished "
-                                  "uploads");
+        buffer_append_text(&text, "the rights s3:AbortMultipartUpload, s3:ListMultipartUploadParts "
+                                  "and s3:ListBucketMultipartUploads, or ");
+    buffer_append_text(&text, "a lifecycle rule of the bucket that aborts unfinished uploads");
     append_hint(out, buffer_text(&text), style);
     buffer_done(&text);
 }

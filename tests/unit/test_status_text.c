@@ -117,7 +117,8 @@ START_TEST(an_upload_that_cannot_be_aborted_is_told_of_in_one_line)
     status_text_append_summary(&out, &totals, &style);
     expect("3 safe\n"
            "Left in the bucket, needed by no recording: 2 unfinished uploads (since 07:02: cannot "
-           "connect). Each run tries to abort it\n");
+           "connect). Each run tries to abort it; what helps: a lifecycle rule of the bucket that "
+           "aborts unfinished uploads\n");
 }
 END_TEST
 
