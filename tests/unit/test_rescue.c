@@ -4,7 +4,7 @@
  */
 #include "finalize/delivery/rescue_private.h"
 
-#include "tests/unit/fake_bucket.h"
+#include "tests/unit/fake_network.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -15,35 +15,12 @@
 #define PART      S3_MIN_PART_BYTES
 #define COUNT(of) ((int)(sizeof(of) / sizeof(of)[0]))
 
-static struct fake_bucket bucket;
 static struct settings settings;
 static struct rng rng;
 static struct rescue rescue;
 static struct rescue_result result;
 static char reported[512];
 static struct error err;
-
-bool network_open(const struct settings *options, uint64_t rate_limit, const struct loop_stop *stop,
-                  struct loop **ret_loop, struct s3 **ret_s3, struct error *error)
-{
-    (void)options;
-    (void)rate_limit;
-    (void)stop;
-    (void)ret_loop;
-    (void)ret_s3;
-    return error_set(error, ERROR_PERMANENT, "there is no network here");
-}
-
-bool network_ask(struct loop *loop, struct s3 *s3, const struct s3_call *call, uint64_t deadline_ms,
-                 struct s3_result *ret_result, struct error *error)
-{
-    (void)loop;
-    (void)s3;
-    (void)deadline_ms;
-    (void)error;
-    fake_call(&bucket, call, ret_result);
-    return true;
-}
 
 static bool is_never_stopped(void *context)
 {
