@@ -301,6 +301,13 @@ start_finalize() {
 
 # Put before the program, such as /usr/bin/time.
 program_prefix=()
+
+# clock_is_wrong_by OFFSET: for the programs from now on, as +20m or -3d; clock_is_right ends it.
+clock_is_wrong_by() {
+	program_prefix=(env ASAN_OPTIONS=verify_asan_link_order=0
+		"LD_PRELOAD=$build/tests/tools/clock-shift.so" "CLOCK_SHIFT=$1")
+}
+clock_is_right() { program_prefix=(); }
 # Whether the last line of a program that failed is to say what to do.
 advice=yes
 

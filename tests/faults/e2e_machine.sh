@@ -3,8 +3,8 @@
 # e2e_machine.sh - end to end: what a machine does to its programs. Its clock is set, its disks get other
 # numbers, volumes go and come back, names don't resolve. Nothing is lost, sent twice, told twice or put off.
 #
-# Mounts are in a mount namespace of this test's own, which are gone with it. Where mounting, loop devices or
-# faketime are not to be had these cases are passed over, with a line each. See e2e.sh for how to run it.
+# Mounts are in a mount namespace of this test's own, which are gone with it. Where mounting or loop devices are
+# not to be had these cases are passed over, with a line each. See e2e.sh for how to run it.
 
 mounts=no
 if [ -n "${OWN_MOUNTS:-}" ]; then
@@ -19,24 +19,19 @@ fi
 # skip NAME WHY
 skip() { echo "skipped - ${1//_/ }: $2"; }
 
-# run_with NEEDED... -- NAME [ARGUMENT...]: mounts, loop (devices), clock (faketime).
+# run_with NEEDED... -- NAME [ARGUMENT...]: mounts, loop (devices).
 run_with() {
 	local why=''
 	while [ "$1" != -- ]; do
 		case $1 in
 		mounts) [ "$mounts" = yes ] || why='no right to mount' ;;
 		loop) [ -w /dev/loop-control ] && command -v mkfs.ext4 >/dev/null || why='no loop devices' ;;
-		clock) command -v faketime >/dev/null && [ -z "${SANITIZED:-}" ] || why='no faketime' ;;
 		esac
 		shift
 	done
 	shift
 	if [ -n "$why" ]; then skip "$1" "$why"; else run "$@"; fi
 }
-
-# at OFFSET: the program's clock, from now on.
-at() { program_prefix=(env FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f "$1"); }
-at_the_right_time() { program_prefix=(); }
 
 expect_once() {
 	expect_object "$media" "$copies/$media"
@@ -49,10 +44,10 @@ expect_once() {
 # The next try that it left is days away when the clock is right again.
 a_recording_does_not_wait_for_a_clock_that_was_ahead() { # OFFSET
 	make_file "$session/$media" 1000
-	at "$1"
+	clock_is_wrong_by "$1"
 	finalize CONFOMEET_S3_RETRY_FOR=0 CONFOMEET_S3_URL=http://127.0.0.1:1 "$session"
 	expect_code 75
-	at_the_right_time
+	clock_is_right
 	start_watcher CONFOMEET_RETRY_MIN=1s CONFOMEET_RETRY_MAX=3s
 	wait_for 20 is_safe
 	expect_once
@@ -61,7 +56,7 @@ a_recording_does_not_wait_for_a_clock_that_was_ahead() { # OFFSET
 
 days_off_are_corrected_by_the_servers_date() { # OFFSET
 	make_file "$session/$media" $((11 * MIB))
-	at "$1"
+	clock_is_wrong_by "$1"
 	finalize CONFOMEET_S3_PART_SIZE=5MiB "$session"
 	expect_code 0 ': safe: 1 recording'
 	expect_all_gone
@@ -70,15 +65,15 @@ days_off_are_corrected_by_the_servers_date() { # OFFSET
 
 a_kept_copy_outlives_a_clock_that_was_behind() {
 	make_file "$session/$media" 1000
-	at -10d
+	clock_is_wrong_by -10d
 	finalize CONFOMEET_KEEP_LOCAL=48h "$session"
 	expect_code 0
 	[ -e "$session/$media" ] || fail "the copy is gone at once"
-	at -9d
+	clock_is_wrong_by -9d
 	finalize CONFOMEET_KEEP_LOCAL=48h "$session"
 	expect_code 0
 	[ -e "$session/$media" ] || fail "the copy is gone after a day"
-	at_the_right_time
+	clock_is_right
 	mkdir "$recordings/other"
 	make_file "$recordings/other/1_a.mp4" 10
 	finalize CONFOMEET_KEEP_LOCAL=48h "$recordings/other"
@@ -258,11 +253,11 @@ a_name_that_does_not_resolve_ends_with_patience() {
 	expect_within 6 $((clock_s - began))
 }
 
-run_with clock -- a_recording_does_not_wait_for_a_clock_that_was_ahead +3d
-run_with clock -- a_recording_does_not_wait_for_a_clock_that_was_ahead -3d
-run_with clock -- days_off_are_corrected_by_the_servers_date +3d
-run_with clock -- days_off_are_corrected_by_the_servers_date -3d
-run_with clock -- a_kept_copy_outlives_a_clock_that_was_behind
+run a_recording_does_not_wait_for_a_clock_that_was_ahead +3d
+run a_recording_does_not_wait_for_a_clock_that_was_ahead -3d
+run days_off_are_corrected_by_the_servers_date +3d
+run days_off_are_corrected_by_the_servers_date -3d
+run a_kept_copy_outlives_a_clock_that_was_behind
 run_with mounts loop -- the_same_disk_under_another_number_is_the_same
 run_with mounts loop -- so_it_is_where_etags_are_no_md5 kms-etags
 run_with mounts loop -- so_it_is_where_etags_are_no_md5 opaque-etags
