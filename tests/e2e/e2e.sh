@@ -23,6 +23,8 @@ server_env=$state/server.env
 program=$build/finalize/jibri-finalize
 stand_in=$build/tests/tools/backend-stand-in
 sink_program=$build/tests/tools/sink
+# The server outlives the script, and a later one may have the same process id.
+buckets=e2e-$$-$EPOCHSECONDS
 export S3_STATE=$state/s3 S3_STORE=bluestore
 shopt -s inherit_errexit
 
@@ -149,7 +151,7 @@ run_case() {
 	copies=$case_dir/copies
 	journal=$recordings/.jibri-finalize/journal.db
 	outputs=$case_dir/outputs
-	bucket=e2e-$$-$case_count
+	bucket=$buckets-$case_count
 	own_address=127.$((1 + (BASHPID >> 16))).$((BASHPID >> 8 & 255)).$((BASHPID & 255))
 	mkdir "$recordings" "$session" "$copies"
 	: >"$outputs"

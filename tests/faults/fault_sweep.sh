@@ -241,7 +241,7 @@ work_through() {
 		[ $((index % WORKERS)) = "$1" ] || continue
 		case_count=$((index - 1))
 		run a_fault "$recording" "$where" "$which" "$fault"
-		remove_bucket "e2e-$$-$index"
+		remove_bucket "$buckets-$index"
 	done <"$work/faults"
 }
 
