@@ -105,8 +105,9 @@ struct journal_file {
     enum journal_file_state state;
     char mark[S3_MARK_SIZE];      /* random, made with the row, renewed when the file's content is
                                      another */
-    char told_mark[S3_MARK_SIZE]; /* of the last object whose notice was accepted before the mark
-                                     was renewed; "": none */
+    char told_mark[S3_MARK_SIZE]; /* of the last object whose notice was sent before the mark was
+                                     renewed; "": none */
+    enum journal_notice told_notice; /* what had become of that notice */
     char location[S3_LOCATION_SIZE]; /* where it is sent to, or was (s3_location.h); "": to nowhere
                                         yet, or by a version that did not note it */
     char key[S3_MAX_KEY_BYTES + 1];  /* "" until chosen */

@@ -89,33 +89,34 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
 #define JOURNAL_FILE_FIXED(X)                  \
     X(recording_id, recording_id, JOURNAL_KEY) \
     X(path, path, JOURNAL_PATH)
-#define JOURNAL_FILE_CHANGING(X)                                                    \
-    X(media, media, JOURNAL_FLAG)                                                   \
-    X(incomplete, incomplete, JOURNAL_FLAG)                                         \
-    X(duration_ms, duration_ms, JOURNAL_SIZE)                                       \
-    X(cut_off, cut_off, JOURNAL_FLAG)                                               \
-    X(inode, identity.inode, JOURNAL_ANY)                                           \
-    X(size_bytes, identity.size_bytes, JOURNAL_SIZE)                                \
-    X(mtime_ns, identity.mtime_ns, JOURNAL_ANY)                                     \
-    X(object_bytes, object_bytes, JOURNAL_SIZE)                                     \
-    X(state, state, JOURNAL_INTEGER, JOURNAL_FILE_PENDING, JOURNAL_FILE_WITHHELD)   \
-    X(mark, mark, JOURNAL_TEXT)                                                     \
-    X(told_mark, told_mark, JOURNAL_TEXT)                                           \
-    X(location, location, JOURNAL_TEXT)                                             \
-    X(key, key, JOURNAL_TEXT_OR_NULL)                                               \
-    X(key_suffix, key_suffix, JOURNAL_COUNT)                                        \
-    X(phase, phase, JOURNAL_INTEGER, JOURNAL_PHASE_NONE, JOURNAL_PHASE_ABORTING)    \
-    X(phase_at, phase_at, JOURNAL_ANY)                                              \
-    X(upload_id, upload_id, JOURNAL_TEXT)                                           \
-    X(part_size_bytes, part_plan.base_bytes, JOURNAL_SIZE)                          \
-    X(parts_grow_early, part_plan.grows_early, JOURNAL_FLAG)                        \
-    X(complete_refusals, complete_refusals, JOURNAL_COUNT)                          \
-    X(etag, etag, JOURNAL_TEXT)                                                     \
-    X(uploaded_at, uploaded_at, JOURNAL_ANY)                                        \
-    X(notice, notice, JOURNAL_INTEGER, JOURNAL_NOTICE_NONE, JOURNAL_NOTICE_UNCLEAR) \
-    X(backend_row, backend_row, JOURNAL_ANY)                                        \
-    X(safe_at, safe_at, JOURNAL_ANY)                                                \
-    X(removed_at, removed_at, JOURNAL_ANY)                                          \
+#define JOURNAL_FILE_CHANGING(X)                                                              \
+    X(media, media, JOURNAL_FLAG)                                                             \
+    X(incomplete, incomplete, JOURNAL_FLAG)                                                   \
+    X(duration_ms, duration_ms, JOURNAL_SIZE)                                                 \
+    X(cut_off, cut_off, JOURNAL_FLAG)                                                         \
+    X(inode, identity.inode, JOURNAL_ANY)                                                     \
+    X(size_bytes, identity.size_bytes, JOURNAL_SIZE)                                          \
+    X(mtime_ns, identity.mtime_ns, JOURNAL_ANY)                                               \
+    X(object_bytes, object_bytes, JOURNAL_SIZE)                                               \
+    X(state, state, JOURNAL_INTEGER, JOURNAL_FILE_PENDING, JOURNAL_FILE_WITHHELD)             \
+    X(mark, mark, JOURNAL_TEXT)                                                               \
+    X(told_mark, told_mark, JOURNAL_TEXT)                                                     \
+    X(told_notice, told_notice, JOURNAL_INTEGER, JOURNAL_NOTICE_NONE, JOURNAL_NOTICE_UNCLEAR) \
+    X(location, location, JOURNAL_TEXT)                                                       \
+    X(key, key, JOURNAL_TEXT_OR_NULL)                                                         \
+    X(key_suffix, key_suffix, JOURNAL_COUNT)                                                  \
+    X(phase, phase, JOURNAL_INTEGER, JOURNAL_PHASE_NONE, JOURNAL_PHASE_ABORTING)              \
+    X(phase_at, phase_at, JOURNAL_ANY)                                                        \
+    X(upload_id, upload_id, JOURNAL_TEXT)                                                     \
+    X(part_size_bytes, part_plan.base_bytes, JOURNAL_SIZE)                                    \
+    X(parts_grow_early, part_plan.grows_early, JOURNAL_FLAG)                                  \
+    X(complete_refusals, complete_refusals, JOURNAL_COUNT)                                    \
+    X(etag, etag, JOURNAL_TEXT)                                                               \
+    X(uploaded_at, uploaded_at, JOURNAL_ANY)                                                  \
+    X(notice, notice, JOURNAL_INTEGER, JOURNAL_NOTICE_NONE, JOURNAL_NOTICE_UNCLEAR)           \
+    X(backend_row, backend_row, JOURNAL_ANY)                                                  \
+    X(safe_at, safe_at, JOURNAL_ANY)                                                          \
+    X(removed_at, removed_at, JOURNAL_ANY)                                                    \
     X(last_error, last_error, JOURNAL_TEXT)
 
 #define JOURNAL_RECORDING_COLUMNS(X) JOURNAL_RECORDING_FIXED(X) JOURNAL_RECORDING_CHANGING(X)

@@ -8,7 +8,7 @@
 
 struct sqlite3;
 
-#define JOURNAL_SCHEMA_VERSION 12
+#define JOURNAL_SCHEMA_VERSION 13
 
 /*
  * Makes the tables in an empty file, or brings those of `version` up to date. Within the caller's

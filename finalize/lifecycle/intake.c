@@ -76,8 +76,10 @@ static void renew_mark(const struct intake *intake, struct journal_file *file)
 
 static void begin_again(const struct intake *intake, struct journal_file *file)
 {
-    if (file->notice == JOURNAL_NOTICE_ACCEPTED) /* its bytes may prove to be the same */
+    if (file->notice != JOURNAL_NOTICE_DUE) { /* its bytes may prove to be the same */
         memcpy(file->told_mark, file->mark, sizeof file->told_mark);
+        file->told_notice = file->notice;
+    }
     renew_mark(intake, file);
     file->state = JOURNAL_FILE_PENDING;
     file->notice = file->media ? JOURNAL_NOTICE_DUE : JOURNAL_NOTICE_NONE;

@@ -124,7 +124,7 @@ bool upload_take_adopted(struct upload *upload, const struct hasher_result *byte
     upload_report(upload, "the bucket already has this file: it is not sent again");
     memcpy(file->mark, upload->adopt->mark, sizeof file->mark);
     if (!strcmp(file->mark, file->told_mark))
-        file->notice = JOURNAL_NOTICE_ACCEPTED;
+        file->notice = file->told_notice;
     return journal_save_file(upload->options.journal, file, err) &&
            upload_go_to(upload, UPLOAD_STAGE_PROBE); /* which finds the mark to be ours now */
 }

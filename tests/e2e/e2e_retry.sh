@@ -115,6 +115,8 @@ a_2xx_that_names_no_row_is_not_repeated_by_the_watcher() {
 	touch -d '1 hour ago' "$session/$media" "$session"
 	start_watcher CONFOMEET_RETRY_MIN=1s CONFOMEET_RETRY_MAX=1s
 	wait_for 60 has_been_tried 4
+	touch -d '30 minutes ago' "$session/$media"
+	wait_for 60 has_been_tried 7
 	expect "requests" 1 "$(notices .status | wc -l)"
 	expect "the notice" 5 "$(query 'SELECT notice FROM file')"
 	finalize "CONFOMEET_RECORDINGS_DIR=$recordings" retry 1

@@ -245,6 +245,7 @@ START_TEST(what_a_changed_file_s_row_becomes_depends_on_what_may_be_in_the_bucke
         ck_assert_int_eq(after.uploaded_at, 0);
         ck_assert_int_eq(after.safe_at, 0);
         ck_assert_str_eq(after.told_mark, before.mark);
+        ck_assert_int_eq(after.told_notice, before.notice);
         ck_assert_int_eq(after.backend_row, 77); /* of what was told */
     }
 }

@@ -164,7 +164,7 @@ START_TEST(it_is_a_wal_file_with_our_mark_and_version)
     open_journal();
     ck_assert_str_eq(ask("PRAGMA journal_mode"), "wal");
     ck_assert_str_eq(ask("PRAGMA application_id"), "1246120497");
-    ck_assert_str_eq(ask("PRAGMA user_version"), "12");
+    ck_assert_str_eq(ask("PRAGMA user_version"), "13");
     ck_assert_str_eq(ask("PRAGMA integrity_check"), "ok");
 }
 END_TEST
@@ -257,7 +257,7 @@ START_TEST(a_journal_of_a_newer_version_is_left_alone)
     open_journal();
     journal_close(journal);
     journal = NULL;
-    ck_assert_int_eq(execute("PRAGMA user_version = 13"), SQLITE_OK);
+    ck_assert_int_eq(execute("PRAGMA user_version = 14"), SQLITE_OK);
     expect_failure(journal_open(path, &journal, &err), ERROR_PERMANENT, "newer");
 }
 END_TEST
@@ -295,7 +295,7 @@ START_TEST(a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_
     load_journal_of_version(_i);
 
     open_journal();
-    ck_assert_str_eq(ask("PRAGMA user_version"), "12");
+    ck_assert_str_eq(ask("PRAGMA user_version"), "13");
     ck_assert_str_eq(ask("PRAGMA integrity_check"), "ok");
     ck_assert_str_eq(ask("SELECT count(*) FROM pragma_foreign_key_check"), "0");
     for (char *quote = strchr(schema, '"'); quote; quote = strchr(quote, '"'))
