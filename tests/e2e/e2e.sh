@@ -296,8 +296,9 @@ start_finalize() {
 		variables+=("$1")
 		shift
 	done
+	: >"${output_file:-$case_dir/output}" # now: who waits for a line must not find the last run's
 	env -i "${environment[@]}" "${variables[@]}" "${program_prefix[@]}" "$program" "$@" \
-		>"${output_file:-$case_dir/output}" 2>&1 </dev/null &
+		>>"${output_file:-$case_dir/output}" 2>&1 </dev/null &
 	pids+=("$!")
 }
 

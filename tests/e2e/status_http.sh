@@ -133,8 +133,7 @@ s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); print(flush=True); time.sle
 taker=$!
 wait_for 10 test -s "$work/taken" || fail "the port is not taken"
 write_settings "CONFOMEET_STATUS_LISTEN=127.0.0.1:$port"
-env -i PATH="$PATH" "$watcher" --config "$work/finalize.env" >"$work/watcher.log" 2>&1 &
-watcher_pid=$!
+launch_watcher
 wait_for 10 grep -q "cannot listen on 127.0.0.1:$port .*in use" "$work/watcher.log" || fail "$(cat "$work/watcher.log")"
 wait_for 10 grep -q watching "$work/watcher.log" || fail "it does not go on: $(cat "$work/watcher.log")"
 kill "$taker"
@@ -153,14 +152,12 @@ stop_watcher
 ok "a page whose name resolves to this machine reads nothing, and Prometheus reads by address and name"
 
 write_settings CONFOMEET_STATUS_LISTEN=off
-env -i PATH="$PATH" "$watcher" --config "$work/finalize.env" >"$work/watcher.log" 2>&1 &
-watcher_pid=$!
+launch_watcher
 wait_for 10 grep -q watching "$work/watcher.log" || fail "$(cat "$work/watcher.log")"
 ! grep -q 'status page' "$work/watcher.log" || fail "it is not off"
 stop_watcher
 write_settings "CONFOMEET_STATUS_LISTEN=[::]:$port"
-env -i PATH="$PATH" "$watcher" --config "$work/finalize.env" >"$work/watcher.log" 2>&1 &
-watcher_pid=$!
+launch_watcher
 wait_for 10 grep -q 'warning: .*CONFOMEET_STATUS_TOKEN' "$work/watcher.log" || fail "no warning: $(cat "$work/watcher.log")"
 if wait_for 5 grep -q 'status page and metrics at' "$work/watcher.log"; then # else: no IPv6 here
 	expect "IPv6" 200 "$(status "http://[::1]:$port/healthz")"

@@ -15,12 +15,15 @@ watcher_options=()
 
 # start_watcher [NAME=VALUE...]: its log is $case_dir/watcher.log.
 start_watcher() {
+	local begun
+	: >>"$case_dir/watcher.log"
+	begun=$(times_watching) # by earlier ones, whose log goes on
 	run_apart env -i "${environment[@]}" "CONFOMEET_RECORDINGS_DIR=$recordings" \
 		CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_LOG_LEVEL=debug CONFOMEET_LIVE_RATE_LIMIT=0 CONFOMEET_RETRY_MIN=2s "$@" \
 		"$watcher" "${watcher_options[@]}" >>"$case_dir/watcher.log" 2>&1 </dev/null &
 	watcher_pid=$!
 	pids+=("$watcher_pid")
-	wait_for 10 watcher_says ': watching'
+	wait_for 10 watches_again "$begun"
 }
 
 # run_apart COMMAND...: to be put into the background; does not keep the writer from seeing its input's
@@ -43,6 +46,8 @@ has_worker() { [ -n "$(worker_pids "$1")" ]; }
 # Not those that have ended and that nobody waits for.
 is_alive() { grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
 
+times_watching() { grep -c ': watching' "$case_dir/watcher.log" || true; }
+watches_again() { [ "$(times_watching)" -gt "$1" ]; }
 watcher_says() { grep -qs -e "$1" "$case_dir/watcher.log"; }
 
 finalize_all() {
