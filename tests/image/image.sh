@@ -17,6 +17,8 @@
 
 set -euo pipefail
 shopt -s inherit_errexit
+# shellcheck source=tests/image/own_root.sh
+. "$(dirname "${BASH_SOURCE[0]}")/own_root.sh"
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=tests/e2e/e2e.sh

@@ -10,6 +10,8 @@
 
 set -euo pipefail
 shopt -s inherit_errexit
+# shellcheck source=tests/image/own_root.sh
+. "$(dirname "${BASH_SOURCE[0]}")/own_root.sh"
 
 release=${1:?a release of Debian}
 package=${2:?the package}
