@@ -43,7 +43,9 @@ static void probe_backend(struct probe *probe)
     struct http_request request;
     struct http_reply reply;
     struct buffer url;
+    struct error error = ERROR_INIT;
     char text[640];
+    bool answers;
 
     if (!probe->settings->notice) {
         probe_fine(probe, "backend", "notices are switched off (CONFOMEET_NOTICE)");
@@ -61,13 +63,19 @@ static void probe_backend(struct probe *probe)
     }
     snprintf(text, sizeof text, "%.400s ", request.url);
     loop_exchange(probe->loop, &request, clock_now_ms() + PROBE_PATIENCE_MS, &reply);
-    if (reply.status)
+    answers = reply.status && reply.failure != HTTP_FAILED_PROXY;
+    if (answers)
         snprintf(text + strlen(text), sizeof text - strlen(text), "answers (status %d)",
                  reply.status);
     else
         snprintf(text + strlen(text), sizeof text - strlen(text), "does not answer: %.150s",
                  reply.detail);
-    if (!reply.status)
+    if (!answers && http_failed_network(reply.failure) != ERROR_NETWORK_NONE) {
+        error_set(&error, ERROR_PERMANENT, "%s", text);
+        error.network = http_failed_network(reply.failure);
+        error.from_backend = true;
+        probe_wrong_because(probe, "backend", &error);
+    } else if (!answers)
         probe_wrong(probe, "backend", text,
                     "correct CONFOMEET_BASE_URL (or XMPP_DOMAIN), or see why the backend is down");
     else if (reply.status >= 300 && reply.status < 400)

@@ -170,9 +170,16 @@ static const char *advice_for_keys(const char *text)
            "(the role's trust policy), and that the STS service can be reached, then try again";
 }
 
-/* What lifecycle and notify say, of which no kind or code tells. */
+/* What no kind or code tells of: words of the transfer, of S3's replies, of lifecycle and of
+ * notify. */
 static const char *advice_for_words(const char *text)
 {
+    if (strstr(text, "HTTP/2 alone is spoken"))
+        return "see that CONFOMEET_S3_URL begins with https:// where the server wants that, and "
+               "that the server speaks HTTP/1.1, then try again";
+    if (strstr(text, "not an S3 reply"))
+        return "see that CONFOMEET_S3_URL is the address of the S3 service, and that no proxy "
+               "(CONFOMEET_PROXY, http_proxy) answers in its place, then try again";
     if (strstr(text, "does not begin with a meeting id"))
         return "jibri-finalize retry --meeting-id NUMBER, with the same directory, tells the "
                "backend of it";
@@ -214,6 +221,9 @@ const char *explain_advice_for_text(const char *text)
         return advice;
     if (strstr(text, "the proxy answers"))
         return network_advice[ERROR_NETWORK_PROXY][0];
+    advice = advice_for_words(text);
+    if (advice)
+        return advice;
     if (strstr(text, "the backend"))
         return "see what the backend's log says and whether CONFOMEET_BASE_URL is right, then try "
                "again";

@@ -118,6 +118,29 @@ check_finds_no_backend() {
 	expect_finding ok writing
 }
 
+check_finds_a_backend_with_a_certificate_of_nobody_known() {
+	check_finds WRONG backend 'does not answer: .*[Cc]ertificate.*CONFOMEET_CA_FILE' "CONFOMEET_BASE_URL=$S3_TLS_ENDPOINT/meet"
+}
+
+# check_by_proxy FAULT: a proxy that answers so in place of the servers.
+check_by_proxy() {
+	start_proxy "$case_dir/proxy.log" --fault "any:1-:$1"
+	check "CONFOMEET_PROXY=http://user:password@${proxy_url#http://}" CONFOMEET_S3_URL=http://s3.example.invalid \
+		CONFOMEET_BASE_URL=http://meet.example.invalid/meet
+	expect_code 1
+}
+
+check_finds_a_proxy_that_refuses() {
+	local subject
+	check_by_proxy 407
+	for subject in reading backend; do
+		expect_finding WRONG "$subject" 'the proxy answers with HTTP status 407; correct the user and the password in CONFOMEET_PROXY'
+	done
+	stop_proxy
+	check_by_proxy 401-html
+	expect_finding WRONG reading 'status 401, not an S3 reply; see that CONFOMEET_S3_URL .*no proxy \(CONFOMEET_PROXY'
+}
+
 check_finds_a_directory_that_is_not_there() {
 	recordings=$recordings/no-such check_finds WRONG recordings 'no-such'
 	expect_finding ok writing
@@ -269,6 +292,8 @@ run check_finds_a_missing_bucket
 run check_finds_no_server
 run check_finds_a_certificate_of_nobody_known
 run check_finds_no_backend
+run check_finds_a_backend_with_a_certificate_of_nobody_known
+run check_finds_a_proxy_that_refuses
 run check_finds_a_directory_that_is_not_there
 run check_finds_a_journal_that_cannot_be
 run check_finds_a_gateway_that_drops_metadata

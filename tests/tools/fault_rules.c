@@ -24,6 +24,9 @@ static const struct fault faults[] = {
     {.name = "405", .status = 405, .code = "MethodNotAllowed"},
     {.name = "400-expired", .status = 400, .code = "ExpiredToken"},
     {.name = "413", .status = 413, .body = FAULT_BODY_HTML},
+    /* a proxy, in the place of the server */
+    {.name = "407", .status = 407, .body = FAULT_BODY_HTML},
+    {.name = "401-html", .status = 401, .body = FAULT_BODY_HTML},
     {.name = "400-quota", .status = 400, .code = "CloudTotalAliveSizeQuotaExceed"},
     {.name = "400-invalid-part", .status = 400, .code = "InvalidPart"},
     {.name = "404-upload", .status = 404, .code = "NoSuchUpload"},

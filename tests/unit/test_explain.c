@@ -76,6 +76,9 @@ START_TEST(what_the_code_alone_does_not_tell_is_told_by_text_and_status)
         {"InvalidRequest", 400, "Content-MD5 is required", "CONFOMEET_S3_CONTENT_MD5"},
         {"MissingContentMD5", 400, "", "CONFOMEET_S3_CONTENT_MD5"},
         {"", 413, "HTTP status 413, not an S3 reply", "CONFOMEET_S3_PART_SIZE"},
+        {"", 403, "HTTP status 403, not an S3 reply", "CONFOMEET_PROXY"},
+        {"", 404, "HTTP status 404, not an S3 reply", "CONFOMEET_S3_URL"},
+        {"", 0, "Empty reply from server (as where https or HTTP/2 alone is spoken)", "HTTP/1.1"},
     };
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
