@@ -119,30 +119,37 @@ static size_t search(const uint8_t *bytes, size_t length)
     return length;
 }
 
-/* Writes the headers of all fragments that the reply has, and goes on after them. */
-static void take_bytes(struct ahead *ahead, struct reader *reader, const uint8_t *bytes,
+/* Writes the headers of all fragments that the reply has, and goes on after them. False when there
+ * is nothing more to read there. */
+static bool take_bytes(struct ahead *ahead, struct reader *reader, const uint8_t *bytes,
                        size_t length)
 {
-    uint64_t next = reader->searching ? search(bytes, length) : 0, headers = 0, all = 1;
-    bool goes_on = true;
+    uint64_t next = 0, headers, all;
 
-    if (reader->searching && next == length) {
-        reader->at += length > 2 * MEDIA_HEADER ? length - MEDIA_HEADER : length;
-        return;
+    if (reader->searching) {
+        next = search(bytes, length);
+        if (next == length) { /* one may begin in the last bytes */
+            reader->at += length > 2 * MEDIA_HEADER ? length - MEDIA_HEADER : length;
+            return true;
+        }
+        reader->searching = false;
     }
-    reader->searching = false;
-    while (goes_on && all && next < length) {
-        goes_on = read_fragment(bytes + next, length - (size_t)next, &headers, &all) &&
-                  (!all || write_at(ahead->fd, bytes + next, (size_t)headers, reader->at + next));
+    while (next < length) {
+        if (!read_fragment(bytes + next, length - (size_t)next, &headers, &all))
+            return false;
+        if (!all) { /* the reply ends in its headers, which are asked for again */
+            reader->at += next;
+            if (headers > reader->length)
+                reader->length = headers;
+            return headers <= ahead->end - reader->at;
+        }
+        if (!write_at(ahead->fd, bytes + next, (size_t)headers, reader->at + next))
+            return false;
         next += all;
-        if (all)
-            reader->length = all > SHORT_BYTES ? HEADERS_BYTES : SEARCH_BYTES;
+        reader->length = all > SHORT_BYTES ? HEADERS_BYTES : SEARCH_BYTES;
     }
     reader->at += next;
-    if (!all && headers > reader->length)
-        reader->length = headers;
-    if (!goes_on || reader->at > ahead->end || headers > ahead->end - reader->at)
-        reader->at = reader->end;
+    return true;
 }
 
 static void take_reply(struct ahead *ahead, struct loop_reply *reply)
@@ -154,10 +161,10 @@ static void take_reply(struct ahead *ahead, struct loop_reply *reply)
     ahead->under_way--;
     s3_read(ahead->rescue->s3, &call, &reply->http, time(NULL), &result);
     http_reply_done(&reply->http);
-    if (result.outcome == S3_DONE && result.body.length == call.length)
-        take_bytes(ahead, reader, (const uint8_t *)result.body.data, result.body.length);
-    else
+    if (result.outcome != S3_DONE || result.body.length != call.length)
         reader->failures++;
+    else if (!take_bytes(ahead, reader, (const uint8_t *)result.body.data, result.body.length))
+        reader->at = reader->end;
     s3_result_done(&result);
     ask(ahead, reply->slot);
 }
