@@ -105,14 +105,13 @@ const char *status_text_detail(const struct report_recording *recording,
         error = "";
         break;
     case REPORT_LOST:
-        if (strstr(error, "vanished")) /* the cause is not named twice */
-            break;
-        if (recording->safety.gone)
+        if (recording->safety.gone) /* what failed before no longer counts */
             buffer_append_format(
-                next(&sentence), "%s vanished",
+                next(&sentence), "%s vanished before being safe in the bucket",
                 units_format_count(recording->safety.gone, "file", count, sizeof count));
         else
             buffer_append_format(next(&sentence), "its directory is gone");
+        error = recording->safety.gone ? "" : error;
         break;
     case REPORT_ABANDONED:
         if (recording->row.reason[0])

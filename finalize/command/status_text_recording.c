@@ -27,19 +27,14 @@ static void append_labelled(struct buffer *out, const char *label, const char *t
 
 static const char *advice_for(const struct report_recording *recording, char *out, size_t size)
 {
+    bool has_command = true;
+    const char *advice = recording->state == REPORT_LOST
+                             ? EXPLAIN_LOST
+                             : explain_advice_for_text(recording->row.last_error, &has_command);
     char id[STATUS_TEXT_ID_SIZE];
 
     status_text_id(recording, id);
-    if (recording->state == REPORT_LOST)
-        snprintf(out, size,
-                 "find out who removed it; then take it off this list: jibri-finalize abandon %s "
-                 "--reason TEXT",
-                 id);
-    else if (strstr(recording->row.last_error, "does not begin with a meeting id"))
-        snprintf(out, size, "jibri-finalize retry --meeting-id NUMBER %s", id);
-    else
-        snprintf(out, size, "%s: jibri-finalize retry %s",
-                 explain_advice_for_text(recording->row.last_error), id);
+    snprintf(out, size, "%s%s %s", advice, has_command ? "" : ": jibri-finalize retry", id);
     return out;
 }
 

@@ -155,43 +155,50 @@ static const char *advice_for_errno(int errno_value)
     }
 }
 
-/* That the platform gives no keys (credentials.h). */
-static const char *advice_for_keys(const char *text)
-{
-    if (!strstr(text, "no keys"))
-        return NULL;
-    if (strstr(text, "no keys from instance metadata"))
-        return "set CONFOMEET_S3_CLIENT_ID and CONFOMEET_S3_CLIENT_SECRET, or give the machine a "
-               "role (containers on it need a hop limit of 2), then try again";
-    if (strstr(text, "no keys from the container's endpoint"))
-        return "see that the task or pod has a role, and what the endpoint's log says, then try "
-               "again";
-    return "see that AWS_ROLE_ARN may be assumed with the token in AWS_WEB_IDENTITY_TOKEN_FILE "
-           "(the role's trust policy), and that the STS service can be reached, then try again";
-}
+/* Words of this program's texts, of which no kind or code tells. The first that fits counts. */
+static const struct phrase {
+    const char *words, *advice;
+    bool first;       /* it goes before what a code says, else after it */
+    bool has_command; /* the advice ends in a command, to which the recording is to be added */
+} phrases[] = {
+    {"no keys from instance metadata", /* credentials.h */
+     "set CONFOMEET_S3_CLIENT_ID and CONFOMEET_S3_CLIENT_SECRET, or give the machine a role "
+     "(containers on it need a hop limit of 2), then try again",
+     .first = true},
+    {"no keys from the container's endpoint",
+     "see that the task or pod has a role, and what the endpoint's log says, then try again",
+     .first = true},
+    {"no keys",
+     "see that AWS_ROLE_ARN may be assumed with the token in AWS_WEB_IDENTITY_TOKEN_FILE (the "
+     "role's trust policy), and that the STS service can be reached, then try again",
+     .first = true},
+    {"HTTP/2 alone is spoken",
+     "see that CONFOMEET_S3_URL begins with https:// where the server wants that, and that the "
+     "server speaks HTTP/1.1, then try again",
+     .first = false},
+    {"not an S3 reply",
+     "see that CONFOMEET_S3_URL is the address of the S3 service, and that no proxy "
+     "(CONFOMEET_PROXY, http_proxy) answers in its place, then try again",
+     .first = false},
+    {"does not begin with a meeting id",
+     "give the meeting's id: jibri-finalize retry --meeting-id NUMBER", .has_command = true},
+    {"vanished before", EXPLAIN_LOST, .has_command = true},
+    {"", NULL, .first = false}, /* it fits all */
+};
 
-/* What no kind or code tells of: words of the transfer, of S3's replies, of lifecycle and of
- * notify. */
-static const char *advice_for_words(const char *text)
+static const struct phrase *phrase_in(const char *text)
 {
-    if (strstr(text, "HTTP/2 alone is spoken"))
-        return "see that CONFOMEET_S3_URL begins with https:// where the server wants that, and "
-               "that the server speaks HTTP/1.1, then try again";
-    if (strstr(text, "not an S3 reply"))
-        return "see that CONFOMEET_S3_URL is the address of the S3 service, and that no proxy "
-               "(CONFOMEET_PROXY, http_proxy) answers in its place, then try again";
-    if (strstr(text, "does not begin with a meeting id"))
-        return "jibri-finalize retry --meeting-id NUMBER, with the same directory, tells the "
-               "backend of it";
-    if (strstr(text, "vanished before"))
-        return "find out what removed the files; then take the recording off the list: "
-               "jibri-finalize abandon";
-    return NULL;
+    const struct phrase *phrase = phrases;
+
+    while (!strstr(text, phrase->words))
+        phrase++;
+    return phrase;
 }
 
 const char *explain_repair(const struct error *err)
 {
-    const char *advice = advice_for_keys(err->text);
+    const struct phrase *phrase = phrase_in(err->text);
+    const char *advice = phrase->first ? phrase->advice : NULL;
 
     if (!advice && !err->from_backend)
         advice = s3_advice[s3_code_of_error(err)->meaning];
@@ -201,7 +208,7 @@ const char *explain_repair(const struct error *err)
         advice = advice_for_backend_status(err->http_status);
     if (!advice && err->sys_errno)
         advice = advice_for_errno(err->sys_errno);
-    return advice ? advice : advice_for_words(err->text);
+    return advice ? advice : phrase->advice;
 }
 
 const char *explain_advice(const struct error *err)
@@ -211,21 +218,18 @@ const char *explain_advice(const struct error *err)
     return advice ? advice : kinds[row_of(err->kind)].advice;
 }
 
-const char *explain_advice_for_text(const char *text)
+const char *explain_advice_for_text(const char *text, bool *ret_has_command)
 {
-    const char *advice = advice_for_keys(text);
+    const struct phrase *phrase = phrase_in(text);
+    const char *advice = phrase->first ? phrase->advice : s3_advice[s3_code_in(text)->meaning];
 
+    *ret_has_command = !advice && phrase->has_command;
+    if (!advice && strstr(text, "the proxy answers"))
+        advice = network_advice[ERROR_NETWORK_PROXY][0];
     if (!advice)
-        advice = s3_advice[s3_code_in(text)->meaning];
-    if (advice)
-        return advice;
-    if (strstr(text, "the proxy answers"))
-        return network_advice[ERROR_NETWORK_PROXY][0];
-    advice = advice_for_words(text);
-    if (advice)
-        return advice;
-    if (strstr(text, "the backend"))
-        return "see what the backend's log says and whether CONFOMEET_BASE_URL is right, then try "
-               "again";
-    return "repair the cause (jibri-finalize check tells more), then try again";
+        advice = phrase->advice;
+    if (!advice && strstr(text, "the backend"))
+        advice = "see what the backend's log says and whether CONFOMEET_BASE_URL is right, then "
+                 "try again";
+    return advice ? advice : "repair the cause (jibri-finalize check tells more), then try again";
 }

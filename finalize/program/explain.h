@@ -5,6 +5,8 @@
 
 #include "finalize/base/error.h"
 
+#include <stdbool.h>
+
 /* The exit codes of jibri-finalize; those above 63 are sysexits(3). */
 enum explain_exit {
     EXPLAIN_EXIT_OK = 0,
@@ -30,6 +32,12 @@ const char *explain_advice(const struct error *err);
  * which nothing is tried again by itself. */
 const char *explain_repair(const struct error *err);
 
-/* The same for an error of which the text alone was kept, as the journal does. A literal; which
- * command to call is the caller's to add. */
-const char *explain_advice_for_text(const char *text);
+/* What to do about a recording whose files vanished before they were in the bucket. */
+#define EXPLAIN_LOST                                                          \
+    "find out what removed the files, then take the recording off the list: " \
+    "jibri-finalize abandon --reason TEXT"
+
+/* explain_advice() for an error of which the text alone was kept, as the journal does. A literal.
+ * *ret_has_command: it ends in a command, to which the caller adds the recording; else the caller
+ * names the command, too. */
+const char *explain_advice_for_text(const char *text, bool *ret_has_command);

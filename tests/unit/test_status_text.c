@@ -219,8 +219,6 @@ START_TEST(what_was_lost_is_told_once)
     recording.state = REPORT_LOST;
     ck_assert_str_eq(detail(), "its directory is gone");
     recording.safety.gone = 1;
-    strcpy(recording.row.last_error, "the backend refused the notice");
-    ck_assert_str_eq(detail(), "1 file vanished; the backend refused the notice");
     strcpy(recording.row.last_error, "1 file vanished before being safe in the bucket");
     ck_assert_str_eq(detail(), "1 file vanished before being safe in the bucket");
 }
