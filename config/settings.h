@@ -30,6 +30,9 @@ enum settings_log_format { SETTINGS_LOG_TEXT, SETTINGS_LOG_JSON };
 #define SETTINGS_KEEP_NOTHING 0u
 #define SETTINGS_KEEP_FOREVER UINT64_MAX
 
+/* The longest Retry-After of a server that is heeded; no setting. */
+#define SETTINGS_LONGEST_RETRY_AFTER_S 3600u
+
 /* All strings are owned by the struct; those that are not set are NULL unless a default is given.
  */
 struct settings {

@@ -53,18 +53,18 @@ static bool choose_base_key(struct delivery *delivery, struct error *err)
         delivery->file.media ? file_name_of(delivery->file.path) : options->main_media_name;
     const char *underscore = strchr(media_name, '_');
     char meeting[SESSION_NAME_SIZE];
-    struct key_facts facts = {.session = session_dir_session_id(options->recording),
-                              .instance = options->settings->instance_id,
-                              .metadata = options->metadata};
+    struct key_values values = {.session = session_dir_session_id(options->recording),
+                                .instance = options->settings->instance_id,
+                                .metadata = options->metadata};
 
     if (underscore && underscore > media_name) {
         snprintf(meeting, sizeof meeting, "%.*s", (int)(underscore - media_name), media_name);
-        facts.meeting = meeting;
+        values.meeting = meeting;
     }
     /* The day in the recording's name, or else of the file's last change. */
-    if (!file_name_day(media_name, &facts.year, &facts.month, &facts.day))
-        key_set_day(&facts, delivery->mtime_ns / 1000000000);
-    return key_choose(options->settings->s3_key_prefix, &facts, delivery->file.path,
+    if (!file_name_day(media_name, &values.year, &values.month, &values.day))
+        key_set_day(&values, delivery->mtime_ns / 1000000000);
+    return key_choose(options->settings->s3_key_prefix, &values, delivery->file.path,
                       delivery->file.media, delivery->base_key, err);
 }
 

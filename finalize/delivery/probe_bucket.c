@@ -66,11 +66,11 @@ static bool ask(struct probe *probe, const struct s3_call *call, struct s3_resul
 
 static bool choose_key(struct probe *probe, const char *name, struct error *err)
 {
-    struct key_facts facts = {
+    struct key_values values = {
         .session = PROBE_NAME, .instance = probe->settings->instance_id, .meeting = "0"};
 
-    key_set_day(&facts, time(NULL));
-    return key_choose(probe->settings->s3_key_prefix, &facts, name, true, probe->key, err);
+    key_set_day(&values, time(NULL));
+    return key_choose(probe->settings->s3_key_prefix, &values, name, true, probe->key, err);
 }
 
 static struct s3_call call_of(struct probe *probe, enum s3_operation operation)

@@ -1,5 +1,6 @@
 #include "finalize/http/http.h"
 
+#include "config/settings.h"
 #include "finalize/base/number.h"
 #include "finalize/base/utf8.h"
 
@@ -8,8 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define HEADERS_CEILING       (32u * 1024)
-#define LONGEST_RETRY_AFTER_S 3600u
+#define HEADERS_CEILING (32u * 1024)
 
 void http_request_init(struct http_request *request, const char *method)
 {
@@ -128,7 +128,9 @@ uint64_t http_reply_retry_after(const struct http_reply *reply)
             return 0;
         seconds = (uint64_t)-past_s;
     }
-    return (seconds < LONGEST_RETRY_AFTER_S ? seconds : LONGEST_RETRY_AFTER_S) * 1000;
+    if (seconds > SETTINGS_LONGEST_RETRY_AFTER_S)
+        seconds = SETTINGS_LONGEST_RETRY_AFTER_S;
+    return seconds * 1000;
 }
 
 enum error_network http_failed_network(enum http_failure failure)

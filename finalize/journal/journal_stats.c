@@ -78,9 +78,10 @@ bool journal_load_stats(struct journal *journal, struct stats *ret_stats, struct
 
 /* ---- rows, counted --------------------------------------------------------------------------- */
 
-#define FACT(member, ...) JOURNAL_COLUMN(journal_facts, member, __VA_ARGS__)
+#define FACT(member, ...) JOURNAL_COLUMN(journal_counts, member, __VA_ARGS__)
 
-bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts, struct error *err)
+bool journal_load_counts(struct journal *journal, struct journal_counts *ret_counts,
+                         struct error *err)
 {
     static const struct journal_column columns[] = {
         FACT(recordings[JOURNAL_RECORDING_WORKING], JOURNAL_SIZE),
@@ -98,7 +99,7 @@ bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts
         {.kind = JOURNAL_END}};
     bool found;
 
-    *ret_facts = (struct journal_facts){0};
+    *ret_counts = (struct journal_counts){0};
     /* A recording that was sent while it grew is older than its end: its file's last change is what
      * counts. */
     return journal_fetch(
@@ -118,5 +119,5 @@ bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts
                INT(JOURNAL_RECORDING_FAILED), INT(JOURNAL_RECORDING_DONE),
                INT(JOURNAL_RECORDING_RECORDING), INT(JOURNAL_RECORDING_ABANDONED),
                INT(JOURNAL_FILE_PENDING)),
-        columns, ret_facts, &found, err);
+        columns, ret_counts, &found, err);
 }

@@ -29,7 +29,7 @@ void journal_add_account(struct journal *journal, struct journal_account *accoun
 bool journal_load_stats(struct journal *journal, struct stats *ret_stats, struct error *err)
     __attribute__((warn_unused_result));
 
-struct journal_facts {
+struct journal_counts {
     uint64_t recordings[JOURNAL_RECORDING_ABANDONED + 1]; /* by state */
     uint64_t lost;            /* of those that are DONE, the ones that are not safe (safety.h) */
     uint64_t incomplete;      /* media files that do not play */
@@ -41,5 +41,5 @@ struct journal_facts {
     uint64_t leftovers;       /* uploads in the bucket that are still to be aborted */
 };
 
-bool journal_load_facts(struct journal *journal, struct journal_facts *ret_facts, struct error *err)
-    __attribute__((warn_unused_result));
+bool journal_load_counts(struct journal *journal, struct journal_counts *ret_counts,
+                         struct error *err) __attribute__((warn_unused_result));

@@ -1,8 +1,6 @@
 #include "finalize/journal/schedule.h"
 
-#define LONGEST_RETRY_AFTER_S 3600 /* as http_reply_retry_after() has it */
-
-struct pace {
+struct bounds {
     uint64_t least_ms, most_ms;
 };
 
@@ -11,36 +9,36 @@ static uint64_t lesser(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static struct pace pace_of(const struct settings *settings, enum schedule_pace which)
+static struct bounds bounds_of(const struct settings *settings, enum schedule_kind kind)
 {
     uint64_t most_ms = settings->retry_max_ms > settings->retry_min_ms ? settings->retry_max_ms
                                                                        : settings->retry_min_ms;
 
-    switch (which) {
+    switch (kind) {
     case SCHEDULE_RETRY:
         break;
     case SCHEDULE_PERSON:
-        return (struct pace){most_ms, most_ms};
+        return (struct bounds){most_ms, most_ms};
     case SCHEDULE_EVENT:
-        return (struct pace){10000, SCHEDULE_EVENT_LONGEST_S * 1000};
+        return (struct bounds){10000, SCHEDULE_EVENT_LONGEST_S * 1000};
     case SCHEDULE_PROBE:
-        return (struct pace){lesser(5000, settings->retry_min_ms),
-                             lesser(20000, settings->retry_min_ms)};
+        return (struct bounds){lesser(5000, settings->retry_min_ms),
+                               lesser(20000, settings->retry_min_ms)};
     }
-    return (struct pace){settings->retry_min_ms, most_ms};
+    return (struct bounds){settings->retry_min_ms, most_ms};
 }
 
-int64_t schedule_next_try(const struct settings *settings, enum schedule_pace which,
+int64_t schedule_next_try(const struct settings *settings, enum schedule_kind kind,
                           unsigned failures, int64_t now, struct rng *rng)
 {
-    struct pace pace = pace_of(settings, which);
-    uint64_t bound_ms = pace.least_ms;
+    struct bounds bounds = bounds_of(settings, kind);
+    uint64_t bound_ms = bounds.least_ms;
     uint64_t delay_ms;
 
-    while (failures-- > 1 && bound_ms < pace.most_ms)
+    while (failures-- > 1 && bound_ms < bounds.most_ms)
         bound_ms *= 2;
-    if (bound_ms > pace.most_ms)
-        bound_ms = pace.most_ms;
+    if (bound_ms > bounds.most_ms)
+        bound_ms = bounds.most_ms;
     delay_ms = bound_ms / 2 + rng_up_to(rng, bound_ms - bound_ms / 2);
     return now + (int64_t)((delay_ms + 999) / 1000);
 }
@@ -54,9 +52,10 @@ bool schedule_is_of_another_clock(int64_t at, int64_t now, int64_t most_ahead_s)
  * longest Retry-After that is heeded. */
 static int64_t longest_s(const struct settings *settings)
 {
-    int64_t pause_s = (int64_t)(pace_of(settings, SCHEDULE_PERSON).most_ms / 1000);
+    uint64_t pause_s = bounds_of(settings, SCHEDULE_PERSON).most_ms / 1000;
 
-    return pause_s > LONGEST_RETRY_AFTER_S ? pause_s : LONGEST_RETRY_AFTER_S;
+    return (int64_t)(pause_s > SETTINGS_LONGEST_RETRY_AFTER_S ? pause_s
+                                                              : SETTINGS_LONGEST_RETRY_AFTER_S);
 }
 
 bool schedule_is_due(const struct settings *settings, int64_t next_try_at, int64_t now)

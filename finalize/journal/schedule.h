@@ -14,7 +14,7 @@
 
 #define SCHEDULE_EVENT_LONGEST_S 3600
 
-enum schedule_pace {
+enum schedule_kind {
     SCHEDULE_RETRY,  /* a recording: CONFOMEET_RETRY_MIN .. CONFOMEET_RETRY_MAX */
     SCHEDULE_PERSON, /* one that needs a person: CONFOMEET_RETRY_MAX */
     SCHEDULE_EVENT,  /* an event for the webhook: 10 s .. 1 h */
@@ -23,10 +23,10 @@ enum schedule_pace {
 
 /*
  * The time (seconds since 1970) of the next try after `failures` (from 1) in a row. The bound
- * begins with the pace's shortest pause and doubles up to its longest one; the pause is a random
+ * begins with the kind's shortest pause and doubles up to its longest one; the pause is a random
  * time between half the bound and the bound, so that a fleet does not come back at one instant.
  */
-int64_t schedule_next_try(const struct settings *settings, enum schedule_pace which,
+int64_t schedule_next_try(const struct settings *settings, enum schedule_kind kind,
                           unsigned failures, int64_t now, struct rng *rng);
 
 /*

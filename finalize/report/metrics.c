@@ -17,7 +17,7 @@ static const char *const states[] = {
 bool metrics_load(struct journal *journal, struct metrics *metrics, struct error *err)
 {
     metrics->journal_readable = journal_load_stats(journal, &metrics->stats, err) &&
-                                journal_load_facts(journal, &metrics->facts, err);
+                                journal_load_counts(journal, &metrics->counts, err);
     return metrics->journal_readable;
 }
 
@@ -150,9 +150,9 @@ static void append_family(const struct metrics *metrics, struct buffer *out,
     }
 }
 
-static void append_facts(const struct metrics *metrics, struct buffer *out)
+static void append_counts(const struct metrics *metrics, struct buffer *out)
 {
-    const struct journal_facts *facts = &metrics->facts;
+    const struct journal_counts *counts = &metrics->counts;
     uint64_t age = 0;
 
     append_head(out, PREFIX "recordings", "Recordings that the journal knows, by state.", "gauge");
@@ -161,26 +161,26 @@ static void append_facts(const struct metrics *metrics, struct buffer *out)
 
         snprintf(labels, sizeof labels, "state=\"%s\"", states[state]);
         append_number(metrics, out, PREFIX "recordings", labels,
-                      facts->recordings[state] -
-                          (state == JOURNAL_RECORDING_DONE ? facts->lost : 0));
+                      counts->recordings[state] -
+                          (state == JOURNAL_RECORDING_DONE ? counts->lost : 0));
     }
-    append_number(metrics, out, PREFIX "recordings", "state=\"lost\"", facts->lost);
+    append_number(metrics, out, PREFIX "recordings", "state=\"lost\"", counts->lost);
     append_gauge(
         metrics, out, PREFIX "incomplete_files",
         "Media files that were cut off and do not play, of the recordings that the journal knows.",
-        facts->incomplete);
-    if (facts->oldest_unsafe_at && metrics->now > facts->oldest_unsafe_at)
-        age = (uint64_t)(metrics->now - facts->oldest_unsafe_at);
+        counts->incomplete);
+    if (counts->oldest_unsafe_at && metrics->now > counts->oldest_unsafe_at)
+        age = (uint64_t)(metrics->now - counts->oldest_unsafe_at);
     append_gauge(metrics, out, PREFIX "oldest_unsafe_age_seconds",
                  "How long ago the oldest recording ended that is not yet safe; 0: there is none.",
                  age);
     append_gauge(metrics, out, PREFIX "unsafe_bytes",
-                 "Bytes of files that are not yet confirmed in the bucket.", facts->unsafe_bytes);
+                 "Bytes of files that are not yet confirmed in the bucket.", counts->unsafe_bytes);
     append_gauge(metrics, out, PREFIX "webhook_events_pending",
-                 "Events that CONFOMEET_WEBHOOK_URL is still to be told of.", facts->webhooks);
+                 "Events that CONFOMEET_WEBHOOK_URL is still to be told of.", counts->webhooks);
     append_gauge(metrics, out, PREFIX "leftover_uploads",
                  "Unfinished uploads in the bucket that no recording needs, still to be aborted.",
-                 facts->leftovers);
+                 counts->leftovers);
     for (enum stats_metric metric = 0; metric < STATS_METRICS; metric++)
         append_family(metrics, out, metric);
 }
@@ -215,5 +215,5 @@ void metrics_write(const struct metrics *metrics, struct buffer *out)
     if (metrics->disk_known)
         append_disk(metrics, out);
     if (metrics->journal_readable)
-        append_facts(metrics, out);
+        append_counts(metrics, out);
 }

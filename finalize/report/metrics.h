@@ -18,9 +18,9 @@
 struct metrics {
     const char *instance_id; /* NULL: the label is left out */
     int64_t now;
-    bool journal_readable; /* else stats and facts mean nothing and are left out */
+    bool journal_readable; /* else stats and counts mean nothing and are left out */
     struct stats stats;
-    struct journal_facts facts;
+    struct journal_counts counts;
     bool disk_known;
     uint64_t disk_free_bytes, disk_size_bytes;
     bool trend_known; /* a watcher measures the disk */
@@ -28,7 +28,7 @@ struct metrics {
     uint64_t disk_full_in_seconds; /* when it fills */
 };
 
-/* Reads stats and facts from the journal; false, and the metrics as for one that can't be read,
+/* Reads stats and counts from the journal; false, and the metrics as for one that can't be read,
  * when that fails. */
 bool metrics_load(struct journal *journal, struct metrics *metrics, struct error *err)
     __attribute__((warn_unused_result));

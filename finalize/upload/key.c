@@ -10,15 +10,15 @@
 
 #define MEMBER_BYTES 201u /* of a member of metadata.json, with the NUL */
 
-void key_set_day(struct key_facts *facts, int64_t time)
+void key_set_day(struct key_values *values, int64_t time)
 {
     time_t seconds = (time_t)time;
     struct tm day = {.tm_year = 70, .tm_mday = 1};
 
     (void)gmtime_r(&seconds, &day);
-    facts->year = day.tm_year + 1900;
-    facts->month = day.tm_mon + 1;
-    facts->day = day.tm_mday;
+    values->year = day.tm_year + 1900;
+    values->month = day.tm_mon + 1;
+    values->day = day.tm_mday;
 }
 
 static bool is_upper_hex(char c)
@@ -84,7 +84,7 @@ static void map_value(struct buffer *out, const char *value)
 }
 
 /* A member of metadata.json; returns the placeholder's length. */
-static size_t fill_in_member(struct buffer *out, const char *text, const struct key_facts *facts)
+static size_t fill_in_member(struct buffer *out, const char *text, const struct key_values *values)
 {
     static const char beginning[] = "{metadata.";
     const char *name = text + sizeof beginning - 1, *end = strchr(text, '}');
@@ -92,25 +92,25 @@ static size_t fill_in_member(struct buffer *out, const char *text, const struct 
 
     if (strncmp(text, beginning, sizeof beginning - 1) != 0 || !end)
         return 0;
-    (void)metadata_member(facts->metadata, name, (size_t)(end - name), value, sizeof value);
+    (void)metadata_member(values->metadata, name, (size_t)(end - name), value, sizeof value);
     map_value(out, value);
     return (size_t)(end - text) + 1;
 }
 
 /* Fills in the placeholder that `text` begins with; returns its length, 0 when there is none. */
-static size_t fill_in(struct buffer *out, const char *text, const struct key_facts *facts)
+static size_t fill_in(struct buffer *out, const char *text, const struct key_values *values)
 {
     const struct {
         const char *name;
         const char *value; /* NULL: a number */
         int number, digits;
     } placeholders[] = {
-        {"{session}", facts->session ? facts->session : "", 0, 0},
-        {"{instance}", facts->instance ? facts->instance : "", 0, 0},
-        {"{meeting}", facts->meeting ? facts->meeting : "", 0, 0},
-        {"{yyyy}", NULL, facts->year, 4},
-        {"{mm}", NULL, facts->month, 2},
-        {"{dd}", NULL, facts->day, 2},
+        {"{session}", values->session ? values->session : "", 0, 0},
+        {"{instance}", values->instance ? values->instance : "", 0, 0},
+        {"{meeting}", values->meeting ? values->meeting : "", 0, 0},
+        {"{yyyy}", NULL, values->year, 4},
+        {"{mm}", NULL, values->month, 2},
+        {"{dd}", NULL, values->day, 2},
     };
 
     for (size_t i = 0; i < sizeof placeholders / sizeof *placeholders; i++) {
@@ -124,13 +124,13 @@ static size_t fill_in(struct buffer *out, const char *text, const struct key_fac
             buffer_append_format(out, "%0*d", placeholders[i].digits, placeholders[i].number);
         return length;
     }
-    return fill_in_member(out, text, facts);
+    return fill_in_member(out, text, values);
 }
 
-static void append_prefix(struct buffer *out, const char *template, const struct key_facts *facts)
+static void append_prefix(struct buffer *out, const char *template, const struct key_values *values)
 {
     while (*template && !out->failed) {
-        size_t length = fill_in(out, template, facts);
+        size_t length = fill_in(out, template, values);
 
         if (!length) {
             length = 1;
@@ -169,18 +169,18 @@ static bool finish_key(struct buffer *key, const char *of, char *ret_key, struct
     return fits;
 }
 
-bool key_choose(const char *prefix_template, const struct key_facts *facts, const char *path,
+bool key_choose(const char *prefix_template, const struct key_values *values, const char *path,
                 bool media, char *ret_key, struct error *err)
 {
     struct buffer key;
 
     if (!begin_key(&key, err))
         return false;
-    append_prefix(&key, prefix_template ? prefix_template : "", facts);
+    append_prefix(&key, prefix_template ? prefix_template : "", values);
     if (media) {
         key_map(&key, file_name_of(path));
     } else {
-        map_value(&key, facts->session);
+        map_value(&key, values->session);
         buffer_append_text(&key, "/");
         key_map(&key, path);
     }

@@ -23,7 +23,7 @@
 
 /* What the prefix template is filled with. Placeholders: {session} {instance} {meeting} {yyyy} {mm}
  * {dd} {metadata.NAME}. */
-struct key_facts {
+struct key_values {
     const char *session;  /* session id */
     const char *instance; /* JIBRI_INSTANCE_ID, or NULL or "": "unknown" */
     const char *meeting; /* the part of the media file's name before the first '_' (as a string; any
@@ -33,7 +33,7 @@ struct key_facts {
 };
 
 /* Sets the day of `time` (UTC; 1970 for a time that no calendar has). */
-void key_set_day(struct key_facts *facts, int64_t time);
+void key_set_day(struct key_values *values, int64_t time);
 
 /* Appends `name` mapped by the rule above; '/' stays as it is. */
 void key_map(struct buffer *out, const char *name);
@@ -44,7 +44,7 @@ void key_map(struct buffer *out, const char *name);
  * ERROR_PERMANENT when the key would have more than 1,024 bytes. Not suffixed. `ret_key` has
  * S3_MAX_KEY_BYTES + 1 bytes.
  */
-bool key_choose(const char *prefix_template, const struct key_facts *facts, const char *path,
+bool key_choose(const char *prefix_template, const struct key_values *values, const char *path,
                 bool media, char *ret_key, struct error *err) __attribute__((warn_unused_result));
 
 /*

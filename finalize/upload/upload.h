@@ -6,14 +6,14 @@
  * told, so that tests drive it without a network. A step that leaves something in the bucket
  * is in the journal before it is asked for.
  *
- * A row that is UPLOADED was confirmed by an earlier run: it is probed again before anything is
- * built on it, and becomes PENDING when the object is not there any more.
+ * A row that is UPLOADED was confirmed by an earlier run: HeadObject asks again before anything
+ * is built on it, and it becomes PENDING when the object is not there any more.
  *
- *   probe ─┬─ ours already ─────────────────────────────────────────► done
+ *   HEAD ──┬─ ours already ─────────────────────────────────────────► done
  *          ├─ ours, but shorter: it was rescued; this one takes its place
- *          ├─ another's object: another key, probe again
+ *          ├─ another's object: another key, HEAD again
  *          └─ free ─┬─ small: read, put ──────────────► confirm ─► done
- *                   └─ large: (list │ create) ─► parts ─► probe ─► complete ─┐
+ *                   └─ large: (list │ create) ─► parts ─► HEAD ──► complete ─┐
  *                                                        done ◄─ confirm ◄───┘
  */
 #pragma once

@@ -82,12 +82,12 @@ static void check_choice(struct fuzz_input input)
     char *instance = fuzz_text(fuzz_piece(&input, "\n"));
     char *meeting = fuzz_text(fuzz_piece(&input, "\n"));
     char *path = fuzz_text(fuzz_rest(&input));
-    struct key_facts facts = {.session = session,
-                              .instance = which & 2 ? instance : NULL,
-                              .meeting = which & 4 ? meeting : NULL,
-                              .year = 2024,
-                              .month = 4,
-                              .day = 23};
+    struct key_values facts = {.session = session,
+                               .instance = which & 2 ? instance : NULL,
+                               .meeting = which & 4 ? meeting : NULL,
+                               .year = 2024,
+                               .month = 4,
+                               .day = 23};
 
     if (!settings_check_key_prefix(template))
         goto out; /* refused before it gets here */

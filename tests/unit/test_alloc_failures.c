@@ -136,7 +136,7 @@ END_TEST
 
 static struct attempt_result choose_key(size_t which)
 {
-    struct key_facts facts = {.session = "a/b", .meeting = "12345", .year = 2024};
+    struct key_values facts = {.session = "a/b", .meeting = "12345", .year = 2024};
     char key[S3_MAX_KEY_BYTES + 1] = "untouched";
     struct error err = ERROR_INIT;
     struct attempt_result result;

@@ -143,21 +143,21 @@ static int64_t add_recording(const char *directory, enum journal_recording_state
 
 START_TEST(the_oldest_unsafe_recording_is_as_old_as_its_end)
 {
-    struct journal_facts facts;
+    struct journal_counts facts;
 
-    ck_assert(journal_load_facts(journal, &facts, &err));
+    ck_assert(journal_load_counts(journal, &facts, &err));
     ck_assert_int_eq(facts.oldest_unsafe_at, 0);
     add_recording("/r/done", JOURNAL_RECORDING_DONE, 100, 150, 1);
     add_recording("/r/live", JOURNAL_RECORDING_RECORDING, 200, 250, 10);
     add_recording("/r/given-up", JOURNAL_RECORDING_ABANDONED, 300, 350, 100);
-    ck_assert(journal_load_facts(journal, &facts, &err));
+    ck_assert(journal_load_counts(journal, &facts, &err));
     ck_assert_int_eq(facts.oldest_unsafe_at, 0);
     ck_assert_uint_eq(facts.unsafe_bytes, 10);
     add_recording("/r/waiting", JOURNAL_RECORDING_WAITING, 400, 7000, 1000);
-    ck_assert(journal_load_facts(journal, &facts, &err));
+    ck_assert(journal_load_counts(journal, &facts, &err));
     ck_assert_int_eq(facts.oldest_unsafe_at, 7000);
     add_recording("/r/no-media", JOURNAL_RECORDING_FAILED, 6000, 0, 0);
-    ck_assert(journal_load_facts(journal, &facts, &err));
+    ck_assert(journal_load_counts(journal, &facts, &err));
     ck_assert_int_eq(facts.oldest_unsafe_at, 6000);
     ck_assert_uint_eq(facts.unsafe_bytes, 1010);
     ck_assert_uint_eq(facts.recordings[JOURNAL_RECORDING_DONE], 1);
@@ -170,7 +170,7 @@ END_TEST
  * beside a media file that is safe. */
 START_TEST(what_is_done_but_not_safe_is_counted_as_lost)
 {
-    struct journal_facts facts;
+    struct journal_counts facts;
     struct safety safety;
     uint64_t lost = 0;
 
@@ -189,7 +189,7 @@ START_TEST(what_is_done_but_not_safe_is_counted_as_lost)
             ck_assert(i < 2 || journal_add_file(journal, &safe, &err));
             ck_assert(safety_load(journal, file.recording_id, &safety, &err));
             lost += !safety_is_safe(&safety);
-            ck_assert(journal_load_facts(journal, &facts, &err));
+            ck_assert(journal_load_counts(journal, &facts, &err));
             ck_assert_msg(facts.lost == lost, "state %d, case %d", (int)state, i);
         }
     ck_assert_uint_eq(facts.incomplete, 10);

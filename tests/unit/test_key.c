@@ -7,12 +7,12 @@
 #include <check.h>
 #include <string.h>
 
-static const struct key_facts FACTS = {.session = "abcdef",
-                                       .instance = "jibri-1",
-                                       .meeting = "12345",
-                                       .year = 2024,
-                                       .month = 4,
-                                       .day = 3};
+static const struct key_values FACTS = {.session = "abcdef",
+                                        .instance = "jibri-1",
+                                        .meeting = "12345",
+                                        .year = 2024,
+                                        .month = 4,
+                                        .day = 3};
 
 static const char *mapped(struct buffer *out, const char *name)
 {
@@ -71,7 +71,7 @@ START_TEST(members_of_the_metadata_are_filled_in_and_mapped)
                  {"{metadata.list}/{metadata.none}/", "unknown/unknown/x"},
                  {"{metadata.dots}/", "%2E%2E/x"},
                  {"{metadata.room", "{metadata.roomx"}};
-    struct key_facts facts = {
+    struct key_values facts = {
         .metadata = "{\"room\":\"staff\",\"tenant\":\"a/b%c:\",\"number\":12,\"yes\":true,"
                     "\"list\":[1],\"dots\":\"..\"}"};
     char key[S3_MAX_KEY_BYTES + 1];
@@ -222,7 +222,7 @@ START_TEST(values_in_the_prefix_neither_add_a_level_nor_go_up_one)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         for (size_t t = 0; t < 3; t++) {
             const char *value = CASES[i].value;
-            struct key_facts facts = {value, value, value, 2024, 4, 3, NULL};
+            struct key_values facts = {value, value, value, 2024, 4, 3, NULL};
             struct error err = ERROR_INIT;
             char key[S3_MAX_KEY_BYTES + 1];
 
@@ -234,7 +234,7 @@ END_TEST
 
 START_TEST(a_session_id_is_mapped_as_a_value)
 {
-    struct key_facts facts = {.session = "..", .year = 1};
+    struct key_values facts = {.session = "..", .year = 1};
     struct error err = ERROR_INIT;
     char key[S3_MAX_KEY_BYTES + 1];
 
@@ -247,7 +247,7 @@ END_TEST
 
 START_TEST(a_value_and_what_follows_it_are_no_escape)
 {
-    struct key_facts facts = FACTS;
+    struct key_values facts = FACTS;
     struct error err = ERROR_INIT;
     char key[S3_MAX_KEY_BYTES + 1], back[S3_MAX_KEY_BYTES + 1];
 

@@ -15,17 +15,17 @@ static void set_up(void)
     metrics = (struct metrics){.instance_id = "jibri-1",
                                .now = 2000,
                                .journal_readable = true,
-                               .facts = {.oldest_unsafe_at = 1400, .webhooks = 3},
+                               .counts = {.oldest_unsafe_at = 1400, .webhooks = 3},
                                .disk_known = true,
                                .disk_free_bytes = 1000,
                                .disk_size_bytes = 5000,
                                .trend_known = true,
                                .disk_fills = true,
                                .disk_full_in_seconds = 77};
-    metrics.facts.recordings[JOURNAL_RECORDING_WAITING] = 2;
-    metrics.facts.recordings[JOURNAL_RECORDING_DONE] = 7;
-    metrics.facts.lost = 3;
-    metrics.facts.incomplete = 5;
+    metrics.counts.recordings[JOURNAL_RECORDING_WAITING] = 2;
+    metrics.counts.recordings[JOURNAL_RECORDING_DONE] = 7;
+    metrics.counts.lost = 3;
+    metrics.counts.incomplete = 5;
     for (unsigned cell = 0; cell < stats_cells(); cell++)
         metrics.stats.cells[cell] = 1;
     buffer_init(&out, METRICS_CEILING);

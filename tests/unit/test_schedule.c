@@ -11,7 +11,7 @@
 struct pace {
     uint64_t min_ms, max_ms;
     unsigned failures;
-    enum schedule_pace which;
+    enum schedule_kind which;
     int64_t least_s, most_s;
 };
 

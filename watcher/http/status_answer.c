@@ -95,7 +95,7 @@ static bool is_writable(struct journal *journal, struct error *err)
 /* The last word of the S3 service counts while there is something to be brought there. */
 static bool reaches_s3(const struct metrics *metrics, struct error *err)
 {
-    const uint64_t *recordings = metrics->facts.recordings;
+    const uint64_t *recordings = metrics->counts.recordings;
     uint64_t success = metrics->stats.cells[stats_first_cell(STATS_S3_LAST_SUCCESS)];
     uint64_t failure = metrics->stats.cells[stats_first_cell(STATS_S3_LAST_FAILURE)];
     uint64_t to_do = recordings[JOURNAL_RECORDING_WORKING] + recordings[JOURNAL_RECORDING_WAITING] +
