@@ -59,10 +59,11 @@ the_progress_of_another_process_is_shown() {
 	local pid
 	make_file "$session/12345_a.mp4" $((24 * MIB))
 	# One part after the other, so that there is time between the first and the last.
-	output_file=$case_dir/other start_finalize CONFOMEET_S3_RATE_LIMIT=4MiB \
+	output_file=$case_dir/other start_finalize CONFOMEET_S3_RATE_LIMIT=2MiB \
 		CONFOMEET_S3_PARALLEL=1 "$session"
 	pid=$!
 	wait_for 20 is_uploading
+	kill -STOP "$pid" # it must not be done before it is looked at
 	expect_code 75
 	expect worker "$pid jibri-finalize" \
 		"$(jq -r '.recordings[0].worker | "\(.pid) \(.program)"' <<<"$output")"
@@ -71,6 +72,7 @@ the_progress_of_another_process_is_shown() {
 	expect_match "what it says" "by jibri-finalize, process $pid" "$output"
 	command_ wait --timeout 1s
 	expect_code 75 'the time is over with 1 recording not safe yet'
+	kill -CONT "$pid"
 	command_ wait --timeout 60s
 	expect_code 0
 	finish_finalize "$pid" "$case_dir/other"
