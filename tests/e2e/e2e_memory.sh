@@ -42,12 +42,12 @@ over_TLS_too() {
 }
 
 # As many as can be set, to a server that limits each connection: so they are worth it, and used.
-over_TLS_with_32_requests_at_once_too() {
+over_TLS_with_24_requests_at_once_too() {
 	openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=$own_address" \
 		-addext "subjectAltName=IP:$own_address" -keyout "$case_dir/key.pem" -out "$case_dir/cert.pem" 2>/dev/null
 	start_sink --rate-mbps 50 --tls "$case_dir/cert.pem" "$case_dir/key.pem"
 	measure $((1024 * MIB)) "CONFOMEET_S3_URL=${sink_url/http:/https:}" "CONFOMEET_CA_FILE=$case_dir/cert.pem" \
-		CONFOMEET_S3_PARALLEL=32
+		CONFOMEET_S3_PARALLEL=24
 }
 
 # The least and the most of several runs differ by a tenth: chance has its part in how many requests
@@ -95,7 +95,7 @@ run a_file_of_1_GiB_takes_8_MiB_of_private_memory_at_most
 run over_TLS_too
 run a_recording_in_fragments_takes_no_more 43200 10  # 1.3 million frames
 run a_recording_in_fragments_takes_no_more 600 300000 # above 4 GiB
-run over_TLS_with_32_requests_at_once_too
+run over_TLS_with_24_requests_at_once_too
 run a_file_of_4_GiB_takes_no_more_than_one_of_1_GiB
 run a_thousand_files_take_no_more_than_one
 end_of_cases

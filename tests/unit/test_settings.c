@@ -186,7 +186,7 @@ START_TEST(everything_that_is_wrong_is_reported_at_once)
         "CONFOMEET_S3_PART_SIZE is \"8XB\" (from the environment): expected a size from 5MiB to "
         "5GiB, as in 8MiB",
         "CONFOMEET_S3_PARALLEL is \"none\" (from the environment): expected a whole number from 1 "
-        "to 32",
+        "to 24",
         idle,
         "CONFOMEET_NOTICE is \"maybe\" (from the environment): expected on or off",
         "CONFOMEET_LOG_LEVEL is \"loud\" (from the environment): expected error, warning, info or "
