@@ -4,7 +4,7 @@
 #
 #   tests/fuzz/fuzz.sh [SECONDS [TARGET ...]]
 #
-# Each target, tests/fuzz/fuzz_<TARGET>.c, runs for SECONDS (default: FUZZ_SECONDS, else 30 for the
+# Each target, tests/fuzz/fuzz_<TARGET>.c, runs for SECONDS (default: FUZZ_SECONDS, else 60 for the
 # reader of mp4, whose input is the largest and most nested, and 5 for the others), as many
 # at once as there are processors, and gives way to other work on them. They begin with the inputs in
 # tests/fuzz/corpus/<TARGET> (found-*: of a run of ten minutes, those that reach the most code that
@@ -56,7 +56,7 @@ cmake --build "$build" --target fuzzers >"$build/logs/build" || {
 # run TARGET
 run() {
 	local default=5
-	[ "$1" != mp4_index ] || default=30
+	[ "$1" != mp4_index ] || default=60
 	mkdir -p "$build/corpus/$1"
 	nice -n 10 "$build/tests/fuzz/fuzz-$1" -max_total_time="${seconds:-$default}" -timeout=20 -rss_limit_mb=1024 \
 		-malloc_limit_mb=64 -max_len=8192 -print_final_stats=1 \
@@ -66,7 +66,7 @@ run() {
 
 # shellcheck disable=SC2046  # several numbers
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-echo "fuzz: ${#targets[@]} targets, ${seconds:-5 or 30} s each"
+echo "fuzz: ${#targets[@]} targets, ${seconds:-5 or 60} s each"
 declare -A target_of=()
 codes=()
 at_once=$(nproc)
