@@ -1,8 +1,10 @@
 # own_root.sh - for the tests that make containers and mount namespaces; they source it first.
 #
 # In a bare chroot / is no mount point, and neither unshare nor a container's runtime can do its work there:
-# the script is run again in a root directory that is one. Control groups come along, where none are mounted,
-# in the kernel's own version: 2, or a hierarchy for each controller.
+# the script is run again where that directory is the root of a mount namespace. (A mount point in the chroot
+# would not do: who enters a container's namespace would land in the directory that is outside of the chroot.)
+# Control groups come along, where none are mounted, in the kernel's own version: 2, or a hierarchy for each
+# controller.
 
 # shellcheck shell=bash
 if [ "$(id -u)" = 0 ] && [ -z "${OWN_ROOT:-}" ] && ! awk '$5 == "/" { found = 1 } END { exit !found }' /proc/self/mountinfo; then
@@ -21,5 +23,9 @@ if [ "$(id -u)" = 0 ] && [ -z "${OWN_ROOT:-}" ] && ! awk '$5 == "/" { found = 1 
 				mount -t cgroup2 cgroup2 "$groups"
 			fi
 		fi
-		exec chroot /mnt sh -ec "cd \"\$1\"; shift; exec \"\$@\"" own_root "$PWD" "$@"' own_root "$0" "$@"
+		exec nsenter --mount=/proc/self/ns/mnt --wd=/mnt sh -ec "
+			PATH=\$PATH:/usr/sbin:/sbin
+			pivot_root . .
+			umount -l .
+			cd \"\$1\"; shift; exec \"\$@\"" own_root "$PWD" "$@"' own_root "$0" "$@"
 fi
