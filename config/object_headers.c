@@ -109,6 +109,23 @@ bool object_header_is_lock(const struct object_header *header)
     return begins_with(header, "x-amz-object-lock-");
 }
 
+/* Commas belong to the value, unless one of these names and a colon follow: a list with commas. */
+static bool holds_another(const struct object_header *header)
+{
+    const char *end = header->value + header->value_length;
+
+    for (const char *at = header->value; at < end; at++) {
+        const char *name = at + 1 + strspn(at + 1, BLANK);
+        size_t length = strspn(name, TOKEN);
+
+        for (size_t i = 0; *at == ',' && i < sizeof allowed / sizeof allowed[0]; i++)
+            if (length == strlen(allowed[i].name) && !strncasecmp(name, allowed[i].name, length) &&
+                name[length] == ':')
+                return true;
+    }
+    return false;
+}
+
 /* A run of blanks is signed as one, and not every server follows. */
 static const char *value_fault(const struct object_header *header)
 {
@@ -122,6 +139,9 @@ static const char *value_fault(const struct object_header *header)
         if (c == ' ' && header->value[i + 1] == ' ')
             return "has a value with two blanks in a row, which not every server signs alike";
     }
+    if (holds_another(header))
+        return "has another header in its value: expected ';' or a new line between headers, not a "
+               "comma";
     return NULL;
 }
 

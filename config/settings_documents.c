@@ -376,7 +376,7 @@ static bool write_problems(const struct settings_row *row, const struct settings
 {
     bool any = false;
     for (char **line = problems->errors; line && *line; line++) {
-        if (settings_name_row(*line, strcspn(*line, " ")) != row)
+        if (settings_name_row(*line, strcspn(*line, " :")) != row)
             continue;
         write_described(out, "WRONG", *line);
         any = true;

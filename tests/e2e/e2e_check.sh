@@ -241,6 +241,9 @@ settings_are_explained_one_by_one() {
 	finalize CONFOMEET_S3_PARALLEL=many settings CONFOMEET_S3_PARALLEL
 	expect_code 78 'CONFOMEET_S3_PARALLEL cannot be used'
 	expect_match "the setting" 'WRONG    CONFOMEET_S3_PARALLEL is "many"' "$output"
+	finalize 'CONFOMEET_S3_OBJECT_HEADERS=host: x' settings CONFOMEET_S3_OBJECT_HEADERS
+	expect_code 78 'CONFOMEET_S3_OBJECT_HEADERS cannot be used'
+	expect_match "the setting" 'WRONG    CONFOMEET_S3_OBJECT_HEADERS: host is refused' "$output"
 	finalize settings CONFOMEET_S3_PARALEL
 	expect_code 64 'did you mean CONFOMEET_S3_PARALLEL'
 }
