@@ -116,7 +116,7 @@ struct journal_file {
     int64_t phase_at; /* since when */
     char upload_id[S3_UPLOAD_ID_SIZE];
     struct part_plan part_plan; /* fixed when the upload was created */
-    unsigned complete_refusals; /* Completes refused for parts that did not change */
+    unsigned taken_back;        /* how often the server denied what it had acknowledged */
     char etag[S3_ETAG_SIZE];    /* of the object */
     int64_t uploaded_at;
     enum journal_notice notice;

@@ -110,7 +110,7 @@ bool journal_fetch_number(struct journal *journal, const char *sql,
     X(upload_id, upload_id, JOURNAL_TEXT)                                                     \
     X(part_size_bytes, part_plan.base_bytes, JOURNAL_SIZE)                                    \
     X(parts_grow_early, part_plan.grows_early, JOURNAL_FLAG)                                  \
-    X(complete_refusals, complete_refusals, JOURNAL_COUNT)                                    \
+    X(complete_refusals, taken_back, JOURNAL_COUNT)                                           \
     X(etag, etag, JOURNAL_TEXT)                                                               \
     X(uploaded_at, uploaded_at, JOURNAL_ANY)                                                  \
     X(notice, notice, JOURNAL_INTEGER, JOURNAL_NOTICE_NONE, JOURNAL_NOTICE_UNCLEAR)           \

@@ -88,7 +88,7 @@ static void begin_again(const struct intake *intake, struct journal_file *file)
     file->uploaded_at = 0;
     file->safe_at = 0;
     file->removed_at = 0;
-    file->complete_refusals = 0;
+    file->taken_back = 0;
 }
 
 /*

@@ -99,8 +99,9 @@ bool session_dir_identify(int fd, struct file_identity *ret_identity);
 
 /*
  * Removes a file, provided that it still is `expected`; ERROR_CHANGED and nothing removed when it's
- * another. A file that is gone already is success. Directories below the session directory that
- * become empty go with it. The directory entry's removal is synced to disk.
+ * another. A file that is gone already is success, also when something that is no file (a link, a
+ * directory) is in its place, which stays. Directories below the session directory that become
+ * empty go with it. The directory entry's removal is synced to disk.
  */
 bool session_dir_remove_file(struct session_dir *session, const char *path,
                              const struct file_identity *expected, struct error *err)

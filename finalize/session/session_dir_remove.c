@@ -28,8 +28,10 @@ static bool remove_expected(int holder, const char *name, const char *path,
 
     if (fstatat(holder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT || fail_to_remove(path, errno, err);
+    if (!S_ISREG(status.st_mode)) /* a link to where it was moved, say: the scan skips it, too */
+        return true;
     identity = session_dir_identity_of(&status);
-    if (!S_ISREG(status.st_mode) || !file_identity_same(&identity, expected))
+    if (!file_identity_same(&identity, expected))
         return error_set(err, ERROR_CHANGED,
                          "not removed, since it is not the file that was uploaded: %s", path);
     if (unlinkat(holder, name, 0) != 0 && errno != ENOENT)
@@ -73,11 +75,8 @@ bool session_dir_remove_file(struct session_dir *session, const char *path,
     if (!session_dir_check_path(path, err))
         return false;
     holder = session_dir_open_holder(session, path, &name);
-    if (holder < 0 && errno != ENOENT) {
-        if (session_dir_is_gone(errno))
-            return error_set_errno(err, ERROR_CHANGED, errno, "cannot remove %s", path);
+    if (holder < 0 && !session_dir_is_gone(errno))
         return fail_to_remove(path, errno, err);
-    }
     if (holder >= 0) {
         done = remove_expected(holder, name, path, expected, err);
         close(holder);

@@ -321,6 +321,7 @@ static bool take_location(struct upload *upload, struct error *err)
             return false;
         upload->put_again = file->phase == JOURNAL_PHASE_PUTTING ? RESEND_OTHER_BUCKET : RESEND_NOT;
         upload->moved = true;
+        file->taken_back = 0;
         file->phase = JOURNAL_PHASE_NONE;
         upload_go_to(upload, UPLOAD_STAGE_PROBE);
     }

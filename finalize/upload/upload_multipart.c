@@ -15,6 +15,7 @@
 #define MAX_BLIND_COMPLETES 3u /* Completes whose fate neither reply nor HEAD could tell */
 #define MAX_COMPLETES       12u
 #define MAX_REFUSALS        3u /* of the same parts, before they are sent under another id */
+#define MAX_TAKEN_BACK      (2 * MAX_REFUSALS)
 
 /* ---- beginning again ------------------------------------------------------------------------- */
 
@@ -54,24 +55,27 @@ bool upload_give_up(struct upload *upload, enum resend_reason reason, struct err
     return upload_save_without_parts(upload, JOURNAL_PHASE_NONE, err);
 }
 
+/* An object that was stored and is not there is sent once more, since that says more of the server
+ * than an upload that is gone. */
 bool upload_start_afresh(struct upload *upload, enum resend_reason reason, struct error *err)
 {
     struct journal_file *file = upload->options.file;
 
     if (!report_lost_parts(upload, reason, err))
         return false;
-    if (++upload->fresh_starts > UPLOAD_MAX_FRESH_STARTS) {
-        error_set(&upload->error, ERROR_TRANSIENT,
-                  "the upload of %s had to be begun again %u times: %s", file->path,
-                  upload->fresh_starts, resend_text(reason));
-        return upload_end(upload);
-    }
     upload->put_again = reason;
     upload->all_held = false;
     upload->blind_completes = 0;
     file->upload_id[0] = 0;
-    return upload_save_without_parts(upload, JOURNAL_PHASE_NONE, err) &&
-           upload_go_to(upload, UPLOAD_STAGE_PROBE);
+    file->taken_back += reason == RESEND_NOT_THERE ? MAX_REFUSALS : 1;
+    if (!upload_save_without_parts(upload, JOURNAL_PHASE_NONE, err))
+        return false;
+    if (++upload->fresh_starts <= UPLOAD_MAX_FRESH_STARTS && file->taken_back < MAX_TAKEN_BACK)
+        return upload_go_to(upload, UPLOAD_STAGE_PROBE);
+    error_set(&upload->error, file->taken_back < MAX_TAKEN_BACK ? ERROR_TRANSIENT : ERROR_PERMANENT,
+              "the upload of %s had to be begun again too often: %s", file->path,
+              resend_text(reason));
+    return upload_end(upload);
 }
 
 /* ---- where to go on -------------------------------------------------------------------------- */
@@ -202,8 +206,22 @@ static bool go_on_without_listing(struct upload *upload, struct error *err)
         return false;
     if (found || !file->object_bytes)
         return begin_again(upload, RESEND_SHORTER_FILE, err);
-    upload_report(upload, "ListParts is refused: the journal's list of parts is used");
+    upload_report(upload, "ListParts fails: the journal's list of parts is used");
     return go_on_with_parts(upload, false, err);
+}
+
+/* When the patience with ListParts is over the parts are sent: where nothing else works either, the
+ * first of them ends it at once. A server that asked for a longer pause is left for later. */
+static bool list_again(struct upload *upload, const struct s3_result *result, struct error *err)
+{
+    upload_try_again(upload, result);
+    if (upload->stage != UPLOAD_STAGE_ENDED || upload->unknown || upload->streak.asked_until_ms)
+        return true;
+    upload->error = (struct error)ERROR_INIT;
+    if (!go_on_without_listing(upload, err))
+        return false;
+    upload->parts.streak = upload->streak;
+    return true;
 }
 
 bool upload_take_listed(struct upload *upload, struct s3_result *result, struct error *err)
@@ -214,6 +232,8 @@ bool upload_take_listed(struct upload *upload, struct s3_result *result, struct 
 
     if (result->outcome == S3_REFUSED)
         return go_on_without_listing(upload, err);
+    if (result->outcome == S3_RETRY || result->outcome == S3_SLOW_DOWN)
+        return list_again(upload, result, err);
     if (result->outcome != S3_DONE)
         return upload_start_afresh(upload, RESEND_UPLOAD_GONE, err);
     if (!upload_listing_compare(&upload->listing, &result->listing, err))
@@ -263,10 +283,10 @@ static bool take_refused_parts(struct upload *upload, const struct s3_result *re
     bool repaired = upload->listed && upload->parts.acknowledged;
 
     upload->all_held = false;
-    file->complete_refusals += !repaired;
-    if (file->complete_refusals == MAX_REFUSALS)
+    file->taken_back += !repaired;
+    if (file->taken_back == MAX_REFUSALS)
         return begin_again(upload, RESEND_PARTS_REFUSED, err);
-    if (file->complete_refusals >= 2 * MAX_REFUSALS) {
+    if (file->taken_back >= MAX_TAKEN_BACK) {
         error_set(&upload->error, ERROR_PERMANENT,
                   "the server acknowledged every part of %s, but refuses to complete the upload "
                   "with them, also under a second upload id: %s",

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_MISSING_CONFIRMS 5u /* HEADs that do not see what was just stored */
+#define MAX_MISSING_CONFIRMS 7u /* HEADs, within some 13 s, that do not see what was stored */
 
 static bool is_ours(const struct upload *upload, const struct s3_result *result)
 {
@@ -32,7 +32,7 @@ static bool confirm(struct upload *upload, const struct s3_result *result, struc
         file->uploaded_at = upload->now;
     file->state = JOURNAL_FILE_UPLOADED;
     file->upload_id[0] = 0;
-    file->complete_refusals = 0;
+    file->taken_back = 0;
     file->last_error[0] = 0;
     memcpy(file->etag, result->etag, sizeof file->etag);
     return upload_save_without_parts(upload, JOURNAL_PHASE_NONE, err) &&
@@ -159,6 +159,7 @@ bool upload_take_head(struct upload *upload, struct s3_result *result, struct er
         return upload_go_to(upload, UPLOAD_STAGE_COMPLETE);
     if (++upload->missing_confirms >= MAX_MISSING_CONFIRMS)
         return upload_start_afresh(upload, RESEND_NOT_THERE, err);
+    result->error = (struct error)ERROR_INIT; /* a 404 is none of the request's */
     error_set(&result->error, ERROR_TRANSIENT, "%s is not there after it was stored",
               upload->options.file->key);
     return upload_try_again(upload, result);

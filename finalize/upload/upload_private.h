@@ -168,7 +168,11 @@ bool upload_begin_parts(struct upload *upload);
 bool upload_give_up(struct upload *upload, enum resend_reason reason, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Nothing of this file is in the bucket any more: begins again, a few times. */
+/*
+ * Nothing of this file is in the bucket any more: begins again, a few times in a run. When it came
+ * to nothing in earlier runs, too (file->taken_back), a person is needed; each later run tries once
+ * more.
+ */
 bool upload_start_afresh(struct upload *upload, enum resend_reason reason, struct error *err)
     __attribute__((warn_unused_result));
 

@@ -55,15 +55,16 @@ static const struct {
 static bool take_common(struct upload *upload, const struct s3_result *result)
 {
     bool looking = stages[upload->stage].looks;
+    bool needed = upload->stage != UPLOAD_STAGE_LIST; /* the upload can do without the listing */
 
     switch (result->outcome) {
     case S3_SIGN_AGAIN:
         return true;
     case S3_REFUSED:
-        return upload->stage != UPLOAD_STAGE_LIST && upload_fail(upload, &result->error);
+        return needed && upload_fail(upload, &result->error);
     case S3_RETRY:
     case S3_SLOW_DOWN:
-        return looking && upload_try_again(upload, result);
+        return looking && needed && upload_try_again(upload, result);
     case S3_DONE:
         if (!looking) /* a HEAD or a listing that works is no progress: the request after it may
                          fail for ever */

@@ -46,6 +46,8 @@ class Habits:
         self.if_none_match_of_put = 0  # the same of PutObject alone
         self.taken_after_heads = 0  # another's object takes the key after so many HeadObjects of it
         self.list_fails = False  # 500
+        self.list_stands = False  # a listing of parts says that there are more, and gives the same ones
+        self.head_late_s = 0.0  # an object is not seen for so long
         self.create_reply_lost = 0  # so many
         self.complete_spaces_s = 0.0  # white space before the reply
         self.complete_silence_s = 0.0
@@ -86,6 +88,7 @@ class Bucket:
 class Object:
     def __init__(self, content, metadata, etag):
         self.content, self.metadata, self.etag = content, metadata, etag
+        self.at = time.monotonic()
 
 
 class Upload:
@@ -283,7 +286,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             habits.taken_after_heads -= 1
             if not habits.taken_after_heads:
                 self.bucket.objects[self.key] = Object(b'another one', [], '"00"')
-        if not found:
+        if not found or time.monotonic() < found.at + habits.head_late_s:
             self.reply(404)
             return
         etag = f'"{secrets.token_hex(16)}"' if habits.head_etag_differs else found.etag
@@ -368,10 +371,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def list_parts(self):
         upload = self.upload()
         if upload:
-            after = int(self.query.get('part-number-marker', ['0'])[0] or 0)
+            after = 0 if self.bucket.habits.list_stands else int(self.query.get('part-number-marker', ['0'])[0] or 0)
             entries, more = self.page_of([one for one in sorted(upload.parts.items()) if one[0] > after])
             parts = ''.join(f'<Part><PartNumber>{n}</PartNumber><LastModified>{self.time_of(upload)}</LastModified>'
                             f'<ETag>{html.escape(etag)}</ETag><Size>{len(body)}</Size></Part>' for n, (body, etag) in entries)
+            more = more or self.bucket.habits.list_stands
             next_marker = f'<NextPartNumberMarker>{entries[-1][0]}</NextPartNumberMarker>' if more else ''
             self.reply(200, f'<ListPartsResult><IsTruncated>{str(more).lower()}</IsTruncated>{next_marker}{parts}</ListPartsResult>')
 

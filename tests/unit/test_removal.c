@@ -292,6 +292,20 @@ START_TEST(a_file_that_changed_stays_and_the_others_go)
 }
 END_TEST
 
+START_TEST(a_link_to_where_a_file_was_moved_stays_and_nothing_is_left_to_do)
+{
+    bool directory_removed = false;
+
+    add("1_a.mp4", true, JOURNAL_FILE_SAFE, NOW);
+    ck_assert_int_eq(unlink(in_session("1_a.mp4")), 0);
+    ck_assert_int_eq(symlink("/somewhere/1_a.mp4", in_session("1_a.mp4")), 0);
+    ck_assert(try_run(NOW, &directory_removed));
+    ck_assert(!directory_removed);
+    ck_assert_int_eq(unlink(in_session("1_a.mp4")), 0); /* it was still there */
+    ck_assert_int_eq(row_of("1_a.mp4").removed_at, NOW);
+}
+END_TEST
+
 START_TEST(a_file_that_was_removed_already_is_not_removed_again)
 {
     struct journal_file file;
@@ -359,6 +373,7 @@ int main(void)
     tcase_add_test(cases, kept_for_a_while_a_file_goes_when_the_while_is_over);
     tcase_add_test(cases, a_clock_that_was_set_back_removes_nothing_early);
     tcase_add_test(cases, a_file_that_changed_stays_and_the_others_go);
+    tcase_add_test(cases, a_link_to_where_a_file_was_moved_stays_and_nothing_is_left_to_do);
     tcase_add_test(cases, a_file_that_was_removed_already_is_not_removed_again);
     tcase_add_test(cases, a_file_that_is_gone_already_counts_as_removed);
     tcase_add_test(cases, what_belongs_to_a_media_file_that_is_lost_stays);
