@@ -180,8 +180,8 @@ static const struct phrase {
      "see that CONFOMEET_S3_URL is the address of the S3 service, and that no proxy "
      "(CONFOMEET_PROXY, http_proxy) answers in its place, then try again",
      .first = false},
-    {"does not begin with a meeting id",
-     "give the meeting's id: jibri-finalize retry --meeting-id NUMBER", .has_command = true},
+    {"does not begin with a meeting id", "jibri-finalize retry --meeting-id NUMBER",
+     .has_command = true},
     {"vanished before", EXPLAIN_LOST, .has_command = true},
     {"", NULL, .first = false}, /* it fits all */
 };

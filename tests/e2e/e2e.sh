@@ -233,7 +233,7 @@ as_busy_as_it_is() {
 exec {silent_pipe}<> <(:)
 pause() { read -r -t 0.02 -u "$silent_pipe" || true; }
 
-# Sets $clock_s: seconds on a clock that goes on evenly when the time of day is set anew, as SECONDS
+# Sets $clock_s: seconds on a clock that goes on evenly when the time of day is set, as SECONDS
 # does not.
 read_clock() {
 	read -r clock_s _ </proc/uptime
@@ -372,7 +372,7 @@ has_parts() {
 
 # ---- the backend ---------------------------------------------------------------------------------
 
-# start_backend [--fail FAULT]...: on the same port as before, unless somebody took it meanwhile.
+# start_backend [--fail FAULT]...: on the same port as before, unless another program took it meanwhile.
 start_backend() {
 	launch_backend "$@" || {
 		backend_port=0
@@ -482,7 +482,7 @@ expect_object_for_all() {
 # ---- the sink ------------------------------------------------------------------------------------
 
 # start_sink ARGUMENT...: an S3 server that keeps no bytes; its URL goes to $sink_url. On an address of the
-# case's own, or on $sink_address: while it is down nobody else gets its port, and our requests.
+# case's own, or on $sink_address: while it is down no other program gets its port, and our requests.
 start_sink() {
 	local ready
 	mkfifo "$case_dir/ready"

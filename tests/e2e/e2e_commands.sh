@@ -374,7 +374,7 @@ root_becomes_the_owner_of_the_recordings() {
 	expect_code 0
 	finalize CONFOMEET_RECORDINGS_DIR="$recordings" check
 	expect "owners" "$owner" "$(find "$recordings" -printf '%U:%G\n' | sort -u)"
-	# And somebody else is told whose they are.
+	# And another user is told whose they are.
 	program_prefix=(setpriv --reuid 54321 --regid 54321 --clear-groups)
 	command_ status
 	expect_code 1 'call it as that user: docker exec -u 12345'

@@ -62,7 +62,7 @@ keys_without_a_right_to_the_bucket() {
 		"CONFOMEET_S3_CLIENT_SECRET=$S3_OTHER_SECRET_KEY"
 }
 
-# A port that nobody listens on: that of a program that has just ended.
+# A port that no process listens on: that of a program that has just ended.
 no_server() {
 	local port=$backend_port
 	stop_backend
@@ -217,7 +217,7 @@ wrong_usage() {
 	expect keys '' "$(keys)"
 }
 
-# Nobody is to see a secret in the list of processes; and those of children would be seen as well.
+# No secret is in the list of processes, those of children among them.
 no_secret_is_on_the_command_line() {
 	local pid
 	make_file "$session/12345_a.mp4" $((48 * MIB))

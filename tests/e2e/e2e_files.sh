@@ -280,7 +280,7 @@ headers_of_the_settings_reach_objects_of_either_kind() {
 		expect "who may read $key" FULL_CONTROL,READ "$(aws_ s3api get-object-acl --bucket "$bucket" --key "$key" |
 			jq -r '[.Grants[].Permission] | sort | join(",")')"
 	done
-	# Of a multipart upload, whoever makes it, this server drops them.
+	# Of a multipart upload, of any client, this server drops them.
 	expect "the tags" 'by=archive kept=long' "$(aws_ s3api get-object-tagging --bucket "$bucket" --key "$key" |
 		jq -r '[.TagSet[] | "\(.Key)=\(.Value)"] | sort | join(" ")')"
 }

@@ -39,7 +39,7 @@ after_the_end_only_the_first_part_the_tail_and_what_was_not_sent_yet_is_sent() {
 	grow 24
 	wait_for 15 parts_sent 3
 	stop_watcher
-	grow 5 # which nobody sends
+	grow 5 # which are not sent
 	end_recording moov
 	# Two are sent at once, and may arrive in any order.
 	expect "parts sent while it was recorded" '2 3 4' "$(sink_parts | tr ' ' '\n' | sort | paste -s -d ' ')"
@@ -193,7 +193,7 @@ several_files_grow_at_once() {
 	stop_watcher
 }
 
-# Whoever makes it anew at every save, say: its parts are for the finalizer to compare.
+# As by a program that writes the whole file at every save: its parts are for the finalizer to compare.
 a_file_in_another_one_s_place_does_not_keep_the_watcher_busy() {
 	local i began workers=''
 	start_watcher

@@ -45,7 +45,7 @@ kept_files_go_when_their_time_is_over() {
 	expect "requests to the backend" 1 "$(notices .status | wc -l)"
 }
 
-# Kept, and written to since: what is new is a recording that nobody has yet.
+# Kept, and written to since: what is new is not in the bucket yet.
 a_kept_file_that_changed_is_uploaded_beside_the_first() {
 	make_file "$session/12345_a.mp4" 1000 first
 	finalize CONFOMEET_KEEP_LOCAL=forever "$session"
@@ -63,7 +63,7 @@ a_kept_file_that_changed_is_uploaded_beside_the_first() {
 was_touched() { touch "$1"; }
 got_another_inode() { cp -p "$1" "$case_dir/copy" && mv "$case_dir/copy" "$1"; }
 
-# As on a file system that numbers its files anew when it is mounted.
+# As on a file system that gives its files new numbers when it is mounted.
 a_kept_file_of_the_same_bytes_is_neither_sent_nor_told_again() { # WHAT-BECAME-OF-IT
 	local name
 	make_file "$session/1_small.mp4" 1000

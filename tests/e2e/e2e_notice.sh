@@ -49,7 +49,7 @@ the_backend_answers_once() {
 	expect "Idempotency-Keys" 1 "$(idempotency_keys)"
 }
 
-# FAULT: the notice is accepted, and nobody is told. It is repeated, as the same one.
+# FAULT: the notice is accepted, and the answer is lost. It is repeated, as the same one.
 the_backend_accepts_and() {
 	make_file "$session/12345_a.mp4" 1000
 	restart_backend --fail "$1:1"

@@ -234,7 +234,7 @@ the_journal_was_lost() {
 	expect_all_gone
 	expect_object 12345_a.mp4 "$copies/12345_a.mp4"
 	expect "accepted notices" 1 "$(accepted_notices)"
-	# An upload that nobody remembers, with parts, may be somebody else's: it is for the bucket's
+	# An upload that no journal knows, with parts, may be another program's: it is for the bucket's
 	# lifecycle rule.
 	while read -r key upload_id; do
 		aws_ s3api abort-multipart-upload --bucket "$bucket" --key "$key" --upload-id "$upload_id"

@@ -203,7 +203,7 @@ the_recordings_directory_may_come_late_and_be_made_anew() {
 	stop_watcher
 }
 
-# Also for whoever asks whether there is a watcher.
+# Also for a process that asks whether there is a watcher.
 the_watcher_of_a_directory_that_was_made_anew_is_known() {
 	start_watcher CONFOMEET_ORPHAN_AFTER=1s
 	mv "$recordings" "$case_dir/moved"

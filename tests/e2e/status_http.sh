@@ -76,7 +76,7 @@ raw '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' >/dev/null
 expect "after that" 200 "$(status "$url/healthz")"
 ok "heads that are too long or no HTTP are refused"
 
-# 60 peers that say nothing more, from one address: others are served all the same.
+# 60 peers that say nothing more, from one address: others are served nevertheless.
 python3 -B - "${url#http://}" <<'P' || fail "idle peers"
 import socket, sys, time, urllib.request
 host, port = sys.argv[1].split(":")

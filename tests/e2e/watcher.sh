@@ -43,7 +43,7 @@ worker_pids() {
 }
 has_worker() { [ -n "$(worker_pids "$1")" ]; }
 
-# Not those that have ended and that nobody waits for.
+# Not those that have ended and that no process waits for.
 is_alive() { grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
 
 times_watching() { grep -c ': watching' "$case_dir/watcher.log" || true; }

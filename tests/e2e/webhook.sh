@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# webhook.sh - events of recordings, delivered to somebody who checks them, by Jibri's call and by
+# webhook.sh - events of recordings, delivered to a receiver that checks them, by Jibri's call and by
 # the watcher.
 #
 #   E2E_BUILD=build/test tests/e2e/webhook.sh
@@ -50,7 +50,7 @@ finalize "$session"
 [ "$SECONDS" -lt 20 ] || fail "it held Jibri for $SECONDS s"
 [ ! -e "$session" ] || fail "the disk isn't freed"
 waiting 1 || fail "the event is lost"
-ok "somebody who does not answer neither holds Jibri for long nor fails the recording"
+ok "a receiver that does not answer neither holds Jibri for long nor fails the recording"
 
 # A name without a meeting's number: the backend can't be told of it until a person helps.
 echo 200 >"$work/answer"

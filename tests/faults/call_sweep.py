@@ -7,7 +7,7 @@ The K-th call of each kind that tools/fail_at.c knows answers EIO, ENOSPC, EMFIL
 or from then on (EINTR only once: a call that is interrupted for ever is none), in one of three roles:
 
     finalizer   jibri-finalize DIR, as Jibri calls it
-    worker      a worker of jibri-watcher, which finds a session directory that nobody finalizes
+    worker      a worker of jibri-watcher, which finds a session directory without a finalizer
     watcher     jibri-watcher itself, around it
 
 After the run with the fault nothing that the programs say may be untrue. Then the fault is over: a finalizer is called

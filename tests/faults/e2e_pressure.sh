@@ -172,8 +172,8 @@ a_recordings_disk_that_is_full_to_the_last_byte_is_freed() {
 	expect "KiB in reserve, once there is room" 1024 "$(reserve_kib)"
 }
 
-# Whatever the room that the journal took is left for the next call, though somebody else would
-# take it at once.
+# The room that the journal took is left for the next call, though another program would take it
+# at once.
 a_full_recordings_disk_is_freed_by_the_call_that_gets_through() {
 	local before
 	make_disk "$recordings" size=24m
@@ -203,7 +203,7 @@ the_recordings_disk_gets_full_in_mid_upload() {
 	expect "accepted notices" 1 "$(accepted_notices)"
 }
 
-# The journal's log of so many steps would be larger than a small reserve, were it not begun anew.
+# The journal's log of so many steps would be larger than a small reserve, were it not begun again from its start.
 a_long_recording_on_a_full_disk_needs_no_more_than_the_reserve() {
 	local parts=120
 	make_disk "$recordings" size=24m

@@ -159,7 +159,7 @@ no_secret_is_logged_or_stored() {
 	expect "what is wrong" '' "$(grep ^WRONG <<<"$output" || true)"
 }
 
-# STATUS: the proxy, or whoever is asked, refuses.
+# STATUS: the proxy, or the server that is asked, refuses.
 no_secret_is_told_when_it_is_refused_with() {
 	make_file "$session/$media" 1000
 	printf 'HTTP/1.1 %s\r\nContent-Length: 4\r\nConnection: close\r\n\r\nno!\n' "$1" >"$case_dir/answer"
@@ -336,7 +336,7 @@ what_is_put_in_the_place_of() {
 	expect_object "$at/$media" "$copies/$media"
 }
 
-# ---- lines that somebody else would like to write ------------------------------------------------
+# ---- forged lines --------------------------------------------------------------------------------
 
 forged='2026-01-01T00:00:00Z info: safe: FORGED'
 forged_json='{"time":"2026-01-01T00:00:00Z","level":"info","message":"FORGED"}'

@@ -131,7 +131,7 @@ SlowDown_makes_it_send_fewer_at_once_and_it_recovers() {
 	expect "accepted notices" 1 "$(accepted_notices)"
 }
 
-# A port that nobody listens on.
+# A port that no process listens on.
 find_closed_port() {
 	start_sink
 	end_process "${pids[-1]}"

@@ -115,7 +115,7 @@ check_journal() {
 	expect "incomplete, cut off, its duration, media, and sent again, of $key" "0|$cut_off|1|1|0" "$row"
 }
 
-# What ends a recorder; then Jibri calls the finalizer, or nobody does.
+# What ends a recorder; then Jibri calls the finalizer, or does not.
 # end_recorder NAME HOW MILLISECONDS FINALIZER KEY
 end_recorder() {
 	local name=$1 how=$2 began after_ms=$3 cut_off=1 plays_ms

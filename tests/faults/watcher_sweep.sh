@@ -2,7 +2,7 @@
 #
 # watcher_sweep.sh - stops jibri-watcher with SIGKILL at random instants while recordings grow,
 # starts it again each time, and checks that nothing was lost, nothing was sent twice but what was
-# under way at a kill, and nobody was left at work.
+# under way at a kill, and no process was left at work.
 #
 #   E2E_BUILD=BUILD-DIRECTORY tests/faults/watcher_sweep.sh [--seed N] [--kills N] [PATTERN]
 #
@@ -75,7 +75,7 @@ note_kill() {
 		SELECT 'creating ' || phase FROM file WHERE phase = 2" >"$case_dir/kill.$kills_made"
 }
 
-# Reads the journal as it was left: nobody's lock is in the way, nothing is made beside it.
+# Reads the journal as it was left: no lock is in the way, nothing is made beside it.
 query_copy() {
 	local file
 	rm -rf "$case_dir/copy"

@@ -10,7 +10,7 @@
  * --log gets one JSON line for each request, before the request is answered. `status` is 0 when it
  * never is; `accepted` says whether a row was added, and `id` is that row.
  *
- * --fail spoils the answers to valid notices; an invalid one is answered 400 all the same, and
+ * --fail spoils the answers to valid notices; an invalid one is answered 400 nevertheless, and
  * counts for nothing. Several are worked off in turn, each for COUNT notices (default: all).
  */
 #include <arpa/inet.h>

@@ -276,7 +276,7 @@ static void listen_on(struct listener *listener)
     listener->fd = fd;
 }
 
-/* Nobody listens for a while. */
+/* No process listens for a while. */
 static void refuse_connections(struct listener *listener)
 {
     const struct timespec pause = {.tv_nsec = REFUSE_MS * 1000000L};

@@ -50,7 +50,7 @@ static const struct fault faults[] = {
     {.name = "200-noise", .status = 200, .body = FAULT_BODY_NOISE},
     {.name = "200-bare", .status = 200, .body = FAULT_BODY_NONE},
     {.name = "200-huge", .status = 200, .body = FAULT_BODY_HUGE},
-    /* the server did it, and somebody between it and us says that it didn't */
+    /* the server did it, and a gateway between it and us says that it didn't */
     {.name = "500-done", .action = FAULT_ANSWER_ANYWAY, .status = 500, .code = "InternalError"},
     {.name = "503-done", .action = FAULT_ANSWER_ANYWAY, .status = 503, .body = FAULT_BODY_HTML},
     {.name = "504-done", .action = FAULT_ANSWER_ANYWAY, .status = 504, .body = FAULT_BODY_NONE},

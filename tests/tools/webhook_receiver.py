@@ -1,4 +1,4 @@
-"""webhook_receiver - somebody's end of CONFOMEET_WEBHOOK_URL, as docs/webhook.md tells to write it.
+"""webhook_receiver - a receiver for CONFOMEET_WEBHOOK_URL, written as docs/webhook.md says.
 
     webhook_receiver.py LOG ANSWER SECRET
 

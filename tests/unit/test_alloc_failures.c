@@ -1,6 +1,6 @@
 /*
  * Each allocation is made to fail once: what is asked for is then refused and said to be, or works
- * all the same; nothing crashes, nothing is lost, and results are left alone. The same for S3:
+ * nevertheless; nothing crashes, nothing is lost, and results are left alone. The same for S3:
  * test_alloc_failures_s3.c.
  */
 #include "tests/unit/failing_alloc_each.h"

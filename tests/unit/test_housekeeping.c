@@ -13,7 +13,7 @@
 
 #define DAY_S 86400
 
-/* Nobody answers at that address: whatever needs the network fails at once. */
+/* No server answers at that address: what needs the network fails at once. */
 static char base[64];
 static char session[128];
 static char journal_path[128];

@@ -100,7 +100,7 @@ START_TEST(a_disk_with_room_needs_no_reserve)
 }
 END_TEST
 
-/* Nobody's file is written to through a link, or removed by mistake. */
+/* No other file is written to through a link, or removed by mistake. */
 START_TEST(a_link_in_its_place_is_not_followed)
 {
     char target[128];

@@ -229,7 +229,7 @@ START_TEST(a_claim_counts_until_it_is_taken_back)
     ck_assert(journal_claim(journal, "/r/a", 7, NOW, &err));
     ck_assert(is_claimed("/r/a", NOW));
     ck_assert(!is_claimed("/r/b", NOW));
-    ck_assert(journal_unclaim(journal, "/r/a", 8, &err)); /* of somebody else */
+    ck_assert(journal_unclaim(journal, "/r/a", 8, &err)); /* of another process */
     ck_assert(is_claimed("/r/a", NOW));
     ck_assert(journal_unclaim(journal, "/r/a", 7, &err));
     ck_assert(!is_claimed("/r/a", NOW));

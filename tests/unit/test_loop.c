@@ -623,7 +623,7 @@ START_TEST(nobody_listening_is_a_failed_connection)
     uint16_t free_port;
     char url[64];
 
-    close(listen_somewhere(&free_port)); /* nobody has it now */
+    close(listen_somewhere(&free_port)); /* no process has it now */
     snprintf(url, sizeof url, "http://127.0.0.1:%u/", free_port);
     free(request.url);
     request.url = strdup(url);

@@ -100,7 +100,7 @@ int main(void)
     tcase_add_unchecked_fixture(becoming, make_directory, remove_directory);
     tcase_add_test(becoming, root_becomes_the_owner_for_good);
     suite_add_tcase(suite, tests);
-    /* Unchecked: removed by the process that made it, whoever the test became. */
+    /* Unchecked: removed by the process that made it, whichever user the test became. */
     tcase_add_unchecked_fixture(tests, make_directory, remove_directory);
     tcase_add_test(tests, what_is_ones_own_or_not_there_changes_nothing);
     tcase_add_test(tests, another_users_journal_is_refused_with_what_to_type);

@@ -314,8 +314,7 @@ START_TEST(a_file_that_was_removed_already_is_not_removed_again)
     file = row_of("1_a.mp4");
     file.removed_at = NOW;
     ck_assert(journal_save_file(journal, &file, &err));
-    ck_assert(
-        !run(NOW + 10)); /* somebody put a file of that name there: it is not ours to remove */
+    ck_assert(!run(NOW + 10)); /* another program put a file of that name there: it stays */
     ck_assert_str_eq(removed, "");
     ck_assert(exists("1_a.mp4"));
     ck_assert_int_eq(row_of("1_a.mp4").removed_at, NOW);

@@ -323,7 +323,7 @@ START_TEST(head_tells_size_etag_and_mark)
 }
 END_TEST
 
-/* Taken for an object of somebody else's it would send the recording a second time. */
+/* Taken for another writer's object it would send the recording a second time. */
 START_TEST(head_without_an_etag_is_no_word_of_an_object)
 {
     ck_assert_int_eq(read_reply(S3_HEAD_OBJECT, 200, "Content-Length: 77\r\n", ""), S3_RETRY);

@@ -1665,7 +1665,7 @@ static void live_through_trouble(void)
         if (comes_up(5))
             fake_expire_uploads(&bucket);
         if (comes_up(3) && !fake_find_object(&bucket, KEY))
-            put_another_s(KEY); /* between two runs: within one, nobody could see it */
+            put_another_s(KEY); /* between two runs: within one, it could not be seen */
     }
     bucket.fault_count = 0;
 }
