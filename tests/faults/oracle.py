@@ -205,12 +205,12 @@ def judge(program, recordings, originals, bucket, backend_log, bucket_name, envi
              re.finditer(r'^jibri_upload_recordings\{[^}]*state="(\w+)"[^}]*\} (\d+)', metrics, re.M)}
     if shown and rows:
         done = {row['directory'] for row in rows if row['recording_state'] == 4}
-        if shown.get('done', 0) + shown.get('safe', 0) < 0:
-            lies.append('metrics: a negative number of recordings')
         truly = sum(all(true_safe(path) for path in originals if os.path.join(recordings, path).startswith(directory + '/'))
                     for directory in done)
-        if shown.get('done', shown.get('safe', 0)) > truly:
-            lies.append(f'metrics count {shown.get("done", shown.get("safe", 0))} recordings as done, of which {truly} are')
+        if shown['done'] > truly:
+            lies.append(f'metrics count {shown["done"]} recordings as done, of which {truly} are')
+        if shown['working'] and not any(locked(row['directory']) for row in rows) and not journal_lost:
+            lies.append(f'metrics count {shown["working"]} recordings as worked on, and no process works')
 
     # ---- events
     if any(row['recording_state'] for row in rows):
