@@ -10,11 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_LEADING   8u   /* boxes before moov */
-#define SECTOR_BYTES  512u /* written as a whole or not at all, whatever happens */
-#define MVHD_BYTES    108u
-#define MFRO_BYTES    16u
-#define MAX_INDEX_MIB 4000u
+#define MAX_LEADING  8u   /* boxes before moov */
+#define SECTOR_BYTES 512u /* written as a whole or not at all, whatever happens */
+#define MVHD_BYTES   108u
+#define MFRO_BYTES   16u
 
 struct work {
     int fd;
@@ -95,29 +94,22 @@ static bool name_partial(struct work *work, const char *type)
 
 /* The moov box but for its tables; these get their places. The box's header comes first: it
  * identifies the index, even a partial one. */
-static bool write_movie(struct work *work)
+static bool write_movie(struct work *work, const struct buffer *movie)
 {
-    struct buffer movie;
     size_t done = 0;
     uint64_t at = work->walk.size_bytes;
-    bool ok;
+    bool ok = true;
 
-    buffer_init(&movie, 2 * MP4_MAX_MOVIE_BYTES);
-    ok = mp4_movie_write(&work->movie, work->sums, &movie);
-    if (!ok)
-        errno = EFBIG;
     for (unsigned i = 0; ok && i < work->movie.track_count; i++) {
         struct mp4_track_sums *sums = &work->sums[i];
 
-        ok = write_at(work->fd, movie.data + done, sums->tables_at - done, at);
+        ok = write_at(work->fd, movie->data + done, sums->tables_at - done, at);
         at += sums->tables_at - done;
         mp4_tables_write_at(work->tables[i], at);
         at += sums->tables_bytes;
         done = sums->tables_at;
     }
-    ok = ok && write_at(work->fd, movie.data + done, movie.length - done, at);
-    buffer_done(&movie);
-    return ok;
+    return ok && write_at(work->fd, movie->data + done, movie->length - done, at);
 }
 
 /* From here on it is an ordinary file, and the index must stay. Less than a sector is written: all
@@ -185,7 +177,8 @@ static bool look_for_end(const struct work *work, uint64_t end, struct mp4_index
     return true;
 }
 
-static bool write_index(struct work *work, struct mp4_index *index, struct error *err)
+static bool write_index(struct work *work, const struct buffer *movie, struct mp4_index *index,
+                        struct error *err)
 {
     struct error failure = ERROR_INIT;
     uint64_t end;
@@ -195,7 +188,7 @@ static bool write_index(struct work *work, struct mp4_index *index, struct error
     ok = (name_partial(work, "moof") && bound_tail(work)) || fail_to_write(&failure);
     end = work->walk.size_bytes;
     ok = ok && look_for_end(work, end, index, &failure);
-    if (ok && !write_movie(work))
+    if (ok && !write_movie(work, movie))
         ok = fail_to_write(&failure);
     ok = ok && mp4_walk(&work->walk, &failure);
     if (ok && (fsync(work->fd) != 0 || !turn_into_media(work, end)))
@@ -298,22 +291,26 @@ static bool read_movie(struct work *work, const struct mp4_box *box, bool *ret_f
 
 static bool index_fragments(struct work *work, struct mp4_index *index, struct error *err)
 {
-    uint64_t tables_bytes = 0;
+    struct buffer movie;
+    bool ok = true;
 
     if (!work->walk.strange && !measure(work, index, err))
         return false;
+    buffer_init(&movie, 2 * MP4_MAX_MOVIE_BYTES);
     if (work->walk.strange) {
         *index = (struct mp4_index){.layout = MP4_STRANGE};
-        return true;
+    } else if (!index->duration_ms) {
+        *index = (struct mp4_index){.layout = MP4_EMPTY, .cut_off = true};
+    } else if (mp4_movie_write(&work->movie, work->sums, &movie)) {
+        index->cut_off = true;
+        ok = write_index(work, &movie, index, err);
+    } else if (movie.failed) {
+        ok = error_set_errno(err, ERROR_TRANSIENT, ENOMEM, "cannot index the recording");
+    } else {
+        *index = (struct mp4_index){.layout = MP4_STRANGE};
     }
-    for (unsigned i = 0; i < work->movie.track_count; i++)
-        tables_bytes += work->sums[i].tables_bytes;
-    index->cut_off = true;
-    index->layout = MP4_EMPTY;
-    if (!index->duration_ms)
-        return true;
-    index->layout = MP4_STRANGE;
-    return tables_bytes >> 20 >= MAX_INDEX_MIB || write_index(work, index, err);
+    buffer_done(&movie);
+    return ok;
 }
 
 static void free_work(struct work *work)

@@ -203,7 +203,7 @@ struct writing {
     const struct mp4_track *track;
     uint64_t all_tables_bytes;
     struct buffer *out;
-    bool too_large;
+    bool not_possible;
 };
 
 /* In units of the movie's timescale, rounded up: a sample's end is within. */
@@ -257,7 +257,7 @@ static void end_box(struct writing *writing, size_t at, uint64_t more)
     uint64_t size = out->failed ? 0 : out->length - at + more;
 
     if (size > UINT32_MAX)
-        writing->too_large = true;
+        writing->not_possible = true;
     else if (!out->failed)
         mp4_put_number((uint8_t *)out->data + at, 4, size);
 }
@@ -278,7 +278,7 @@ static void put_timed(struct writing *writing, const struct mp4_view *view, size
     put_number(writing->out, created, new_size);
     put_number(writing->out, changed, new_size);
     if (rest.length < between + size) {
-        writing->too_large = true; /* no room for what it must have */
+        writing->not_possible = true; /* no room for what it must have */
         return;
     }
     buffer_append(writing->out, rest.bytes, between);
@@ -370,5 +370,5 @@ bool mp4_movie_write(const struct mp4_movie *movie, struct mp4_track_sums *sums,
         }
     }
     end_box(&writing, at, writing.all_tables_bytes);
-    return !writing.too_large && !out->failed;
+    return !writing.not_possible && !out->failed;
 }

@@ -44,6 +44,7 @@ struct mp4_track_sums {
 uint64_t mp4_movie_duration_ms(const struct mp4_movie *movie, const struct mp4_track_sums *sums);
 
 /* Writes the box without the tables, which `sums` has the places of then. False when it would be
- * larger than a box of 32 bits, or without memory. */
+ * larger than a box of 32 bits, when a box has no room for what it must have, and, with `out`
+ * failed, without memory. */
 bool mp4_movie_write(const struct mp4_movie *movie, struct mp4_track_sums *sums,
                      struct buffer *out);

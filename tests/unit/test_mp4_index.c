@@ -707,6 +707,7 @@ START_TEST(what_is_not_understood_is_not_touched)
         {"mfhd", 0, "pssh", 4},       /* the same */
         {"mfra", 0, "what", 4},       /* between the fragments */
         {"trex", 15, "\2", 1},        /* another description of samples */
+        {"mdhd", 4, "\1", 1},         /* wide times, for which the box has no room */
     };
     struct content content, after;
     struct mp4_index index;
@@ -728,7 +729,7 @@ START_TEST(what_is_not_understood_is_not_touched)
     free(after.bytes);
 }
 END_TEST
-#define CHANGES_COUNT 11
+#define CHANGES_COUNT 12
 
 START_TEST(what_is_no_fragmented_recording_is_not_touched)
 {
