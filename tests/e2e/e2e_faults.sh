@@ -224,8 +224,10 @@ no_secret_is_on_the_command_line() {
 	start_finalize CONFOMEET_S3_RATE_LIMIT=24MiB CONFOMEET_BACKEND_TOKEN=the-backend-token "$session"
 	pid=$!
 	wait_for 30 has_parts 1
+	kill -STOP "$pid" # it must not be done before
 	expect "the command line" "$program $session" "$(tr '\0' ' ' <"/proc/$pid/cmdline" | sed 's/ $//')"
 	expect "children" '' "$(cat "/proc/$pid/task/"*/children)"
+	kill -CONT "$pid"
 	finish_finalize "$pid"
 	expect_code 0
 }

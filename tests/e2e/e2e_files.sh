@@ -142,7 +142,9 @@ somebody_elses_object_that_comes_during_the_upload_is_left_alone() {
 	start_finalize CONFOMEET_S3_RATE_LIMIT=24MiB "$session"
 	pid=$!
 	wait_for 30 has_parts 1
+	kill -STOP "$pid" # it must not be done before
 	rclone_ copyto "$case_dir/theirs" ":s3:$bucket/12345_a.mp4"
+	kill -CONT "$pid"
 	finish_finalize "$pid"
 	expect_code 0
 	expect_object 12345_a.mp4 "$case_dir/theirs"

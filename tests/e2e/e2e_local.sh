@@ -126,8 +126,11 @@ two_at_once_on_one_recording() {
 	output_file=$case_dir/output.1 start_finalize CONFOMEET_S3_RATE_LIMIT=6MiB "$session"
 	first=$!
 	wait_for 20 has_parts 1
+	kill -STOP "$first" # it must not be done before
 	output_file=$case_dir/output.2 start_finalize "$session"
 	second=$!
+	wait_for 20 grep -q 'waiting: another process' "$case_dir/output.2"
+	kill -CONT "$first"
 	finish_finalize "$first" "$case_dir/output.1"
 	expect_code 0
 	finish_finalize "$second" "$case_dir/output.2"

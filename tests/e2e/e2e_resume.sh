@@ -215,8 +215,10 @@ the_upload_was_aborted_by_somebody_during_a_run() {
 	start_finalize CONFOMEET_S3_RATE_LIMIT=24MiB "$session"
 	pid=$!
 	wait_for 60 has_parts 1
+	kill -STOP "$pid" # it must not be done before
 	read -r key upload_id < <(open_uploads)
 	s3_request DELETE "/$bucket/$key?uploadId=$upload_id"
+	kill -CONT "$pid"
 	finish_finalize "$pid"
 	expect_code 0
 	expect_all_gone

@@ -182,13 +182,14 @@ no_secret_is_told_when_the_settings_are_wrong() {
 
 direct=()
 
-# While parts are on their way.
+# Stands still while parts are on their way.
 start_upload() {
 	make_file "$session/$media" $((22 * MIB))
 	[ ${#program_prefix[@]} = 0 ] || chown -R "$nobody:$nobody" "$recordings"
 	start_finalize CONFOMEET_S3_PART_SIZE=5MiB CONFOMEET_S3_RATE_LIMIT=10MiB "${direct[@]}" "$session"
 	upload_pid=$!
 	wait_for 30 has_parts 1
+	kill -STOP "$upload_pid" # it must not be done before
 }
 
 no_secret_is_in_the_list_of_processes() {
@@ -200,6 +201,7 @@ no_secret_is_in_the_list_of_processes() {
 	done
 	expect "the command line" "$program $session" \
 		"$(tr '\0' ' ' <"/proc/$upload_pid/cmdline" | sed 's/ $//')"
+	kill -CONT "$upload_pid"
 	finish_finalize "$upload_pid"
 	expect_code 0
 }
@@ -225,6 +227,7 @@ a_crash_leaves_no_core_dump() {
 		expect "who may read $file" 0 "$(stat -c %u "/proc/$upload_pid/$file")"
 	done
 	kill "-$1" "$upload_pid"
+	kill -CONT "$upload_pid"
 	wait "$upload_pid" || code=$?
 	expect "exit code" $((128 + $(kill -l "$1"))) "$code"
 	expect "files left, where a shell left '$control'" '' "$(ls)"
