@@ -297,11 +297,9 @@ static bool index_fragments(struct work *work, struct mp4_index *index, struct e
     if (!work->walk.strange && !measure(work, index, err))
         return false;
     buffer_init(&movie, 2 * MP4_MAX_MOVIE_BYTES);
-    if (work->walk.strange) {
-        *index = (struct mp4_index){.layout = MP4_STRANGE};
-    } else if (!index->duration_ms) {
+    if (!work->walk.strange && !index->duration_ms) {
         *index = (struct mp4_index){.layout = MP4_EMPTY, .cut_off = true};
-    } else if (mp4_movie_write(&work->movie, work->sums, &movie)) {
+    } else if (!work->walk.strange && mp4_movie_write(&work->movie, work->sums, &movie)) {
         index->cut_off = true;
         ok = write_index(work, &movie, index, err);
     } else if (movie.failed) {
