@@ -15,14 +15,14 @@ struct settings_source {
 };
 
 struct settings_found {
-    const char *name;  /* the row's, its alias or its file_name: what a person wrote */
+    const char *name;  /* the name that was used: the row's name, its alias or its file_name */
     const char *text;  /* the value, borrowed from the source, not empty; NULL where `path` alone is
                           set */
     const char *path;  /* of a file that holds the value, likewise borrowed; or NULL */
     const char *where; /* "the environment" or the file's path; borrowed */
 };
 
-/* False when the row is set nowhere. An empty text is none. What the environment says hides what
- * the file says, be it by the row's name or by its file_name. */
+/* False when the row is not set, or set to an empty text. The environment takes precedence over the
+ * file, for the row's name and for its file_name. */
 bool settings_source_find(const struct settings_source *source, const struct settings_row *row,
                           struct settings_found *ret_found) __attribute__((warn_unused_result));

@@ -118,7 +118,7 @@ bool command_line_read(const struct command_row *row, const char *config, int ar
 
     *ret_line = (struct command_line){.config = config, .row = row};
     fill_options(row, long_options, letters);
-    optind = 0; /* another command line than main()'s */
+    optind = 0; /* resets getopt, which main() has used on its own command line */
     opterr = 0;
     while ((option = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
         int index = option >= FIRST_LONG ? option - FIRST_LONG : index_of_letter(row, option);

@@ -93,7 +93,7 @@ bool journal_check(struct journal *journal, struct error *err)
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
-/* Whether the next commit waits for the disk. A group of writes stays as it was begun. */
+/* Sets whether the next commit waits for the disk. Changes nothing within a transaction. */
 static bool set_forced(struct journal *journal, bool forced, struct error *err)
 {
     int status;

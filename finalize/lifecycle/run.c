@@ -16,7 +16,7 @@
 
 #define MOST_INTERRUPTED 3u
 #define MOST_REPLACED    10u
-#define LOCK_RETRY_MS    50 /* the process that gives way needs a moment, and Jibri waits */
+#define LOCK_RETRY_MS    50 /* short: Jibri waits while the other process gives up the lock */
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
@@ -157,7 +157,7 @@ static bool wait_for_lock(struct run *run, struct error *err)
     return ok;
 }
 
-/* The process that had the lock before may have removed the directory: looked at again. */
+/* Checks the directory again: the last holder of the lock may have removed it. */
 bool run_lock(struct run *run, struct error *err)
 {
     char path[SESSION_PATH_SIZE];

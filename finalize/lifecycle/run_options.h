@@ -53,8 +53,8 @@ struct run_options {
     /* For the watcher's own runs: they do not wait for the lock, and give way to a process that
      * does. */
     bool gives_way;
-    bool retries_abandoned; /* for a person who names it: one that was given up is taken up again */
-    bool notify_only;       /* nothing is uploaded; what is in the bucket is told to the backend */
+    bool retries_abandoned; /* an abandoned recording is tried again, because a person named it */
+    bool notify_only;       /* upload nothing; notify the backend of what is in the bucket */
     int32_t meeting_id;     /* for files whose names have none, now and later; 0: what was given
                                before, if anything */
     int stop_fd;            /* readable when a stop is requested; -1: none */
@@ -66,11 +66,11 @@ struct run_options {
 
 struct run_summary {
     struct safety safety; /* of the recording's files, at the end */
-    uint64_t bytes_sent;  /* by this run, repetitions among them */
+    uint64_t bytes_sent;  /* by this run, with repetitions */
     uint64_t bytes_held;  /* by the bucket, of files that were on their way in this run */
-    bool was_done;        /* an earlier run did all of it */
+    bool was_done;        /* an earlier run had finished the recording */
     bool directory_removed;
-    bool directory_gone; /* it was, before this run */
-    bool handed_over;    /* to the watcher; nothing was done */
-    bool watched;        /* a watcher runs, which goes on with what is left */
+    bool directory_gone; /* it was missing before this run */
+    bool handed_over;    /* the watcher takes over; this run did nothing */
+    bool watched;        /* a watcher runs, and continues with what is left */
 };

@@ -19,7 +19,7 @@ bool run_judge(struct run *run, struct error *err)
 
     if (!safety_load(run->journal, run->row.id, safety, err))
         return false;
-    if (!safety->files) /* a row is made only where there are some */
+    if (!safety->files) /* a recording gets a row only if it has files */
         return error_set(err, ERROR_PERMANENT, "all of it vanished before it was looked into");
     if (safety->gone)
         return error_set(err, ERROR_PERMANENT, "%s vanished before being safe in the bucket",
@@ -52,7 +52,7 @@ static void decide_state(struct run *run, struct error *ret_lost)
     }
 }
 
-/* A run that was stopped, and did not fail, is due again at once. */
+/* A run that was stopped without a failure is due again at once. */
 static void plan_next_try(struct run *run)
 {
     struct journal_recording *row = &run->row;
@@ -73,7 +73,7 @@ static void plan_next_try(struct run *run)
     }
 }
 
-/* The event is saved in the transaction of the outcome that it tells of. */
+/* Saves the outcome and its webhook event in one transaction. */
 static bool save_and_announce(struct run *run, int64_t now, struct error *err)
 {
     if (!journal_begin(run->journal, err))

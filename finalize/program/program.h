@@ -16,15 +16,15 @@
 void program_begin(void);
 
 /*
- * The last thing that a main function does: writes out what is buffered for stdout and stderr, and
- * ends the process. The destructors of some forty libraries do not run: they tidy what the kernel
- * takes back anyway, and would be what takes the most memory of all (2.6 MiB more).
+ * Flushes stdout and stderr, and ends the process; a main function ends with it. The destructors of
+ * the linked libraries (about forty) do not run: the kernel frees their resources anyway, and
+ * running them would raise the peak memory by 2.6 MiB.
  */
 _Noreturn void program_end(int code);
 
 /* TERM, INT and HUP become readable on a descriptor that one can wait for: no handler, no races. */
 struct program_stop {
-    int fd; /* -1: could not be had */
+    int fd; /* -1: it could not be opened */
     bool requested;
 };
 

@@ -99,7 +99,7 @@ static void append_gauge(const struct metrics *metrics, struct buffer *out, cons
 
 /* ---- what is counted ------------------------------------------------------------------------- */
 
-/* The cells of one combination of labels of a histogram, from `cell` on. */
+/* Appends a histogram's samples for one combination of labels. Its cells start at `cell`. */
 static void append_histogram(const struct metrics *metrics, struct buffer *out,
                              const struct stats_family *family, unsigned cell)
 {

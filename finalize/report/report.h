@@ -114,9 +114,9 @@ struct report_filter {
 };
 
 /*
- * Each recording that passes the filter, the newest first: `begins` (row, state and worker are
- * filled in), `file` for each of its files, media first, `recording` with everything. Any of them
- * may be NULL. They end the walk, and fail it, by returning false.
+ * Called for each recording that passes the filter, the newest first. `begins` comes first, with
+ * row, state and worker filled in; then `file` for each file, media first; then `recording`, with
+ * everything filled in. Each may be NULL. Returning false ends the walk, which then fails.
  */
 struct report_visitor {
     void *context;
@@ -125,8 +125,8 @@ struct report_visitor {
     bool (*recording)(void *context, const struct report_recording *recording, struct error *err);
 };
 
-/* `ret_totals` (may be NULL) counts all recordings, whatever the filter says of states, time and
- * number. */
+/* `ret_totals` (may be NULL) counts all recordings: the filter's states, time and number do not
+ * apply to it. */
 bool report_each(struct report *report, const struct report_filter *filter, int64_t now,
                  const struct report_visitor *visitor, struct report_totals *ret_totals,
                  struct error *err) __attribute__((warn_unused_result));
@@ -138,8 +138,8 @@ bool report_each_entry(struct report *report, int64_t recording_id, const char *
                                      struct error *err),
                        void *context, struct error *err) __attribute__((warn_unused_result));
 
-/* Counts one more recording, but for `shown` and `shown_states`. */
+/* Counts one more recording. Leaves `shown` and `shown_states` as they are. */
 void report_totals_add(struct report_totals *totals, const struct report_recording *recording);
 
-/* Bits of the states of which there are any. */
+/* REPORT_BIT()s of the states that have at least one recording. */
 unsigned report_states_of(const struct report_totals *totals);

@@ -26,7 +26,7 @@ bool credentials_open(const struct settings *settings, struct credentials **ret_
                       struct error *err) __attribute__((warn_unused_result));
 void credentials_close(struct credentials *credentials);
 
-/* Borrowed until the next call that may change them; all NULL before there are any. */
+/* Borrowed until the next call that may change the keys. All are NULL until the first keys come. */
 struct credentials_keys {
     char *id, *secret, *session_token; /* the last one is NULL where there is none */
 };
@@ -35,16 +35,17 @@ const struct credentials_keys *credentials_keys(const struct credentials *creden
 enum credentials_state {
     CREDENTIALS_READY, /* requests can be signed */
     CREDENTIALS_AWAITED,
-    CREDENTIALS_FAILED /* for now: they are asked for again a second later */
+    CREDENTIALS_FAILED /* the last request failed; the next one follows after a pause */
 };
 enum credentials_state credentials_state(const struct credentials *credentials, uint64_t now_ms);
 
-/* Why they are FAILED: ERROR_TRANSIENT, ERROR_PERMANENT, ERROR_SETTINGS. Borrowed. */
+/* The cause of CREDENTIALS_FAILED: ERROR_TRANSIENT, ERROR_PERMANENT, ERROR_SETTINGS. Borrowed. */
 const struct error *credentials_failure(const struct credentials *credentials);
 
 /*
- * Whether the platform is to be asked now: the keys are missing or end soon. `ret_request` is then
- * to be sent, and its reply given to credentials_take_reply(), or credentials_cancel() called.
+ * True when the platform must be asked for keys now: they are missing or about to expire. The
+ * caller then sends `ret_request`, and calls credentials_take_reply() with the reply, or
+ * credentials_cancel().
  */
 bool credentials_next(struct credentials *credentials, uint64_t now_ms,
                       struct http_request *ret_request) __attribute__((warn_unused_result));
@@ -52,9 +53,9 @@ void credentials_take_reply(struct credentials *credentials, const struct http_r
                             time_t now, uint64_t now_ms);
 void credentials_cancel(struct credentials *credentials);
 
-/* A server says that the keys have expired (`expired`) or are wrong. True when there are others
- * now, or will be: of the settings' files, or of the platform. */
+/* To be called when a server says that the keys have expired (`expired`) or are wrong. True when
+ * other keys are there, or will come, from the settings' files or from the platform. */
 bool credentials_renew(struct credentials *credentials, bool expired);
 
-/* One line for people: where they come from, and until when they are good. */
+/* One line for people: where the keys come from, and when they expire. */
 void credentials_describe(const struct credentials *credentials, char *out, size_t size);

@@ -1,5 +1,6 @@
-/* s3_refusal - what an error reply means: s3_code.h's list, with what the operation, the settings
- * and the reply's headers add to it; regions and clocks are learned here. */
+/* s3_refusal - maps an error reply to an outcome: by s3_code.h's list, then by the operation, the
+ * settings and the reply's headers. Corrects the region and the clock that requests are signed
+ * with. */
 #include "finalize/s3/s3_code.h"
 #include "finalize/s3/s3_private.h"
 
@@ -10,7 +11,8 @@
 #define MAX_CORRECTIONS 3u
 #define SAME_CLOCK_S    60 /* offsets that differ by less count as unchanged */
 
-/* A correction: requests that are under way by now will be answered as this one was. */
+/* Counts a correction, up to a limit. Requests that are under way were signed before it and may get
+ * the same reply: `stale_left` of them are signed again without another correction. */
 static enum s3_outcome sign_again(struct s3 *s3, unsigned *corrections)
 {
     if (*corrections >= MAX_CORRECTIONS)
@@ -20,13 +22,13 @@ static enum s3_outcome sign_again(struct s3 *s3, unsigned *corrections)
     return S3_SIGN_AGAIN;
 }
 
-/* Whether the reply asks for what was corrected while its request was under way. */
+/* Whether the reply may belong to a request that was signed before the last correction. */
 static bool is_stale(struct s3 *s3)
 {
     return s3->stale_left && s3->stale_left--;
 }
 
-/* A token that a person gave may be given again in a moment, by a program that writes its file. */
+/* Retries even without new keys: another program may be about to write a new token to its file. */
 static enum s3_outcome renew_keys(struct s3 *s3)
 {
     if (is_stale(s3))

@@ -16,12 +16,12 @@
 void uri_encode(struct buffer *out, const char *text, bool keep_slashes);
 
 /*
- * Writes `text` as a header's value of at most size - 1 bytes, percent-encoded where it must be,
- * never half a character. False without memory.
+ * Writes `text` as a header's value, percent-encoded where necessary. Cuts it to size - 1 bytes,
+ * but not within a character. False when memory runs out.
  */
 bool uri_header_value(const char *text, char *out, size_t size) __attribute__((warn_unused_result));
 
-/* The reverse, in place. What is no escape stays as it is. */
+/* Decodes such a value in place. Text that is not a valid escape stays as it is. */
 void uri_decode_header_value(char *value);
 
 /* Where requests go: scheme://host[:port]/path */

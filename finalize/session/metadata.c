@@ -80,8 +80,8 @@ static bool look_through_file(int fd, uint64_t size_bytes, struct suspicion *sus
     return length >= 0;
 }
 
-/* Whether the tree of the text would be of a size out of proportion: "{}," becomes a hundred times
- * as much. What stands in strings counts too, for it isn't known what they are. */
+/* Whether the parsed tree would take too much memory: "{}," takes a hundred times its length. The
+ * text is not parsed yet, so punctuation within strings is counted, too. */
 static bool is_extravagant(const char *bytes, size_t length)
 {
     size_t marks = 0;
@@ -91,7 +91,7 @@ static bool is_extravagant(const char *bytes, size_t length)
     return marks > MAX_MARKS;
 }
 
-/* What is parsed, and whether all of the text is in it. */
+/* The parsed tree, and whether it holds all of the text. */
 struct parsed {
     json_t *root;  /* NULL: not JSON */
     bool faithful; /* false: members of the same name, of which the last one was kept */
@@ -99,7 +99,7 @@ struct parsed {
 
 static bool parse(const char *bytes, size_t length, struct parsed *ret_parsed, struct error *err)
 {
-    /* From strict to lenient: numbers of any size are harmless, and so are doubled names. */
+    /* From strict to lenient: numbers of any size and duplicate names are harmless. */
     static const size_t FLAGS[] = {JSON_REJECT_DUPLICATES,
                                    JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, 0,
                                    JSON_DECODE_INT_AS_REAL};

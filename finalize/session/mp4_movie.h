@@ -2,8 +2,8 @@
  * mp4_movie - the `moov` box of a fragmented MP4 file: its tracks, and the same box as an ordinary
  * file has it, with durations and room for tables of samples.
  *
- * What isn't known to be kept right by an index (edit lists, encryption, samples in the box itself,
- * …) is refused, as a box that is damaged is.
+ * Refuses damaged boxes, and contents that an index may not preserve (edit lists, encryption,
+ * samples in the box itself, …).
  */
 #pragma once
 
@@ -35,16 +35,16 @@ bool mp4_movie_read(struct mp4_span whole, struct mp4_movie *ret_movie);
 /* What the ordinary file's box says of a track. */
 struct mp4_track_sums {
     uint64_t start;        /* when its first sample is due, in its timescale */
-    uint64_t duration;     /* from then on */
+    uint64_t duration;     /* from `start` on */
     uint64_t tables_bytes; /* room for its tables */
-    size_t tables_at;      /* filled in: they belong there among the written bytes */
+    size_t tables_at;      /* set by mp4_movie_write(): their offset in `out` */
 };
 
-/* Milliseconds that it plays: the longest track's. */
+/* The playing time in milliseconds: that of the longest track. */
 uint64_t mp4_movie_duration_ms(const struct mp4_movie *movie, const struct mp4_track_sums *sums);
 
-/* Writes the box without the tables, which `sums` has the places of then. False when it would be
- * larger than a box of 32 bits, when a box has no room for what it must have, and, with `out`
- * failed, without memory. */
+/* Writes the box without the tables, and sets `tables_at` in `sums`. False when the box would need
+ * a size of more than 32 bits, or lacks room for a required value. Also false, with `out->failed`
+ * set, when memory runs out. */
 bool mp4_movie_write(const struct mp4_movie *movie, struct mp4_track_sums *sums,
                      struct buffer *out);

@@ -1,7 +1,7 @@
 /*
- * upload_private - what the files upload*.c share: upload.c asks, upload_replies.c judges what
- * every reply may say, upload_object.c what is said of the object, upload_multipart.c what is said
- * of the multipart upload, and upload_key.c chooses keys.
+ * upload_private - what the files upload*.c share. upload.c makes the requests. upload_replies.c
+ * handles what any reply may say, upload_object.c the replies about the object, and
+ * upload_multipart.c those about the multipart upload. upload_key.c chooses keys.
  */
 #pragma once
 
@@ -60,7 +60,7 @@ struct upload {
     char rescued_mark[S3_MARK_SIZE];
     char record_key[S3_MAX_KEY_BYTES + 1];
     uint64_t rescued_bytes;
-    bool replaces; /* it is known to be one, and goes */
+    bool replaces; /* the object is such a one, and will be replaced */
 
     struct upload_listing listing;
     struct s3_object_metadata metadata;
@@ -70,35 +70,35 @@ struct upload {
     struct upload_parts parts;
 };
 
-/* Where nothing else is said, a bool without an `err` is always true: for functions that end with
- * such a call and can only fail for the journal. */
+/* A function below that returns bool and takes no `err` always returns true, unless its comment
+ * says otherwise. A caller, which fails only when the journal does, can return its result. */
 
 /* ---- upload.c ---- */
 
-/* Goes on with another stage; its tries are counted from nothing. */
+/* Enters another stage, and resets the count of tries. */
 bool upload_go_to(struct upload *upload, enum upload_stage stage);
 
 /* Ends the upload: for the reason that `upload->error` says already, or for `error`. */
 bool upload_end(struct upload *upload);
 bool upload_fail(struct upload *upload, const struct error *error);
 
-/* Says something that a person may want to know. */
+/* Reports a sentence to the user. */
 void upload_report(const struct upload *upload, const char *sentence);
 
-/* Says what was sent again and why, as far as it was not said yet. False: nothing. */
+/* Reports what was sent again and why, each once. False when there is nothing new to report. */
 bool upload_report_resends(struct upload *upload);
 
-/* Writes `phase`, since now, and all else of the row to the journal. */
+/* Sets `phase`, starting now, and writes the whole row to the journal. */
 bool upload_save_phase(struct upload *upload, enum journal_phase phase, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Likewise, and forgets the row's parts, in one write. */
+/* As upload_save_phase(), and deletes the row's parts in the same transaction. */
 bool upload_save_without_parts(struct upload *upload, enum journal_phase phase, struct error *err)
     __attribute__((warn_unused_result));
 
 /*
- * True, and ended, when the file was written to since its row was made: what was read may be a
- * mixture of two contents.
+ * Ends the upload and returns true when the file was modified after its row was made: the bytes
+ * that were read may be a mixture of two versions.
  */
 bool upload_end_if_changed(struct upload *upload);
 

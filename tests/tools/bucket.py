@@ -27,38 +27,38 @@ MIB = 1 << 20
 
 
 class Habits:
-    """One attribute a habit; see faults/habits.tsv for where they were met."""
+    """One attribute for each habit. tests/faults/habits.tsv says where each was observed."""
 
     def __init__(self, names=()):
-        self.no_metadata = False  # x-amz-meta-* is forgotten
-        self.other_size = False  # HEAD shows the size of what the gateway made of it
+        self.no_metadata = False  # x-amz-meta-* headers are dropped
+        self.other_size = False  # HEAD shows another size, as of an object that a gateway transformed
         self.kms_etags = False  # 32 hex digits that are no MD5
         self.opaque_etags = False  # not even hex
         self.head_etag_differs = False
         self.equal_parts = False
         self.at_most = 0  # requests at once; above it 500
-        self.sick_connection = False  # the first connection that sends a part: 503 to all it asks from then on
+        self.sick_connection = False  # the first connection that sends a part gets 503 from then on
         self.body_limit = 0  # 413 above it
-        self.cut_bodies = 0  # so many parts are broken off in the middle
+        self.cut_bodies = 0  # how many parts are cut off in the middle
         self.list_refused = 0  # 403, 405 or 501
-        self.parts_until_503 = 0  # so many parts are taken, then none
-        self.if_none_match = 0  # the status of what would replace an object, 412 or 409; 501: the header is refused
-        self.if_none_match_of_put = 0  # the same of PutObject alone
-        self.taken_after_heads = 0  # another's object takes the key after so many HeadObjects of it
+        self.parts_until_503 = 0  # how many parts are accepted; later ones get 503
+        self.if_none_match = 0  # 412 or 409: the reply when an object would be replaced; 501: the header is refused
+        self.if_none_match_of_put = 0  # the same, for PutObject only
+        self.taken_after_heads = 0  # after this many HeadObjects, another client's object has the key
         self.list_fails = False  # 500
-        self.list_stands = False  # a listing of parts says that there are more, and gives the same ones
-        self.head_late_s = 0.0  # an object is not seen for so long
-        self.create_reply_lost = 0  # so many
+        self.list_stands = False  # ListParts says that there are more, and repeats the same page
+        self.head_late_s = 0.0  # how long HEAD does not show a new object
+        self.create_reply_lost = 0  # how many replies are lost
         self.complete_spaces_s = 0.0  # white space before the reply
         self.complete_silence_s = 0.0
         self.complete_504_then_done = False
-        self.complete_invalid_part = 0  # so many times
+        self.complete_invalid_part = 0  # how many times
         self.retry_after_s = 0  # 503 to each part and PUT
-        self.region = ''  # where the bucket is: others are redirected
+        self.region = ''  # the bucket's region; requests signed for another are redirected
         self.no_checksums = False  # 501 to checksum headers and trailers
         self.abort_fails = False  # 500
         self.abort_refused = 0  # 403, 405 or 501
-        self.tls_port = False  # plain http is answered as nginx does on a port of TLS
+        self.tls_port = False  # plain HTTP is answered as nginx answers it on a TLS port
         self.content_md5_demanded = False
         self.no_copy = False  # 501 to UploadPartCopy
         self.page = 0  # entries of a listing at once

@@ -151,7 +151,7 @@ static int on_sector_size(sqlite3_file *file)
     return SECTOR;
 }
 
-/* Nothing that a disk need not promise. */
+/* No characteristics: SQLite must not rely on guarantees that not every disk gives. */
 static int on_characteristics(sqlite3_file *file)
 {
     (void)file;

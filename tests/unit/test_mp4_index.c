@@ -703,8 +703,8 @@ START_TEST(what_is_not_understood_is_not_touched)
         {"tfhd", 4, "\0\0\0\x38", 4}, /* offsets that count from elsewhere */
         {"tfhd", 8, "\0\0\0\x09", 4}, /* a track that isn't there */
         {"trun", 4, "\0\1\3\5", 4},   /* a member that isn't known */
-        {"tfdt", 0, "senc", 4},       /* what belongs to encryption */
-        {"mfhd", 0, "pssh", 4},       /* the same */
+        {"tfdt", 0, "senc", 4},       /* encryption of samples */
+        {"mfhd", 0, "pssh", 4},       /* encryption in a fragment */
         {"mfra", 0, "what", 4},       /* between the fragments */
         {"trex", 15, "\2", 1},        /* another description of samples */
         {"mdhd", 4, "\1", 1},         /* wide times, for which the box has no room */

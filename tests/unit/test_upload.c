@@ -681,8 +681,9 @@ static void reads_fail(void)
 }
 
 /*
- * One file on its way. First, where `killed` says so, a run that is killed then, whose requests
- * under way arrive in the bucket or not; `meanwhile` happens; then the run that counts.
+ * Uploads one file. When `killed` is set, a first run is killed at that moment; `arrives` says
+ * whether its requests under way reach the bucket. Then `meanwhile` happens. Then comes the run
+ * that is checked.
  */
 /* gcc 10 wants each field of rows within a designated member. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -698,7 +699,7 @@ static const struct scenario {
     bool arrives;
     void (*meanwhile)(void);
 
-    /* Of the run that counts: */
+    /* Of the run that is checked: */
     const char *requests; /* "head put head", "part*3" */
     const char *key;      /* NULL: KEY */
     const char *says;     /* in a report or in the error */

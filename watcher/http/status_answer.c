@@ -92,7 +92,7 @@ static bool is_writable(struct journal *journal, struct error *err)
     return ok;
 }
 
-/* The last word of the S3 service counts while there is something to be brought there. */
+/* False when recordings are not safe yet and the latest request to S3 failed. */
 static bool reaches_s3(const struct metrics *metrics, struct error *err)
 {
     const uint64_t *recordings = metrics->counts.recordings;

@@ -28,10 +28,10 @@ struct status_request { /* all strings are borrowed, and percent-decoded where t
     bool has_body;
 };
 
-/* What the watcher's main loop last said of itself. */
+/* The latest report of the watcher's main loop. */
 struct status_loop_report {
     bool suspended;  /* the settings cannot be used: nothing is begun */
-    bool disk_fills; /* false: it doesn't, or nothing is known yet */
+    bool disk_fills; /* false: it does not, or this is not known yet */
     uint64_t disk_full_in_seconds;
 };
 
@@ -41,8 +41,8 @@ struct status_facts {
     const char *journal;        /* its path */
     const char *recordings_dir; /* NULL: unknown */
     int64_t now;                /* seconds since 1970 */
-    uint64_t silent_ms;         /* since the main loop reported last, or was started */
-    bool reported;              /* it did; else `loop` is zero */
+    uint64_t silent_ms;         /* since the main loop last reported, or started */
+    bool reported;              /* false: no report yet, and `loop` is zero */
     struct status_loop_report loop;
 };
 
@@ -51,9 +51,9 @@ struct status_reply {
     const char *content_type; /* a literal */
     const char *allow;        /* value of an Allow header, or NULL */
     bool ask_for_token;       /* WWW-Authenticate: Bearer */
-    const void *fixed;        /* the body when it is one that never changes; else NULL */
+    const void *fixed;        /* a body that never changes, or NULL */
     size_t fixed_length;
-    struct buffer body; /* else; owned: buffer_done() */
+    struct buffer body; /* when `fixed` is NULL; owned: buffer_done() */
 };
 
 struct status_exchange {
