@@ -23,7 +23,7 @@ enum settings_log_level {
 };
 enum settings_log_format { SETTINGS_LOG_TEXT, SETTINGS_LOG_JSON };
 
-#define SETTINGS_MOST_PARALLEL 24u                /* about 20 MiB in memory over TLS */
+#define SETTINGS_MOST_PARALLEL 24u                /* keeps memory below 20 MiB over TLS */
 #define SETTINGS_MEDIA         "mp4,mkv,webm,m4a" /* the default of settings.media */
 /* settings.keep_local_ms: the local copy is removed as soon as it is safe / never. Else
  * milliseconds. */

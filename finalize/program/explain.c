@@ -218,6 +218,13 @@ const char *explain_advice(const struct error *err)
     return advice ? advice : kinds[row_of(err->kind)].advice;
 }
 
+bool explain_has_command(const struct error *err)
+{
+    const struct phrase *phrase = phrase_in(err->text);
+
+    return phrase->has_command && explain_repair(err) == phrase->advice;
+}
+
 const char *explain_advice_for_text(const char *text, bool *ret_has_command)
 {
     const struct phrase *phrase = phrase_in(text);

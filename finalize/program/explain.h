@@ -32,6 +32,9 @@ const char *explain_advice(const struct error *err);
  * which nothing is tried again by itself. */
 const char *explain_repair(const struct error *err);
 
+/* Whether the advice for `err` ends in a command, to which the caller adds the recording. */
+bool explain_has_command(const struct error *err);
+
 /* What to do about a recording whose files vanished before they were in the bucket. */
 #define EXPLAIN_LOST                                                          \
     "find out what removed the files, then take the recording off the list: " \

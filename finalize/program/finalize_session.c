@@ -130,15 +130,18 @@ static void on_progress(void *context, const char *session_id, const struct run_
                     session_id);
 }
 
-static void say_failure(const struct log_field *fields, bool watched, const struct error *err)
+static void say_failure(const char *directory, const struct log_field *fields, bool watched,
+                        const struct error *err)
 {
+    bool has_command = explain_has_command(err);
+
     if (watched && (err->kind == ERROR_TRANSIENT || err->kind == ERROR_STOPPED))
         log_line(SETTINGS_LOG_WARNING, fields,
                  "not finished yet: %s; what to do: nothing, the watcher goes on with it",
                  err->text);
     else
-        log_line(SETTINGS_LOG_ERROR, fields, "not finished: %s; what to do: %s", err->text,
-                 explain_advice(err));
+        log_line(SETTINGS_LOG_ERROR, fields, "not finished: %s; what to do: %s%s%s", err->text,
+                 explain_advice(err), has_command ? " " : "", has_command ? directory : "");
 }
 
 /* "safe: 1 recording, 42 min 7 s, 512 MiB, in 3.1 s (512 MiB sent, 165 MiB/s)" */
@@ -179,7 +182,7 @@ static void say_result(struct session *session, const char *directory, bool ok,
     if (!same)
         say_failed(session);
     if (!ok)
-        say_failure(fields, summary->watched, err);
+        say_failure(directory, fields, summary->watched, err);
     else if (summary->was_done)
         log_line(SETTINGS_LOG_INFO, fields, "safe: an earlier run has finished this recording");
     else if (!summary->handed_over) /* on_message() has logged a hand-over */

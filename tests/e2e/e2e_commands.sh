@@ -83,7 +83,7 @@ the_progress_of_another_process_is_shown() {
 a_meeting_id_that_a_person_gives_is_kept_for_later() {
 	make_file "$session/meeting without number.mp4" 1000
 	finalize "$session"
-	expect_code 1 'retry --meeting-id'
+	expect_code 1 "what to do: jibri-finalize retry --meeting-id NUMBER $session"
 	status_ status --failed
 	expect_code 1
 	expect_match "what it says" 'jibri-finalize retry --meeting-id NUMBER 1' "$output"
